@@ -1,0 +1,96 @@
+// @ts-check
+/** One edge worker in development mode, on ports of its own. */
+
+import { fileURLToPath } from 'node:url';
+import { AccessToken } from 'livekit-server-sdk';
+import { freeTcpPort, freeUdpPorts } from './ports.js';
+import { Program } from './program.js';
+import { until } from './until.js';
+
+const TARGET = fileURLToPath(new URL('../../../target/debug/', import.meta.url));
+/** Built by `tests/run`; a release build can be put in its place. */
+const BINARY = process.env.EDGE_WORKER ?? `${TARGET}edge-worker`;
+/** The peer on an independent WebRTC implementation. */
+const RUST_PEER = process.env.RUST_PEER ?? `${TARGET}rust-peer`;
+
+/** What development mode always uses. */
+const KEY = 'devkey';
+const SECRET = 'secret';
+
+export class EdgeWorker {
+  /**
+   * @param {Program} program
+   * @param {{ http: number, udp: number, admin: number }} ports
+   */
+  constructor(program, ports) {
+    this.program = program;
+    this.ports = ports;
+    this.url = `ws://127.0.0.1:${ports.http}`;
+  }
+
+  static async start() {
+    const ports = { http: await freeTcpPort(), udp: await freeUdpPorts(), admin: await freeTcpPort() };
+    const program = await Program.start(BINARY, ['dev'], {
+      EDGE_HTTP__PORT: String(ports.http),
+      EDGE_RTC__UDP_PORT: String(ports.udp),
+      EDGE_ADMIN__PORT: String(ports.admin),
+    });
+    const worker = new EdgeWorker(program, ports);
+    await worker.until('the worker says it is ready', () => worker.ready(), (ready) => ready);
+    return worker;
+  }
+
+  /** @returns {Promise<boolean>} */
+  async ready() {
+    if (!this.program.running) throw new Error(`the worker did not start\n${this.program.tail()}`);
+    const answer = await fetch(`http://127.0.0.1:${this.ports.admin}/readyz`).catch(() => null);
+    return answer?.ok ?? false;
+  }
+
+  /** The metrics as Prometheus would read them. */
+  async metrics() {
+    return (await fetch(`http://127.0.0.1:${this.ports.admin}/metrics`)).text();
+  }
+
+  /**
+   * A token to join `room` with, signed as an app would.
+   * @param {string} room
+   * @param {string} identity
+   * @param {string} [secret]
+   */
+  async token(room, identity, secret = SECRET) {
+    const token = new AccessToken(KEY, secret, { identity, name: identity, ttl: '1h' });
+    token.addGrant({ roomJoin: true, room, canPublish: true, canSubscribe: true, canPublishData: true });
+    return token.toJwt();
+  }
+
+  /**
+   * A participant that is no browser; it ends by itself after `seconds`.
+   * @param {string} room
+   * @param {string} identity
+   * @param {number} seconds
+   */
+  async rustPeer(room, identity, seconds) {
+    const token = await this.token(room, identity);
+    return Program.start(RUST_PEER, [
+      '--url', this.url, '--token', token, '--publish', 'audio,video', '--seconds', String(seconds),
+    ]);
+  }
+
+  /**
+   * Waits, and shows the worker's last lines if it waited in vain.
+   * @template T
+   * @param {string} what
+   * @param {() => T | Promise<T>} probe
+   * @param {(value: T) => unknown} accept
+   * @param {number} [timeoutMs]
+   * @returns {Promise<T>}
+   */
+  until(what, probe, accept, timeoutMs) {
+    return until(what, probe, accept, { timeoutMs, explain: () => this.program.tail() });
+  }
+
+  stop() {
+    return this.program.stop();
+  }
+}

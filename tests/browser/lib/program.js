@@ -1,0 +1,74 @@
+// @ts-check
+/** A child process whose output is kept for when a test fails, and which never outlives the test. */
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { access, constants } from 'node:fs/promises';
+import { createInterface } from 'node:readline';
+
+/** A worker at `debug` says much; its last words are what counts. */
+const MAX_LINES = 5_000;
+const TAIL_LINES = 60;
+/** Longer than a clean stop may take; what is still there then is killed, and the test fails. */
+const STOP_MS = 10_000;
+
+export class Program {
+  /** @type {string[]} */
+  lines = [];
+
+  /**
+   * @param {string} name
+   * @param {import('node:child_process').ChildProcess} child
+   */
+  constructor(name, child) {
+    this.name = name;
+    this.child = child;
+    this.exited = once(child, 'exit').then(([code, signal]) => ({ code, signal }));
+    for (const output of [child.stdout, child.stderr]) {
+      if (output) createInterface({ input: output }).on('line', (line) => this.keep(line));
+    }
+    // Also when the test process ends in a hurry.
+    this.killer = () => child.kill('SIGKILL');
+    process.on('exit', this.killer);
+  }
+
+  /**
+   * @param {string} path
+   * @param {string[]} args
+   * @param {NodeJS.ProcessEnv} [env] added to our own
+   * @param {string} [cwd]
+   */
+  static async start(path, args, env = {}, cwd = undefined) {
+    await access(path, constants.X_OK).catch(() => {
+      throw new Error(`${path} is not there: build it first (tests/run does, or: cargo build --workspace)`);
+    });
+    const child = spawn(path, args, { env: { ...process.env, ...env }, cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+    return new Program(path.split('/').at(-1) ?? path, child);
+  }
+
+  get running() {
+    return this.child.exitCode === null && this.child.signalCode === null;
+  }
+
+  /** The last lines it printed. */
+  tail() {
+    const end = this.running ? 'runs' : `ended with ${this.child.exitCode ?? this.child.signalCode}`;
+    return `--- ${this.name} (${end}), its last lines:\n${this.lines.slice(-TAIL_LINES).join('\n')}`;
+  }
+
+  /** Asks it to stop and answers with its exit code, or with the signal that had to kill it. */
+  async stop() {
+    if (this.running) this.child.kill('SIGTERM');
+    const patience = setTimeout(this.killer, STOP_MS);
+    const { code, signal } = await this.exited;
+    clearTimeout(patience);
+    process.off('exit', this.killer);
+    return code ?? signal;
+  }
+
+  /** @param {string} line */
+  keep(line) {
+    this.lines.push(line);
+    if (this.lines.length > MAX_LINES) this.lines.shift();
+  }
+}

@@ -1,0 +1,66 @@
+// @ts-check
+/** What a file of tests plays on: a worker, a browser and the bare pages, all started for it and stopped after it. */
+
+import assert from 'node:assert/strict';
+import { after, before } from 'node:test';
+import { launchChromium } from './chromium.js';
+import { EdgeWorker } from './edge-worker.js';
+import { Pages } from './pages.js';
+import { Participant } from './participant.js';
+
+export class Stage {
+  /** @type {EdgeWorker} */
+  worker = /** @type {any} */ (null);
+  /** @type {import('playwright-core').Browser} */
+  browser = /** @type {any} */ (null);
+  /** @type {Pages} */
+  pages = /** @type {any} */ (null);
+
+  /** Sets the stage for the tests of the calling file. */
+  static forThisFile() {
+    const stage = new Stage();
+    before(() => stage.set());
+    after(() => stage.clear());
+    return stage;
+  }
+
+  async set() {
+    this.worker = await EdgeWorker.start();
+    this.pages = await Pages.serve();
+    this.browser = await launchChromium();
+  }
+
+  async clear() {
+    await this.browser?.close();
+    this.pages?.close();
+    const code = await this.worker?.stop();
+    if (this.worker) assert.equal(code, 0, `the worker did not stop cleanly\n${this.worker.program.tail()}`);
+  }
+
+  /**
+   * A participant with a page of its own, not yet in the room.
+   * @param {string} room
+   * @param {string} identity
+   * @param {import('./pages.js').Version} version
+   */
+  async participant(room, identity, version) {
+    const page = await this.page();
+    await page.goto(this.pages.address(version));
+    await page.waitForFunction(() => window.call);
+    return new Participant(page, this.worker, room, identity);
+  }
+
+  /** An empty page that shares nothing with the others. */
+  async page() {
+    const context = await this.browser.newContext({ permissions: ['camera', 'microphone'] });
+    return context.newPage();
+  }
+
+  /**
+   * Closes the pages of a call, so that the next one has the machine to itself.
+   * @param {Participant[]} participants
+   */
+  async dismiss(...participants) {
+    await Promise.all(participants.map(({ page }) => page.context().close()));
+  }
+}
