@@ -1,0 +1,1 @@
+//! LiveKit messages to our commands and notices and back; tokens; reasons.

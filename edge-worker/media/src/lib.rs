@@ -1,0 +1,26 @@
+//! The nouns of the packet path: ids, packets, layers, wrapping numbers, payload
+//! descriptors and RTCP as we speak of it.
+//!
+//! Everything here is plain data. Which packet goes where is [`sfu`]'s business;
+//! how bytes become packets is [`transport`]'s.
+//!
+//! [`sfu`]: ../sfu/index.html
+//! [`transport`]: ../transport/index.html
+
+mod codec;
+mod h264;
+mod ids;
+mod layer;
+mod packet;
+mod rtcp;
+mod vp8;
+mod wrapping;
+
+pub use codec::{Codec, MediaKind};
+pub use h264::h264_starts_keyframe;
+pub use ids::{ParseSidError, ParticipantId, RoomId, Sid, TrackId};
+pub use layer::{Layer, Rid};
+pub use packet::{AudioLevel, Delivery, Mid, Outgoing, Packet, PayloadType, Ssrc};
+pub use rtcp::{Nack, NtpTime, ReceptionReport, Rtcp, SenderReport};
+pub use vp8::{Vp8Descriptor, Vp8Rewrite};
+pub use wrapping::{SeqNo, SeqUnwrapper, Timestamp};

@@ -1,0 +1,94 @@
+//! Wishes of participants that enter a room.
+
+use media::TrackId;
+
+use crate::{Muted, TrackInfo, VideoQuality};
+
+/// A wish of one participant.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Announces a track; its media follows by offer.
+    Publish(Box<Publication>),
+    /// Falls silent on purpose, or speaks again.
+    Mute {
+        /// Its own track.
+        track: TrackId,
+        /// From now on.
+        muted: Muted,
+    },
+    /// Wants tracks of others, or no longer.
+    Subscribe {
+        /// Known or not yet known.
+        tracks: Vec<TrackId>,
+        /// From now on.
+        wanted: Wanted,
+    },
+    /// Says what it shows of tracks of others.
+    Settings {
+        /// Known or not yet known.
+        tracks: Vec<TrackId>,
+        /// Replaces earlier settings.
+        settings: TrackSettings,
+    },
+}
+
+/// A track announced.
+#[derive(Clone, Debug)]
+pub struct Publication {
+    /// The client's id for it, found again in its offer.
+    pub cid: String,
+    /// As it will be shown; `id` minted by the shell, `codec` still open.
+    pub track: TrackInfo,
+}
+
+/// A wish for or against.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Wanted {
+    /// For.
+    #[default]
+    Yes,
+    /// Against.
+    No,
+}
+
+/// What a subscriber shows of a track.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct TrackSettings {
+    /// Keep the subscription, send nothing.
+    pub disabled: bool,
+    /// The wished layer, where no size is given.
+    pub quality: Option<VideoQuality>,
+    /// Pixels shown; 0 if not told. Wins over `quality`.
+    pub width: u32,
+    /// Pixels shown; 0 if not told.
+    pub height: u32,
+    /// Frames per second at most; 0 if not told.
+    pub fps: u32,
+    /// Higher is served first.
+    pub priority: u32,
+}
+
+/// Why somebody left, or has to.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum LeaveReason {
+    /// Wanted to.
+    ClientInitiated,
+    /// The same identity joined again.
+    DuplicateIdentity,
+    /// This node stops.
+    ServerShutdown,
+    /// Removed by the app.
+    ParticipantRemoved,
+    /// The room was deleted by the app.
+    RoomDeleted,
+    /// The room ended.
+    RoomClosed,
+    /// Client and server disagree on what was said.
+    StateMismatch,
+    /// Media did not connect in time.
+    JoinFailure,
+    /// Signalling was lost and not resumed.
+    SignalClosed,
+    /// Media was lost.
+    ConnectionTimeout,
+}

@@ -1,0 +1,97 @@
+//! Messages that leave a room for a client.
+
+use std::sync::Arc;
+
+use media::TrackId;
+
+use crate::{LeaveReason, Muted, ParticipantInfo, RoomInfo, TrackInfo};
+
+/// One message to one participant.
+#[derive(Clone, Debug)]
+pub enum Notice {
+    /// Participants came, changed or left.
+    Participants(Vec<Arc<ParticipantInfo>>),
+    /// The room changed.
+    Room(Arc<RoomInfo>),
+    /// Its track is announced.
+    Published {
+        /// As it asked.
+        cid: String,
+        /// As it will be shown.
+        track: Arc<TrackInfo>,
+    },
+    /// Its track was taken back by the server.
+    Unpublished {
+        /// Its own track.
+        track: TrackId,
+    },
+    /// Its track was muted by the server.
+    Mute {
+        /// Its own track.
+        track: TrackId,
+        /// From now on.
+        muted: Muted,
+    },
+    /// Somebody receives its track for the first time.
+    TrackSubscribed {
+        /// Its own track.
+        track: TrackId,
+    },
+    /// A wanted track cannot be had.
+    SubscriptionFailed {
+        /// Of somebody else.
+        track: TrackId,
+        /// Why.
+        failure: SubscriptionFailure,
+    },
+    /// A wish was not granted.
+    Refused {
+        /// Which wish.
+        wish: RefusedWish,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// It has to go.
+    Leave(LeaveReason),
+}
+
+/// The wish that was not granted.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum RefusedWish {
+    /// Announcing a track.
+    Publish {
+        /// As it asked.
+        cid: String,
+    },
+    /// Muting a track.
+    Mute {
+        /// As it asked.
+        track: TrackId,
+        /// As it asked.
+        muted: Muted,
+    },
+}
+
+/// Why a wish was not granted.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Refusal {
+    /// No permission.
+    NotAllowed,
+    /// No such thing.
+    NotFound,
+    /// Too many.
+    LimitExceeded,
+    /// Not a codec or kind of ours.
+    Unsupported,
+    /// The same is already under way; its answer follows later.
+    Queued,
+}
+
+/// Why a wanted track cannot be had.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum SubscriptionFailure {
+    /// The subscriber cannot decode it.
+    CodecUnsupported,
+    /// It never appeared.
+    TrackNotFound,
+}

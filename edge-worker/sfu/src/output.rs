@@ -1,0 +1,136 @@
+//! What a room asks of the shell that owns it, and what it is told of media sections.
+
+use std::fmt;
+
+use bytes::Bytes;
+use media::{Codec, MediaKind, Mid, Outgoing, ParticipantId, Rid, Rtcp, TrackId};
+
+use crate::Notice;
+
+/// One transport of the shard.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct TransportKey(pub u32);
+
+/// One sending m-line of a transport.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct SenderKey(pub u32);
+
+/// Where the packets of one subscription leave the room.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct Sink {
+    /// The subscriber's transport ...
+    pub transport: TransportKey,
+    /// ... and the m-line on it.
+    pub sender: SenderKey,
+}
+
+/// One published track within its room.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct TrackKey(pub u32);
+
+/// One subscription within its room.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct SubscriptionKey(pub u32);
+
+/// Takes media as the room produces it, without a queue in between.
+pub trait Outlet {
+    /// Sends one packet.
+    fn packet(&mut self, sink: Sink, packet: &Outgoing<'_>);
+
+    /// Sends one report or request; the transport batches them.
+    fn rtcp(&mut self, transport: TransportKey, rtcp: Rtcp);
+}
+
+/// What a room asks for, besides media.
+#[derive(Debug)]
+pub enum Output {
+    /// Tell a participant.
+    Notice {
+        /// Whom.
+        to: ParticipantId,
+        /// What.
+        notice: Notice,
+    },
+    /// Give a data message to a participant.
+    Data {
+        /// Whom.
+        to: ParticipantId,
+        /// On which channel.
+        reliability: Reliability,
+        /// As it goes on the wire.
+        payload: Bytes,
+    },
+    /// Find or make an m-line for a subscription, then bind it.
+    Open(Box<Opening>),
+    /// The m-line of a subscription is free again.
+    Close {
+        /// Whose.
+        participant: ParticipantId,
+        /// Which.
+        subscription: SubscriptionKey,
+    },
+    /// The participant is gone from the room; its transports and signalling go too,
+    /// after what was told before.
+    Gone {
+        /// Who.
+        participant: ParticipantId,
+    },
+}
+
+/// A subscription that needs an m-line.
+#[derive(Clone, Debug)]
+pub struct Opening {
+    /// Of whom.
+    pub participant: ParticipantId,
+    /// To be bound.
+    pub subscription: SubscriptionKey,
+    /// Sound or picture.
+    pub kind: MediaKind,
+    /// The codec it is published in.
+    pub codec: Codec,
+    /// Who publishes.
+    pub publisher: ParticipantId,
+    /// What.
+    pub track: TrackId,
+    /// First part of the msid.
+    pub stream: String,
+    /// Two channels.
+    pub stereo: bool,
+}
+
+/// How a data message travels.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Reliability {
+    /// In order, resent until received.
+    Reliable,
+    /// Once.
+    Lossy,
+}
+
+/// An m-line on which a client sends, as its newest offer has it.
+#[derive(Clone, Eq, PartialEq)]
+pub struct OfferedSection {
+    /// Which.
+    pub mid: Mid,
+    /// Sound or picture.
+    pub kind: MediaKind,
+    /// The client's id of the track on it, where the offer tells.
+    pub cid: Option<String>,
+    /// Simulcast encodings in the offer's order; empty for a single one.
+    pub rids: Vec<Rid>,
+    /// The codec that will be used.
+    pub codec: Codec,
+}
+
+impl fmt::Debug for OfferedSection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            mid,
+            kind,
+            cid,
+            rids,
+            codec,
+        } = self;
+        write!(f, "{mid} {kind:?} {codec:?} {cid:?} {rids:?}")
+    }
+}

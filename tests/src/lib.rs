@@ -1,0 +1,1 @@
+//! End-to-end tests: real sockets, real browsers, an independent WebRTC implementation.
