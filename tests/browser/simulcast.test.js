@@ -1,0 +1,109 @@
+// @ts-check
+/** Three layers go up, the wished one comes down, and changing the wish shows within a second without a flaw. */
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { VERSIONS } from './lib/pages.js';
+import { trackOf } from './lib/participant.js';
+import { Stage } from './lib/stage.js';
+
+/** @typedef {import('./lib/participant.js').Participant} Participant */
+/** @typedef {import('./lib/participant.js').Quality} Quality */
+
+const CAMERA = { width: 1280, height: 720, frameRate: 20, simulcast: true };
+/** @type {Record<Quality, { width: number, height: number }>} */
+const SIZES = {
+  LOW: { width: 320, height: 180 },
+  MEDIUM: { width: 640, height: 360 },
+  HIGH: { width: 1280, height: 720 },
+};
+/** Each layer from each other one. */
+const WISHES = /** @type {const} */ (['LOW', 'MEDIUM', 'HIGH', 'LOW', 'HIGH', 'MEDIUM', 'LOW']);
+
+/** A new wish must show within this. */
+const SWITCH_MS = 1_000;
+/** A gap that a viewer calls frozen; the camera makes a picture every 50 ms. */
+const FROZEN_MS = 500;
+/** The browser raises its bitrate step by step until the best layer fits. */
+const RAMP_MS = 30_000;
+
+const stage = Stage.forThisFile();
+
+VERSIONS.forEach((version, at) => {
+  const viewerVersion = VERSIONS[(at + 1) % VERSIONS.length];
+  test(`three layers of ${version}, switched by ${viewerVersion}`, async () => {
+    const ada = await stage.participant(version, 'ada', version);
+    const bayo = await stage.participant(version, 'bayo', viewerVersion);
+    await ada.join();
+    await bayo.join();
+    await ada.publishCamera(CAMERA);
+    await allLayersAreSent(ada);
+    await bayo.wish('ada', 'HIGH');
+    await bayo.seesVideoOf('ada', 'camera', SIZES.HIGH);
+
+    await bayo.watch('ada', 'camera');
+    const before = await counters(bayo);
+    for (const wish of WISHES) await shows(bayo, wish);
+    const after = await counters(bayo);
+
+    assert.equal(after.freezeCount, before.freezeCount, 'the picture froze');
+    assert.equal(after.packetsLost, before.packetsLost, 'the rewritten stream has a gap');
+    assert(after.keyFramesDecoded >= before.keyFramesDecoded + WISHES.length, 'each layer begins with a keyframe');
+    assert(undecoded(after) <= undecoded(before) + 2, `frames arrived that could not be decoded: ${JSON.stringify(after)}`);
+    await bayo.frames('ada', 'camera').then(arePerfect);
+    await stage.dismiss(ada, bayo);
+  });
+});
+
+/** @param {Participant} publisher */
+async function allLayersAreSent(publisher) {
+  await publisher.sees(
+    'three layers sent, the best one in full size',
+    ({ published }) => {
+      const layers = published.find(({ source }) => source === 'camera')?.layers ?? [];
+      const flowing = layers.filter(({ active, counters }) => active && counters.framesEncoded > 0);
+      return flowing.length === 3 && flowing.some((layer) => layer.counters.frameHeight === CAMERA.height);
+    },
+    RAMP_MS,
+  );
+}
+
+/**
+ * @param {Participant} viewer
+ * @param {Quality} wish
+ */
+async function shows(viewer, wish) {
+  const asked = await viewer.now();
+  await viewer.wish('ada', wish);
+  const frames = await stage.worker.until(
+    `${wish} to be shown`,
+    async () => (await viewer.frames('ada', 'camera')).filter(({ at }) => at > asked),
+    (since) => since.some(({ height }) => height === SIZES[wish].height),
+    5_000,
+  );
+  const took = (frames.find(({ height }) => height === SIZES[wish].height)?.at ?? Infinity) - asked;
+  assert(took <= SWITCH_MS, `${wish} showed after ${Math.round(took)} ms`);
+  // Look at the new layer for a while, so that a flaw has time to show.
+  await viewer.seesVideoOf('ada', 'camera', SIZES[wish]);
+}
+
+/** @param {Participant} viewer */
+async function counters(viewer) {
+  const track = trackOf(await viewer.seen(), 'ada', 'camera');
+  assert(track);
+  return track.counters;
+}
+
+/** @param {Record<string, number>} counters */
+function undecoded({ framesReceived, framesDecoded, framesDropped }) {
+  return framesReceived - framesDecoded - framesDropped;
+}
+
+/** @param {import('./bare/frames.js').Frame[]} frames */
+function arePerfect(frames) {
+  frames.forEach(({ at, background }, index) => {
+    assert(background > 0.5, `frame ${index} is broken: ${Math.round(background * 100)} % of it is the plain ground`);
+    const gap = index === 0 ? 0 : at - frames[index - 1].at;
+    assert(gap < FROZEN_MS, `nothing was shown for ${Math.round(gap)} ms before frame ${index}`);
+  });
+}
