@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { VERSIONS } from './lib/pages.js';
 import { trackOf } from './lib/participant.js';
-import { Stage } from './lib/stage.js';
+import { BOUNDED, Stage } from './lib/stage.js';
 
 /** Two layers, of which the better one is wished for unless someone says otherwise. */
 const ADA_CAMERA = { width: 640, height: 360, frameRate: 15, simulcast: true };
@@ -19,7 +19,7 @@ const DISTURBANCES = ['reconnecting', 'signalReconnecting', 'trackSubscriptionFa
 const stage = Stage.forThisFile();
 
 for (const first of VERSIONS) {
-  for (const second of VERSIONS) test(`a call between ${first} and ${second}`, (t) => call(t, first, second));
+  for (const second of VERSIONS) test(`a call between ${first} and ${second}`, BOUNDED, (t) => call(t, first, second));
 }
 
 /**

@@ -6,7 +6,7 @@ import { mkdir } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { after, before, test } from 'node:test';
 import { MeetingServer, Person } from './lib/meeting-page.js';
-import { Stage } from './lib/stage.js';
+import { BOUNDED, Stage } from './lib/stage.js';
 
 const PHONE = { width: 360, height: 740 };
 const DESKTOP = { width: 1280, height: 800 };
@@ -36,7 +36,7 @@ async function person(name) {
   return new Person(page, stage.worker, name);
 }
 
-test('two people meet through the page', async () => {
+test('two people meet through the page', BOUNDED, async () => {
   const { origin } = await meetingServer();
   const ada = await person('Ada');
   const bayo = await person('Bayo');
@@ -94,7 +94,7 @@ test('two people meet through the page', async () => {
   for (const someone of [ada, bayo]) await someone.page.context().close();
 });
 
-test('whoever brings a token that the server refuses is told so', async () => {
+test('whoever brings a token that the server refuses is told so', BOUNDED, async () => {
   const { origin } = await meetingServer({ secret: 'another secret that the worker does not know' });
   const eve = await person('Eve');
   await eve.join(origin, ROOM);

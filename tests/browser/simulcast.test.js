@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { VERSIONS } from './lib/pages.js';
 import { trackOf } from './lib/participant.js';
-import { Stage } from './lib/stage.js';
+import { BOUNDED, Stage } from './lib/stage.js';
 
 /** @typedef {import('./lib/participant.js').Participant} Participant */
 /** @typedef {import('./lib/participant.js').Quality} Quality */
@@ -31,7 +31,7 @@ const stage = Stage.forThisFile();
 
 VERSIONS.forEach((version, at) => {
   const viewerVersion = VERSIONS[(at + 1) % VERSIONS.length];
-  test(`three layers of ${version}, switched by ${viewerVersion}`, async () => {
+  test(`three layers of ${version}, switched by ${viewerVersion}`, BOUNDED, async () => {
     const ada = await stage.participant(version, 'ada', version);
     const bayo = await stage.participant(version, 'bayo', viewerVersion);
     await ada.join();

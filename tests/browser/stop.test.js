@@ -4,11 +4,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { VERSIONS } from './lib/pages.js';
-import { Stage } from './lib/stage.js';
+import { BOUNDED, Stage } from './lib/stage.js';
 
 const stage = Stage.forThisFile();
 
-test('everyone is told that the worker stops, and it ends cleanly', async () => {
+test('everyone is told that the worker stops, and it ends cleanly', BOUNDED, async () => {
   const participants = await Promise.all(VERSIONS.map((version) => stage.participant('last call', version, version)));
   for (const participant of participants) await participant.join();
   const [code] = await Promise.all([

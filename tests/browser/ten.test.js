@@ -3,7 +3,7 @@
 
 import { after, test } from 'node:test';
 import { VERSIONS } from './lib/pages.js';
-import { Stage } from './lib/stage.js';
+import { BOUNDED, Stage } from './lib/stage.js';
 
 const CAMERA = { width: 320, height: 180, frameRate: 10, simulcast: false };
 const RUST_PEERS = 7;
@@ -19,7 +19,7 @@ const peers = [];
 
 after(() => Promise.all(peers.map((peer) => peer.stop())));
 
-test('ten participants all see and hear the nine others', async (t) => {
+test('ten participants all see and hear the nine others', BOUNDED, async (t) => {
   for (let peer = 0; peer < RUST_PEERS; peer += 1) peers.push(await stage.worker.rustPeer(ROOM, `rust-${peer}`, SECONDS));
   const browsers = await Promise.all(VERSIONS.map((version) => stage.participant(ROOM, `browser-${version}`, version)));
   for (const browser of browsers) {

@@ -12,6 +12,13 @@ const TAIL_LINES = 60;
 /** Longer than a clean stop may take; what is still there then is killed, and the test fails. */
 const STOP_MS = 10_000;
 
+/** Everything started here that may still run. @type {Set<import('node:child_process').ChildProcess>} */
+const children = new Set();
+
+// Also when the test process is told to stop, or ends in a hurry.
+process.on('exit', () => children.forEach((child) => child.kill('SIGKILL')));
+for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM'])) process.on(signal, () => process.exit(1));
+
 export class Program {
   /** @type {string[]} */
   lines = [];
@@ -23,13 +30,14 @@ export class Program {
   constructor(name, child) {
     this.name = name;
     this.child = child;
-    this.exited = once(child, 'exit').then(([code, signal]) => ({ code, signal }));
+    children.add(child);
+    this.exited = once(child, 'exit').then(([code, signal]) => {
+      children.delete(child);
+      return { code, signal };
+    });
     for (const output of [child.stdout, child.stderr]) {
       if (output) createInterface({ input: output }).on('line', (line) => this.keep(line));
     }
-    // Also when the test process ends in a hurry.
-    this.killer = () => child.kill('SIGKILL');
-    process.on('exit', this.killer);
   }
 
   /**
@@ -59,10 +67,9 @@ export class Program {
   /** Asks it to stop and answers with its exit code, or with the signal that had to kill it. */
   async stop() {
     if (this.running) this.child.kill('SIGTERM');
-    const patience = setTimeout(this.killer, STOP_MS);
+    const patience = setTimeout(() => this.child.kill('SIGKILL'), STOP_MS);
     const { code, signal } = await this.exited;
     clearTimeout(patience);
-    process.off('exit', this.killer);
     return code ?? signal;
   }
 

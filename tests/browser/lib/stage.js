@@ -8,6 +8,9 @@ import { EdgeWorker } from './edge-worker.js';
 import { Pages } from './pages.js';
 import { Participant } from './participant.js';
 
+/** Options of a test that plays on a stage: every wait has its own bound, this one is for a browser that hangs. */
+export const BOUNDED = { timeout: 180_000 };
+
 export class Stage {
   /** @type {EdgeWorker} */
   worker = /** @type {any} */ (null);
