@@ -1,0 +1,154 @@
+// The page server: hands out the built page and signs tokens for it, the way an
+// application's own backend would. For one machine: it signs for whoever asks.
+
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { extname, join, normalize, sep } from 'node:path';
+import { randomBytes } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
+import { AccessToken } from 'livekit-server-sdk';
+import { checkName, checkRoom, checkTab, identityOf } from './src/rules.mjs';
+
+const HOST = '127.0.0.1';
+const DIST = fileURLToPath(new URL('./dist/', import.meta.url));
+const LIVEKIT_URL = process.env.LIVEKIT_URL || 'ws://127.0.0.1:7880';
+const API_KEY = process.env.LIVEKIT_API_KEY || 'devkey';
+const API_SECRET = process.env.LIVEKIT_API_SECRET || 'secret';
+/** Long enough for a long meeting's reconnects, short enough to be no standing pass. */
+const TOKEN_LIFE = '6h';
+
+const TYPES = {
+  '.css': 'text/css; charset=utf-8',
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.svg': 'image/svg+xml',
+};
+
+const port = readPort();
+const headers = pageHeaders(LIVEKIT_URL);
+
+const server = createServer((request, response) => {
+  answer(request, response).catch((error) => {
+    console.error(`page server: ${request.method} failed: ${error.message}`);
+    if (response.headersSent) response.destroy();
+    else sendJson(response, 500, { error: 'The page server failed; its log says why.' });
+  });
+});
+server.on('error', (error) => {
+  const why = error.code === 'EADDRINUSE' ? `port ${port} is taken; choose another with --port or PORT` : error.message;
+  console.error(`page server: ${why}`);
+  process.exit(1);
+});
+server.listen(port, HOST, () => {
+  console.log(`page server: http://${HOST}:${port}, tokens for ${LIVEKIT_URL} with key ${API_KEY}`);
+});
+
+for (const signal of ['SIGINT', 'SIGTERM']) {
+  process.on(signal, () => {
+    server.close(() => process.exit(0));
+    server.closeAllConnections();
+  });
+}
+
+async function answer(request, response) {
+  const url = new URL(request.url ?? '/', `http://${HOST}`);
+  if (url.pathname === '/api/token') {
+    if (request.method !== 'GET' && request.method !== 'POST') return refuseMethod(response, 'GET, POST');
+    return token(url.searchParams, response);
+  }
+  if (request.method !== 'GET' && request.method !== 'HEAD') return refuseMethod(response, 'GET, HEAD');
+  return file(url.pathname, request.method, response);
+}
+
+async function token(query, response) {
+  const name = checkName(query.get('name'));
+  if (!name.ok) return sendJson(response, 400, { reason: 'bad-name', error: name.reason });
+  const room = checkRoom(query.get('room'));
+  if (!room.ok) return sendJson(response, 400, { reason: 'bad-room', error: room.reason });
+  const asked = query.get('id');
+  if (asked !== null && !checkTab(asked)) {
+    return sendJson(response, 400, { reason: 'bad-id', error: 'id is 4 to 32 small letters or digits' });
+  }
+  const identity = identityOf(name.value, asked ?? randomBytes(5).toString('hex'));
+  const pass = new AccessToken(API_KEY, API_SECRET, { identity, name: name.value, ttl: TOKEN_LIFE });
+  pass.addGrant({ room: room.value, roomJoin: true, canPublish: true, canPublishData: true, canSubscribe: true });
+  return sendJson(response, 200, { token: await pass.toJwt(), url: LIVEKIT_URL, room: room.value, identity });
+}
+
+async function file(pathname, method, response) {
+  const path = await find(pathname);
+  if (path === null) return sendText(response, 404, 'Not found\n');
+  const found = await stat(path).catch(() => null);
+  if (found === null) return sendText(response, 503, 'The page is not built: run "npm run build".\n');
+  const type = TYPES[extname(path)] ?? 'application/octet-stream';
+  // Built files carry their content's hash in their name; the page itself is asked for anew each time.
+  const keep = pathname.startsWith('/assets/') ? 'public, max-age=31536000, immutable' : 'no-cache';
+  response.writeHead(200, { ...headers, 'Content-Type': type, 'Content-Length': found.size, 'Cache-Control': keep });
+  if (method === 'HEAD') return response.end();
+  createReadStream(path).on('error', () => response.destroy()).pipe(response);
+}
+
+/** The file behind a path: the page for `/`, else a file inside `dist`, else none. */
+async function find(pathname) {
+  if (pathname === '/' || pathname === '/index.html') return join(DIST, 'index.html');
+  let decoded;
+  try {
+    decoded = decodeURIComponent(pathname);
+  } catch {
+    return null;
+  }
+  if (decoded.includes('\0')) return null;
+  const path = normalize(join(DIST, decoded));
+  if (!path.startsWith(DIST.endsWith(sep) ? DIST : DIST + sep)) return null;
+  const found = await stat(path).catch(() => null);
+  return found?.isFile() ? path : null;
+}
+
+/** Only our own files run, only the meeting server is talked to, and nobody frames the page. */
+function pageHeaders(livekit) {
+  const signal = new URL(livekit);
+  const http = signal.protocol === 'wss:' || signal.protocol === 'https:' ? 'https' : 'http';
+  const socket = http === 'https' ? 'wss' : 'ws';
+  return {
+    'Content-Security-Policy': [
+      "default-src 'self'",
+      `connect-src 'self' ${http}://${signal.host} ${socket}://${signal.host}`,
+      "img-src 'self' data: blob:",
+      "media-src 'self' blob: mediastream:",
+      "worker-src 'self' blob:",
+      "style-src 'self' 'unsafe-inline'",
+      "object-src 'none'",
+      "base-uri 'none'",
+      "form-action 'self'",
+      "frame-ancestors 'none'",
+    ].join('; '),
+    'Permissions-Policy': 'camera=(self), microphone=(self), display-capture=(self), geolocation=()',
+    'Referrer-Policy': 'no-referrer',
+    'X-Content-Type-Options': 'nosniff',
+  };
+}
+
+function sendJson(response, status, body) {
+  response.writeHead(status, { ...headers, 'Content-Type': 'application/json', 'Cache-Control': 'no-store' });
+  response.end(JSON.stringify(body));
+}
+
+function sendText(response, status, body) {
+  response.writeHead(status, { ...headers, 'Content-Type': 'text/plain; charset=utf-8', 'Cache-Control': 'no-store' });
+  response.end(body);
+}
+
+function refuseMethod(response, allowed) {
+  response.setHeader('Allow', allowed);
+  sendJson(response, 405, { error: `use ${allowed}` });
+}
+
+function readPort() {
+  const flag = process.argv.indexOf('--port');
+  const raw = flag > 0 ? process.argv[flag + 1] : (process.env.PORT ?? '3000');
+  const value = Number(raw);
+  if (Number.isInteger(value) && value > 0 && value < 65536) return value;
+  console.error(`page server: "${raw}" is no port; give a number from 1 to 65535`);
+  process.exit(2);
+}

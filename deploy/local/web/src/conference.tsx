@@ -1,0 +1,144 @@
+// The joined room on screen: who is here, the stage, chat and the controls.
+
+import {
+  RoomAudioRenderer, StartAudio, useChat, useConnectionState, useParticipants, useTracks,
+} from '@livekit/components-react';
+import { ConnectionState, RoomEvent, Track, type Participant, type Room } from 'livekit-client';
+import { useEffect, useRef, useState } from 'react';
+import { Chat } from './chat';
+import { Controls } from './controls';
+import type { Failure } from './failures';
+import { GridIcon, PeopleIcon, SpeakerIcon } from './icons';
+import { Invite } from './invite';
+import { Notice } from './notice';
+import { Settings } from './settings';
+import { Stage, type View } from './stage';
+
+interface Props {
+  room: Room;
+  name: string;
+  trouble: Failure | null;
+  onTrouble: (failure: Failure | null) => void;
+  onLeave: () => void;
+}
+
+/** What lies over or beside the stage; one at a time, so that a phone has room for it. */
+type Panel = 'none' | 'chat' | 'settings';
+
+export function Conference({ room, name, trouble, onTrouble, onLeave }: Props) {
+  const tracks = useTracks(
+    [
+      { source: Track.Source.Camera, withPlaceholder: true },
+      { source: Track.Source.ScreenShare, withPlaceholder: false },
+    ],
+    { onlySubscribed: false },
+  );
+  const { chatMessages, send } = useChat();
+  const [panel, setPanel] = useState<Panel>('none');
+  const [seen, setSeen] = useState(0);
+  const [view, setView] = useView(tracks.some((track) => track.source === Track.Source.ScreenShare));
+
+  useEffect(() => {
+    if (panel === 'chat') setSeen(chatMessages.length);
+  }, [panel, chatMessages.length]);
+
+  const toggle = (wanted: Panel) => setPanel((now) => (now === wanted ? 'none' : wanted));
+
+  return (
+    <main className="meeting" data-testid="meeting">
+      <header className="top">
+        <div className="where">
+          <h1 title={name}>{name}</h1>
+          <State />
+        </div>
+        <div className="top-tools">
+          <Count />
+          <div className="switch" role="group" aria-label="View">
+            <button type="button" data-testid="view-grid" aria-pressed={view === 'grid'} aria-label="Grid view" title="Grid view" onClick={() => setView('grid')}><GridIcon /></button>
+            <button type="button" data-testid="view-speaker" aria-pressed={view === 'speaker'} aria-label="Speaker view" title="Speaker view" onClick={() => setView('speaker')}><SpeakerIcon /></button>
+          </div>
+          <Invite room={name} />
+        </div>
+      </header>
+
+      <div className="middle" data-panel={panel}>
+        <section className="stage" aria-label="Participants">
+          <Stage tracks={tracks} view={view} onPin={() => setView('speaker')} />
+          {trouble && <Notice failure={trouble} onClose={() => onTrouble(null)} />}
+          <Reconnecting />
+          <StartAudio label="Let this page play sound" className="start-audio" />
+        </section>
+        {panel === 'chat' && <Chat messages={chatMessages} send={send} onClose={() => setPanel('none')} />}
+        {panel === 'settings' && <Settings room={room} onTrouble={onTrouble} onClose={() => setPanel('none')} />}
+      </div>
+
+      <Controls
+        unread={panel === 'chat' ? 0 : Math.max(chatMessages.length - seen, 0)}
+        chatOpen={panel === 'chat'}
+        settingsOpen={panel === 'settings'}
+        onChat={() => toggle('chat')}
+        onSettings={() => toggle('settings')}
+        onLeave={onLeave}
+        onTrouble={onTrouble}
+      />
+      <RoomAudioRenderer />
+      <Comings room={room} />
+    </main>
+  );
+}
+
+/** Grid until someone shares a screen, and back afterwards, unless the person chose. */
+function useView(sharing: boolean): [View, (view: View) => void] {
+  const [chosen, setChosen] = useState<View | null>(null);
+  const was = useRef(sharing);
+  useEffect(() => {
+    if (sharing !== was.current) setChosen(null);
+    was.current = sharing;
+  }, [sharing]);
+  return [chosen ?? (sharing ? 'speaker' : 'grid'), setChosen];
+}
+
+const STATES: Record<ConnectionState, string> = {
+  [ConnectionState.Connected]: 'Connected',
+  [ConnectionState.Connecting]: 'Connecting …',
+  [ConnectionState.Reconnecting]: 'Reconnecting …',
+  [ConnectionState.SignalReconnecting]: 'Reconnecting …',
+  [ConnectionState.Disconnected]: 'Disconnected',
+};
+
+function State() {
+  const state = useConnectionState();
+  return <p className="state" role="status" data-testid="connection-state" data-state={state}>{STATES[state]}</p>;
+}
+
+function Reconnecting() {
+  const state = useConnectionState();
+  if (state !== ConnectionState.Reconnecting) return null;
+  return <p className="veil">The connection broke off. Getting you back in …</p>;
+}
+
+function Count() {
+  const count = useParticipants().length;
+  return (
+    <p className="count" title={`${count} in the room`}>
+      <PeopleIcon />
+      <span data-testid="participant-count">{count}</span>
+      <span className="unseen"> in the room</span>
+    </p>
+  );
+}
+
+/** Tells screen readers who comes and goes. */
+function Comings({ room }: { room: Room }) {
+  const [words, setWords] = useState('');
+  useEffect(() => {
+    const say = (what: string) => (participant: Participant) => setWords(`${participant.name || participant.identity} ${what}`);
+    const came = say('joined');
+    const went = say('left');
+    room.on(RoomEvent.ParticipantConnected, came).on(RoomEvent.ParticipantDisconnected, went);
+    return () => {
+      room.off(RoomEvent.ParticipantConnected, came).off(RoomEvent.ParticipantDisconnected, went);
+    };
+  }, [room]);
+  return <p className="unseen" role="status">{words}</p>;
+}

@@ -1,0 +1,81 @@
+// From a visit to a room that is joined: asks the page server for a token,
+// connects, and sends camera and microphone as soon as the server listens.
+
+import { ConnectionError, ConnectionErrorReason, Room, RoomEvent, type LocalTrack } from 'livekit-client';
+import { failure, fromConnectError, fromPublish, fromTokenAnswer, type Failure } from './failures';
+import { tabId } from './memory';
+import { cameraCapture, microphoneCapture } from './preview';
+
+/** Who wants to join where, with what. */
+export interface Visit {
+  name: string;
+  room: string;
+  camera: boolean;
+  microphone: boolean;
+  cameraId: string;
+  microphoneId: string;
+  /** Running devices of the check; empty when joining again, which starts them anew. */
+  tracks: LocalTrack[];
+}
+
+export function makeRoom(visit: Visit): Room {
+  return new Room({
+    // Only pictures on screen are asked for, at the size they are shown; only what someone watches is sent.
+    adaptiveStream: true,
+    dynacast: true,
+    videoCaptureDefaults: cameraCapture(visit.cameraId),
+    audioCaptureDefaults: microphoneCapture(visit.microphoneId),
+  });
+}
+
+/** Joins, or throws a [`Failure`]. */
+export async function join(room: Room, visit: Visit, onTrouble: (failure: Failure) => void, gone: AbortSignal): Promise<void> {
+  if (typeof RTCPeerConnection === 'undefined') throw failure('browser-unsupported');
+  const { token, url } = await askForToken(visit, gone);
+  room.once(RoomEvent.SignalConnected, () => publish(room, visit, onTrouble));
+  try {
+    await room.connect(url, token);
+  } catch (error) {
+    throw fromConnectError(error, await verdictOn(error, url, token));
+  }
+}
+
+async function askForToken(visit: Visit, gone: AbortSignal): Promise<{ token: string; url: string }> {
+  const query = new URLSearchParams({ room: visit.room, name: visit.name, id: tabId() });
+  let response: Response;
+  try {
+    response = await fetch(`/api/token?${query}`, { method: 'POST', signal: gone });
+  } catch (error) {
+    throw failure('page-unreachable', String(error));
+  }
+  const answer: unknown = await response.json().catch(() => null);
+  const field = (name: string) => {
+    const value = typeof answer === 'object' && answer !== null ? (answer as Record<string, unknown>)[name] : undefined;
+    return typeof value === 'string' ? value : undefined;
+  };
+  const token = field('token');
+  const url = field('url');
+  if (!response.ok || !token || !url) throw fromTokenAnswer(response.status, field('reason'), field('error'));
+  return { token, url };
+}
+
+/** The status of the server's own check of a token. A WebSocket that fails does not tell the page why; this does. */
+async function verdictOn(error: unknown, url: string, token: string): Promise<number | undefined> {
+  const untold = error instanceof ConnectionError && error.reason === ConnectionErrorReason.WebSocket;
+  if (!untold) return undefined;
+  const check = new URL(`${url.replace(/^ws/, 'http').replace(/\/$/, '')}/rtc/validate`);
+  check.searchParams.set('access_token', token);
+  const answer = await fetch(check, { signal: AbortSignal.timeout(3000) }).catch(() => null);
+  return answer?.status;
+}
+
+function publish(room: Room, visit: Visit, onTrouble: (failure: Failure) => void) {
+  const me = room.localParticipant;
+  const running = (kind: string) => visit.tracks.find((track) => track.kind === kind && track.mediaStreamTrack.readyState === 'live');
+  const audio = running('audio');
+  const video = running('video');
+  if (audio) me.publishTrack(audio).catch((error) => onTrouble(fromPublish('microphone', error)));
+  else if (visit.microphone) me.setMicrophoneEnabled(true).catch((error) => onTrouble(fromPublish('microphone', error)));
+  if (video) me.publishTrack(video).catch((error) => onTrouble(fromPublish('camera', error)));
+  else if (visit.camera) me.setCameraEnabled(true).catch((error) => onTrouble(fromPublish('camera', error)));
+}
