@@ -1,6 +1,6 @@
 import { ConnectionError, DisconnectReason } from 'livekit-client';
 import { expect, test } from 'vitest';
-import { failure, fromConnectError, fromDevice, fromDisconnect, fromPublish, fromTokenAnswer, type Reason } from './failures';
+import { failure, fromConnectError, fromDevice, fromDisconnect, fromPublish, fromTokenAnswer, together, type Reason } from './failures';
 
 test('each way that connecting fails has its own words', () => {
   const cases: [unknown, number | undefined, Reason][] = [
@@ -64,6 +64,16 @@ test('the page server’s refusals point at the field, its faults at itself', ()
   expect(fromTokenAnswer(400, 'bad-name').reason).toBe('bad-name');
   expect(fromTokenAnswer(400, undefined).reason).toBe('join-refused');
   expect(fromTokenAnswer(500, undefined).reason).toBe('page-broken');
+});
+
+test('what is wrong with both devices is said once', () => {
+  const reasons = (camera: Reason | null, microphone: Reason | null) =>
+    together(camera && failure(camera), microphone && failure(microphone)).map((one) => one.reason);
+  expect(reasons('camera-denied', 'microphone-denied')).toEqual(['devices-denied']);
+  expect(reasons('camera-missing', 'microphone-missing')).toEqual(['devices-missing']);
+  expect(reasons('camera-in-use', 'microphone-denied')).toEqual(['camera-in-use', 'microphone-denied']);
+  expect(reasons(null, 'microphone-missing')).toEqual(['microphone-missing']);
+  expect(reasons(null, null)).toEqual([]);
 });
 
 test('every failure says what to do', () => {

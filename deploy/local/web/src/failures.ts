@@ -12,6 +12,7 @@ export type Reason =
   | 'insecure-origin' | 'publish-failed'
   | 'camera-denied' | 'camera-missing' | 'camera-in-use' | 'camera-broken'
   | 'microphone-denied' | 'microphone-missing' | 'microphone-in-use' | 'microphone-broken'
+  | 'devices-denied' | 'devices-missing'
   | 'unknown';
 
 /** What a person reads. */
@@ -184,6 +185,16 @@ const WORDS: Record<Reason, Words> = {
     what: 'The browser could not get sound from it.',
     todo: ['Choose another microphone, or unplug it and plug it in again.', 'Or join to listen.'],
   },
+  'devices-denied': {
+    title: 'Camera and microphone are not allowed',
+    what: 'The browser or the system keeps them from this page.',
+    todo: ['Allow them next to the page’s address, then switch them on again.', 'Or join to watch, listen and chat.'],
+  },
+  'devices-missing': {
+    title: 'No camera and no microphone found',
+    what: 'This device has none that the browser knows of.',
+    todo: ['Plug one in and switch it on again.', 'Or join to watch, listen and chat.'],
+  },
   unknown: {
     title: 'Joining did not work',
     what: 'Something happened that this page does not know.',
@@ -257,6 +268,13 @@ function fromLeave(reason: DisconnectReason | undefined): Failure | null {
     case DisconnectReason.JOIN_FAILURE: return failure('room-full');
     default: return null;
   }
+}
+
+/** What to say about both devices: one message where one says it all. */
+export function together(camera: Failure | null, microphone: Failure | null): Failure[] {
+  if (camera?.reason === 'camera-denied' && microphone?.reason === 'microphone-denied') return [failure('devices-denied')];
+  if (camera?.reason === 'camera-missing' && microphone?.reason === 'microphone-missing') return [failure('devices-missing')];
+  return [camera, microphone].filter((one) => one !== null);
 }
 
 /** A camera or microphone that did not get into the call: the device's fault where it has one, else the server's. */

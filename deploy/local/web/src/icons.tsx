@@ -34,3 +34,4 @@ export const PinIcon = icon(<path d="M9 4h6l-1 6 3.5 3.5h-11L10 10zM12 13.5V20" 
 export const SendIcon = icon(<path d="M4.5 12L20 4.5 15.5 20l-3.5-6.5zM12 13.5L20 4.5" />);
 export const PreviousIcon = icon(<path d="M14.5 6l-6 6 6 6" />);
 export const NextIcon = icon(<path d="M9.5 6l6 6-6 6" />);
+export const PersonIcon = icon(<><circle cx="12" cy="8.5" r="4" /><path d="M4.5 20c.8-3.8 3.8-5.7 7.5-5.7s6.7 1.9 7.5 5.7" /></>);

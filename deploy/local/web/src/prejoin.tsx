@@ -5,8 +5,8 @@ import { useEffect, useId, useRef, useState, type FormEvent } from 'react';
 import { suggestRoom } from './address';
 import { Brand } from './brand';
 import { DeviceSelect, LevelMeter, useDevices } from './devices';
-import { failure as failureOf, type Failure } from './failures';
-import { CameraIcon, CameraOffIcon, MicrophoneIcon, MicrophoneOffIcon } from './icons';
+import { failure as failureOf, together, type Failure } from './failures';
+import { CameraIcon, CameraOffIcon, MicrophoneIcon, MicrophoneOffIcon, PersonIcon } from './icons';
 import type { Visit } from './meeting';
 import { keepChoices, readChoices } from './memory';
 import { Notice } from './notice';
@@ -75,9 +75,8 @@ export function Prejoin({ invited, refusal, failure, onJoin }: Props) {
   const problems = [
     ...(preview.allowed ? [] : [failureOf('insecure-origin')]),
     ...(typeof RTCPeerConnection === 'undefined' ? [failureOf('browser-unsupported')] : []),
-    preview.camera.failure,
-    preview.microphone.failure,
-  ].filter((problem) => problem !== null);
+    ...together(preview.camera.failure, preview.microphone.failure),
+  ];
 
   return (
     <main className="prejoin">
@@ -165,7 +164,7 @@ function Picture({ camera, name }: { camera: Device<LocalVideoTrack>; name: stri
   const words = { starting: 'Starting the camera …', failed: camera.failure?.title, off: 'Camera is off', on: '' };
   return (
     <div className="preview-off">
-      <span className="avatar" aria-hidden="true">{(name.trim()[0] ?? '?').toUpperCase()}</span>
+      <span className="avatar" aria-hidden="true">{[...name.trim()][0]?.toUpperCase() ?? <PersonIcon />}</span>
       <p role="status">{words[camera.state]}</p>
     </div>
   );
