@@ -74,17 +74,27 @@ export class Person {
     await this.page.goto(address);
     await this.at('name').fill(this.name);
     if (room !== undefined) await this.at('room').fill(room);
-    await this.at('prejoin-preview').waitFor();
+    await this.page.locator('[data-testid="prejoin-preview"][data-camera="on"][data-microphone="on"]').waitFor();
     await this.at('join').click();
   }
 
   async isIn() {
-    await this.waits('to be in the call', () => this.at('connection-state').textContent(), (state) => /^connected$/i.test(state?.trim() ?? ''));
+    await this.waits('to be in the call', () => this.attribute('connection-state', 'data-state'), (state) => state === 'connected');
+  }
+
+  /**
+   * What is on the page now, without waiting for it.
+   * @param {string} id
+   * @param {string} attribute
+   */
+  async attribute(id, attribute) {
+    const [first] = await this.at(id).all();
+    return first?.getAttribute(attribute, { timeout: 1_000 }).catch(() => null);
   }
 
   /** @param {number} count */
   async counts(count) {
-    await this.waits(`to count ${count}`, () => this.at('participant-count').textContent(), (text) => Number(text?.match(/\d+/)?.[0]) === count);
+    await this.waits(`to count ${count}`, () => this.at('participant-count').textContent(), (text) => text === String(count));
   }
 
   /**

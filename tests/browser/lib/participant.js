@@ -168,7 +168,7 @@ export class Participant {
       const now = (source === 'microphone' ? track?.counters.totalAudioEnergy : track?.counters.framesDecoded) ?? 0;
       quiet = now - before < (source === 'microphone' ? AUDIBLE_ENERGY : 1) ? quiet + 1 : 0;
       before = now;
-      // The fake microphone beeps about every second: silence must outlast that.
+      // The fake microphone beeps twice a second: silence must outlast that.
       return track?.muted && quiet >= 15;
     });
   }
