@@ -49,6 +49,9 @@ test('ten participants all see and hear the nine others', BOUNDED, async (t) => 
     }
   });
 
+  const { cpuPercent, memoryMiB } = await stage.worker.load(5_000);
+  t.diagnostic(`the worker with ten participants: ${cpuPercent.toFixed(0)} % of a core, ${memoryMiB.toFixed(0)} MiB`);
+
   await t.test('the browsers see each other move and hear each other', async () => {
     await Promise.all(
       browsers.flatMap((viewer) =>

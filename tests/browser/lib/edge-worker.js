@@ -1,6 +1,7 @@
 // @ts-check
 /** One edge worker in development mode, on ports of its own. */
 
+import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { AccessToken } from 'livekit-server-sdk';
 import { freeTcpPort, freeUdpPorts } from './ports.js';
@@ -47,9 +48,17 @@ export class EdgeWorker {
     return answer?.ok ?? false;
   }
 
-  /** The metrics as Prometheus would read them. */
-  async metrics() {
-    return (await fetch(`http://127.0.0.1:${this.ports.admin}/metrics`)).text();
+  /**
+   * What the worker needs of the machine, measured over `ms`.
+   * @param {number} ms
+   * @returns {Promise<{ cpuPercent: number, memoryMiB: number }>} 100 % is one core
+   */
+  async load(ms) {
+    const before = await this.program.cpuMs();
+    const started = performance.now();
+    await pause(ms);
+    const cpuMs = (await this.program.cpuMs()) - before;
+    return { cpuPercent: (100 * cpuMs) / (performance.now() - started), memoryMiB: await this.program.memoryMiB() };
   }
 
   /**

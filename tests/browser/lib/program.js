@@ -3,12 +3,14 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { access, constants } from 'node:fs/promises';
+import { access, constants, readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 
 /** A worker at `debug` says much; its last words are what counts. */
 const MAX_LINES = 5_000;
 const TAIL_LINES = 60;
+/** Linux counts processor time for programs in hundredths of a second. */
+const MS_PER_TICK = 10;
 /** Longer than a clean stop may take; what is still there then is killed, and the test fails. */
 const STOP_MS = 10_000;
 
@@ -62,6 +64,20 @@ export class Program {
   tail() {
     const end = this.running ? 'runs' : `ended with ${this.child.exitCode ?? this.child.signalCode}`;
     return `--- ${this.name} (${end}), its last lines:\n${this.lines.slice(-TAIL_LINES).join('\n')}`;
+  }
+
+  /** Processor time it has used so far. */
+  async cpuMs() {
+    const stat = await readFile(`/proc/${this.child.pid}/stat`, 'utf8');
+    // The name may hold spaces and brackets; user and system time are the 12th and 13th word after it.
+    const words = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return (Number(words[11]) + Number(words[12])) * MS_PER_TICK;
+  }
+
+  /** Memory it holds now. */
+  async memoryMiB() {
+    const status = await readFile(`/proc/${this.child.pid}/status`, 'utf8');
+    return Number(status.match(/VmRSS:\s+(\d+) kB/)?.[1]) / 1_024;
   }
 
   /** Asks it to stop and answers with its exit code, or with the signal that had to kill it. */
