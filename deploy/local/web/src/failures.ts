@@ -92,8 +92,8 @@ const WORDS: Record<Reason, Words> = {
     todo: ['Try again. On a slow connection, leave the camera off at first.'],
   },
   'room-full': {
-    title: 'The room is full',
-    what: 'No more people can join right now.',
+    title: 'The room can’t take you now',
+    what: 'The server turned you away: most likely the room is full, or it is just being closed.',
     todo: ['Try again when someone has left, or agree on another room.'],
   },
   'room-closed': {
@@ -225,6 +225,7 @@ export function fromConnectError(error: unknown, verdict?: number): Failure {
     case ConnectionErrorReason.Timeout:
       return failure('join-timeout', detail);
     case ConnectionErrorReason.LeaveRequest:
+      // Some client versions lose the reason on the way; being turned away at the door is nearly always a full room.
       return fromLeave(error.context) ?? failure('room-full', detail);
     case ConnectionErrorReason.ServiceNotFound:
       return failure('not-a-server', detail);

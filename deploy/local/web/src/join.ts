@@ -33,11 +33,46 @@ export async function join(room: Room, visit: Visit, onTrouble: (failure: Failur
   if (typeof RTCPeerConnection === 'undefined') throw failure('browser-unsupported');
   const { token, url } = await askForToken(visit, gone);
   room.once(RoomEvent.SignalConnected, () => publish(room, visit, onTrouble));
+  const watch = watchOver(room, url, token);
+  const connected = room.connect(url, token).catch(async (error) => {
+    throw fromConnectError(error, untold(error) ? await askVerdict(url, token) : undefined);
+  });
   try {
-    await room.connect(url, token);
-  } catch (error) {
-    throw fromConnectError(error, await verdictOn(error, url, token));
+    await Promise.race([connected, watch.failed]);
+  } finally {
+    watch.end();
   }
+}
+
+/** When to look whether there is a meeting server at all, and when to give up; both past what the client tries by itself. */
+const DOUBT_MS = 4_000;
+const PATIENCE_MS = 45_000;
+
+/** The client asks for ever where paths are unknown (404): notices that, and anything else that takes too long. */
+function watchOver(room: Room, url: string, token: string): { failed: Promise<never>; end: () => void } {
+  const { promise: failed, reject } = deferred();
+  let signalling = false;
+  const heard = () => { signalling = true; };
+  room.once(RoomEvent.SignalConnected, heard);
+  const doubt = setTimeout(async () => {
+    if (signalling) return;
+    if ((await askVerdict(url, token)) === 404 && !signalling) reject(failure('not-a-server', `404 from ${url}`));
+  }, DOUBT_MS);
+  const patience = setTimeout(() => reject(failure('join-timeout', `not joined within ${PATIENCE_MS / 1000} s`)), PATIENCE_MS);
+  return {
+    failed,
+    end: () => {
+      clearTimeout(doubt);
+      clearTimeout(patience);
+      room.off(RoomEvent.SignalConnected, heard);
+    },
+  };
+}
+
+function deferred(): { promise: Promise<never>; reject: (failure: Failure) => void } {
+  let reject: (failure: Failure) => void = () => {};
+  const promise = new Promise<never>((_, refuse) => { reject = refuse; });
+  return { promise, reject };
 }
 
 async function askForToken(visit: Visit, gone: AbortSignal): Promise<{ token: string; url: string }> {
@@ -59,10 +94,13 @@ async function askForToken(visit: Visit, gone: AbortSignal): Promise<{ token: st
   return { token, url };
 }
 
-/** The status of the server's own check of a token. A WebSocket that fails does not tell the page why; this does. */
-async function verdictOn(error: unknown, url: string, token: string): Promise<number | undefined> {
-  const untold = error instanceof ConnectionError && error.reason === ConnectionErrorReason.WebSocket;
-  if (!untold) return undefined;
+/** A WebSocket that fails does not tell the page why; the server's own check of the token does. */
+function untold(error: unknown): boolean {
+  return error instanceof ConnectionError && error.reason === ConnectionErrorReason.WebSocket;
+}
+
+/** The status of that check, if there is an answer. */
+async function askVerdict(url: string, token: string): Promise<number | undefined> {
   const check = new URL(`${url.replace(/^ws/, 'http').replace(/\/$/, '')}/rtc/validate`);
   check.searchParams.set('access_token', token);
   const answer = await fetch(check, { signal: AbortSignal.timeout(3000) }).catch(() => null);

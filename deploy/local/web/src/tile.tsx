@@ -83,6 +83,7 @@ function initials(name: string): string {
 /** The same colour for a participant on everyone's screen. */
 function hueOf(identity: string): number {
   let hash = 0;
-  for (const letter of identity) hash = (hash * 31 + (letter.codePointAt(0) ?? 0)) % 360;
-  return hash;
+  for (const letter of identity) hash = (hash * 31 + (letter.codePointAt(0) ?? 0)) % 3600;
+  // The golden angle keeps identities that differ little far apart on the wheel.
+  return Math.round((hash * 137.508) % 360);
 }
