@@ -10,5 +10,5 @@ export default defineConfig({
   },
   // `npm run dev` keeps asking the page server for tokens.
   server: { port: 5173, proxy: { '/api': 'http://127.0.0.1:3000' } },
-  test: { include: ['src/**/*.test.ts', '*.test.ts'], environment: 'node' },
+  test: { include: ['src/**/*.test.ts', '*.test.mjs'], environment: 'node' },
 });
