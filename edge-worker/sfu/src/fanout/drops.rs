@@ -1,0 +1,88 @@
+//! Why packets were left out, and how often.
+
+/// Why a packet was left out; each variant is one metric label.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum DropReason {
+    /// Of no layer the track was announced with.
+    UnknownLayer,
+    /// Its number is far from all others, and the next one did not confirm it.
+    Stray,
+    /// It came before.
+    Duplicate,
+    /// Longer than any network carries.
+    Oversized,
+    /// Its payload contradicts itself.
+    Malformed,
+    /// The publisher has muted the track.
+    Muted,
+    /// The subscriber wants nothing now.
+    Paused,
+    /// On the wished layer, but a decoder cannot start here.
+    AwaitKeyframe,
+    /// On a layer this subscriber is not watching.
+    OtherLayer,
+    /// More frames a second than wished.
+    FrameRate,
+    /// Nothing but padding.
+    Padding,
+    /// Too late: no number was left open for it.
+    Late,
+    /// The subscriber does not speak the codec.
+    Codec,
+    /// Asked for again, but no longer here, or never sent.
+    NotCached,
+    /// Asked for again too soon, or too much is asked for.
+    RepairLimit,
+}
+
+impl DropReason {
+    /// All of them.
+    pub const ALL: [Self; 15] = [
+        Self::UnknownLayer,
+        Self::Stray,
+        Self::Duplicate,
+        Self::Oversized,
+        Self::Malformed,
+        Self::Muted,
+        Self::Paused,
+        Self::AwaitKeyframe,
+        Self::OtherLayer,
+        Self::FrameRate,
+        Self::Padding,
+        Self::Late,
+        Self::Codec,
+        Self::NotCached,
+        Self::RepairLimit,
+    ];
+}
+
+/// How many packets were left out, by reason.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct DropCounts([u64; DropReason::ALL.len()]);
+
+impl DropCounts {
+    /// How many for `reason`.
+    pub fn of(&self, reason: DropReason) -> u64 {
+        self.0[reason as usize]
+    }
+
+    /// Counts one more.
+    pub(crate) fn add(&mut self, reason: DropReason) {
+        self.0[reason as usize] += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_reason_has_its_own_count() {
+        let mut counts = DropCounts::default();
+        for (index, reason) in DropReason::ALL.into_iter().enumerate() {
+            assert_eq!(reason as usize, index);
+            counts.add(reason);
+            assert_eq!(counts.of(reason), 1);
+        }
+    }
+}

@@ -1,0 +1,408 @@
+//! One subscription of a track: decides on each packet, numbers it, sends it, and
+//! answers what the subscriber reports.
+
+use std::time::{Duration, Instant};
+
+use media::{Codec, Delivery, Layer, Nack, Outgoing, ReceptionReport, Rtcp, SeqNo, Ssrc};
+
+use crate::reports::SenderReports;
+use crate::rewrite::{Numbers, OutOfOrder, Rewrite, Taken, primary};
+use crate::select::{Decision, Entry, LayerSet, Simulcast, Temporal};
+use crate::{Outlet, Sink, SubscriptionKey};
+
+use super::arrival::Arrival;
+use super::drops::{DropCounts, DropReason};
+use super::intake::Intake;
+use super::repairs::Repairs;
+use super::{Binding, Wish};
+
+/// The layers of a track that have been heard of.
+pub(crate) type Intakes = [Option<Box<Intake>>; Layer::COUNT];
+
+/// What forwarders share while they work.
+#[derive(Debug)]
+pub(crate) struct Passage<'a, O> {
+    pub(crate) now: Instant,
+    pub(crate) intakes: &'a Intakes,
+    pub(crate) drops: &'a mut DropCounts,
+    pub(crate) out: &'a mut O,
+}
+
+/// Decides and renumbers for one subscription.
+#[derive(Debug)]
+pub(crate) struct Forwarder {
+    pub(crate) subscription: SubscriptionKey,
+    sink: Sink,
+    ssrc: Ssrc,
+    codecs: Vec<Codec>,
+    rate: u32,
+    wish: Wish,
+    simulcast: Simulcast,
+    temporal: Temporal,
+    rewrite: Rewrite,
+    reports: SenderReports,
+    repairs: Repairs,
+    subscriber: Subscriber,
+}
+
+/// What the subscriber told.
+#[derive(Debug, Default)]
+struct Subscriber {
+    /// Its newest report.
+    reception: Option<ReceptionReport>,
+    /// When it last asked for a keyframe and was heard.
+    asked_at: Option<Instant>,
+}
+
+impl Forwarder {
+    pub(crate) fn new(subscription: SubscriptionKey, binding: Binding, rate: u32) -> Self {
+        let Binding { sink, ssrc, codecs } = binding;
+        Self {
+            subscription,
+            sink,
+            ssrc,
+            codecs,
+            rate,
+            wish: Wish::Paused,
+            simulcast: Simulcast::default(),
+            temporal: Temporal::default(),
+            rewrite: Rewrite::new(rate),
+            reports: SenderReports::default(),
+            repairs: Repairs::default(),
+            subscriber: Subscriber::default(),
+        }
+    }
+
+    /// What the subscriber wants from now on, `live` being what there is.
+    pub(crate) fn set_wish(&mut self, wish: Wish, live: LayerSet) {
+        self.wish = wish;
+        if let Wish::Layer { temporal, .. } = wish {
+            self.temporal.set_wish(temporal);
+        }
+        self.retarget(live);
+    }
+
+    /// Other layers are alive than before.
+    pub(crate) fn retarget(&mut self, live: LayerSet) {
+        let target = match self.wish {
+            Wish::Paused => None,
+            Wish::Layer { spatial, .. } => Some(live.nearest(spatial)),
+        };
+        self.simulcast.set_target(target);
+        self.rest_reports();
+    }
+
+    /// Plays nothing until the next keyframe.
+    pub(crate) fn stop(&mut self) {
+        self.simulcast.stop();
+        self.rest_reports();
+    }
+
+    /// Takes what it wants of a packet of `layer`.
+    pub(crate) fn offer(
+        &mut self,
+        layer: Layer,
+        packet: &Arrival<'_>,
+        passage: &mut Passage<'_, impl Outlet>,
+    ) {
+        match self.simulcast.select(passage.now, layer, packet) {
+            Decision::Forward => self.play(packet, passage),
+            Decision::Hold => {}
+            Decision::Late => self.fill(layer, packet, DropReason::Late, passage),
+            Decision::Drop(DropReason::Paused) => passage.drops.add(DropReason::Paused),
+            // It may be the missing end of what was played before a switch.
+            Decision::Drop(reason) => self.fill(layer, packet, reason, passage),
+        }
+        self.enter(passage);
+    }
+
+    /// Does what is due.
+    pub(crate) fn handle_timeout(&mut self, passage: &mut Passage<'_, impl Outlet>) {
+        self.enter(passage);
+        let playing = self.simulcast.playing();
+        let clock = playing
+            .and_then(|layer| passage.intakes[layer.index()].as_ref())
+            .and_then(|intake| intake.clock());
+        let shift = self.rewrite.shift();
+        let clock = (clock, self.rate);
+        if let Some(report) = self.reports.poll(passage.now, self.ssrc, clock, shift) {
+            let transport = self.sink.transport;
+            passage.out.rtcp(transport, Rtcp::SenderReport(report));
+        }
+    }
+
+    /// Hears the subscriber. Returns the layer of which it needs a keyframe.
+    pub(crate) fn handle_feedback(
+        &mut self,
+        rtcp: &Rtcp,
+        passage: &mut Passage<'_, impl Outlet>,
+    ) -> Option<Layer> {
+        match rtcp {
+            Rtcp::Nack(nack) => {
+                self.repair(nack, passage);
+                None
+            }
+            Rtcp::KeyframeRequest { .. } => self.keyframe_request(passage.now),
+            Rtcp::ReceptionReport(report) => {
+                if let Some(time) = self.reports.round_trip(passage.now, report) {
+                    self.repairs.set_round_trip(time);
+                }
+                self.subscriber.reception = Some(*report);
+                None
+            }
+            Rtcp::SenderReport(_) | Rtcp::BandwidthLimit { .. } | Rtcp::Bye { .. } => None,
+        }
+    }
+
+    /// The publisher told the clock of `layer`.
+    pub(crate) fn clock_told(&mut self, now: Instant, layer: Layer) {
+        if self.simulcast.playing() == Some(layer) && !self.reports.started() {
+            self.reports.start(now);
+        }
+    }
+
+    /// The layer a keyframe is needed of before more can be played.
+    pub(crate) fn awaits(&self) -> Option<Layer> {
+        self.simulcast.awaits()
+    }
+
+    /// The layer being played.
+    pub(crate) fn playing(&self) -> Option<Layer> {
+        self.simulcast.playing()
+    }
+
+    /// The layers whose packets can matter.
+    pub(crate) fn wants(&self) -> LayerSet {
+        self.simulcast.wants()
+    }
+
+    /// What the subscriber last reported, and how far it is away.
+    pub(crate) fn reception(&self) -> (Option<ReceptionReport>, Option<Duration>) {
+        (self.subscriber.reception, self.repairs.round_trip())
+    }
+
+    /// When something is due.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        [self.simulcast.deadline(), self.reports.deadline()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Starts on a layer that is ready, with what came of it so far.
+    fn enter(&mut self, passage: &mut Passage<'_, impl Outlet>) {
+        let Some(entry) = self.simulcast.enter(passage.now) else {
+            return;
+        };
+        let intakes = passage.intakes;
+        let Some(intake) = &intakes[entry.layer.index()] else {
+            return self.stop();
+        };
+        let Some(first) = intake.cached(entry.number) else {
+            return self.stop();
+        };
+        self.begin(entry, &first, passage);
+        for number in entry.number..=intake.newest() {
+            let Some(packet) = intake.cached(number) else {
+                continue;
+            };
+            match self.simulcast.select(passage.now, entry.layer, &packet) {
+                Decision::Forward => self.play(&packet, passage),
+                Decision::Late | Decision::Hold | Decision::Drop(_) => {}
+            }
+        }
+        self.reports.start(passage.now);
+    }
+
+    fn begin<O>(&mut self, entry: Entry, first: &Arrival<'_>, passage: &Passage<'_, O>) {
+        let clock = |layer: Layer| passage.intakes[layer.index()].as_ref()?.clock();
+        let rate = self.rate;
+        let align = |old: Layer, timestamp| {
+            Some(clock(entry.layer)?.translate(timestamp, clock(old)?, rate))
+        };
+        self.rewrite.begin(passage.now, entry, first, align);
+    }
+
+    /// Forwards the next packet in order, unless it is to be left out.
+    fn play(&mut self, packet: &Arrival<'_>, passage: &mut Passage<'_, impl Outlet>) {
+        let body = match self.body(packet) {
+            Ok(body) => body,
+            Err(reason) => {
+                self.rewrite.skip(packet);
+                return passage.drops.add(reason);
+            }
+        };
+        if let Some(vp8) = &packet.marks.vp8 {
+            let kept = match self.rewrite.decided(vp8) {
+                Some(Taken::Yes) => true,
+                Some(Taken::No) => false,
+                None => self.temporal.keeps(&vp8.descriptor),
+            };
+            if !kept {
+                self.rewrite.skip(packet);
+                return passage.drops.add(DropReason::FrameRate);
+            }
+        }
+        let numbers = self.rewrite.take(passage.now, packet);
+        self.send(packet, &numbers, body, Delivery::Original, passage.out);
+    }
+
+    /// Forwards a packet out of order, if a number was left open for it.
+    fn fill(
+        &mut self,
+        layer: Layer,
+        packet: &Arrival<'_>,
+        otherwise: DropReason,
+        passage: &mut Passage<'_, impl Outlet>,
+    ) {
+        if !self.send_again(layer, packet, Delivery::Original, passage.out) {
+            passage.drops.add(otherwise);
+        }
+    }
+
+    fn repair(&mut self, nack: &Nack, passage: &mut Passage<'_, impl Outlet>) {
+        for (index, seq) in nack.lost.iter().enumerate() {
+            if index >= MAX_REPAIRS {
+                passage.drops.add(DropReason::RepairLimit);
+                continue;
+            }
+            if let Err(reason) = self.repair_one(*seq, passage) {
+                passage.drops.add(reason);
+            }
+        }
+    }
+
+    fn repair_one(
+        &mut self,
+        seq: SeqNo,
+        passage: &mut Passage<'_, impl Outlet>,
+    ) -> Result<(), DropReason> {
+        if self.wish == Wish::Paused {
+            return Err(DropReason::Paused);
+        }
+        let (layer, number) = self.rewrite.origin(seq).ok_or(DropReason::NotCached)?;
+        let intake = passage.intakes[layer.index()].as_ref();
+        let packet = intake
+            .and_then(|intake| intake.cached(number))
+            .ok_or(DropReason::NotCached)?;
+        if !self.repairs.allow(passage.now, seq) {
+            return Err(DropReason::RepairLimit);
+        }
+        if self.send_again(layer, &packet, Delivery::Repair, passage.out) {
+            Ok(())
+        } else {
+            Err(DropReason::NotCached)
+        }
+    }
+
+    fn send_again(
+        &mut self,
+        layer: Layer,
+        packet: &Arrival<'_>,
+        delivery: Delivery,
+        out: &mut impl Outlet,
+    ) -> bool {
+        let Some(place) = self.rewrite.place(layer, packet) else {
+            return false;
+        };
+        let slow = packet.marks.vp8.as_ref();
+        let slow = slow.is_some_and(|vp8| !self.temporal.still_keeps(&vp8.descriptor));
+        match (place, self.body(packet)) {
+            (OutOfOrder::Packet(numbers), Ok(body)) if !slow => {
+                self.send(packet, &numbers, body, delivery, out);
+            }
+            (OutOfOrder::Packet(numbers) | OutOfOrder::Filler(numbers), _) => {
+                let filler = Numbers {
+                    head: None,
+                    ..numbers
+                };
+                let codec = self
+                    .codec_for(packet.marks.codec)
+                    .unwrap_or(packet.marks.codec);
+                self.send(packet, &filler, Body { codec, bytes: &[] }, delivery, out);
+            }
+        }
+        true
+    }
+
+    fn send(
+        &mut self,
+        packet: &Arrival<'_>,
+        numbers: &Numbers,
+        body: Body<'_>,
+        delivery: Delivery,
+        out: &mut impl Outlet,
+    ) {
+        let head = numbers
+            .head
+            .as_ref()
+            .map_or(&[][..], |head| head.as_bytes());
+        let outgoing = Outgoing {
+            seq: numbers.seq,
+            timestamp: numbers.timestamp,
+            marker: packet.marks.marker && !body.bytes.is_empty(),
+            delivery,
+            codec: body.codec,
+            head,
+            body: body.bytes.get(head.len()..).unwrap_or(&[]),
+        };
+        if delivery == Delivery::Original {
+            self.reports.forwarded(body.bytes.len());
+        }
+        out.packet(self.sink, &outgoing);
+    }
+
+    /// The payload as this subscriber understands it, its descriptor still in front.
+    fn body<'a>(&self, packet: &Arrival<'a>) -> Result<Body<'a>, DropReason> {
+        if packet.payload.is_empty() {
+            return Err(DropReason::Padding);
+        }
+        let codec = self
+            .codec_for(packet.marks.codec)
+            .ok_or(DropReason::Codec)?;
+        let bytes = if codec == packet.marks.codec {
+            packet.payload
+        } else {
+            primary(packet.payload).ok_or(DropReason::Malformed)?
+        };
+        Ok(Body { codec, bytes })
+    }
+
+    /// What `codec` is sent as.
+    fn codec_for(&self, codec: Codec) -> Option<Codec> {
+        if self.codecs.contains(&codec) {
+            return Some(codec);
+        }
+        let unwrapped = codec == Codec::Red && self.codecs.contains(&Codec::Opus);
+        unwrapped.then_some(Codec::Opus)
+    }
+
+    fn keyframe_request(&mut self, now: Instant) -> Option<Layer> {
+        let too_soon = self
+            .subscriber
+            .asked_at
+            .is_some_and(|at| now.saturating_duration_since(at) < ASKING_INTERVAL);
+        let layer = self.simulcast.playing().filter(|_| !too_soon)?;
+        self.subscriber.asked_at = Some(now);
+        Some(layer)
+    }
+
+    fn rest_reports(&mut self) {
+        if self.simulcast.playing().is_none() {
+            self.reports.stop();
+        }
+    }
+}
+
+/// What is sent of a payload.
+#[derive(Clone, Copy, Debug)]
+struct Body<'a> {
+    codec: Codec,
+    bytes: &'a [u8],
+}
+
+/// Answered of one feedback message; who misses more needs a keyframe.
+const MAX_REPAIRS: usize = 128;
+
+/// One subscriber alone does not get more keyframes, which all others pay for.
+const ASKING_INTERVAL: Duration = Duration::from_secs(1);

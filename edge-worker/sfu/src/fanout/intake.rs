@@ -1,0 +1,245 @@
+//! One layer of a published track as it arrives: numbered, checked, kept for repair,
+//! and reported on to its publisher.
+
+use std::time::{Duration, Instant};
+
+use media::{Codec, Delivery, MediaKind, Nack, Packet, Rtcp, SenderReport, Ssrc};
+
+use crate::cache::Cache;
+use crate::keyframes::KeyframeRequests;
+use crate::reception::{Gap, Reception};
+use crate::reports::Clock;
+
+use super::arrival::{Arrival, Marks};
+use super::drops::DropReason;
+use super::sequence::{Order, Pictures, Sequence};
+
+/// The arrival of one layer.
+#[derive(Debug)]
+pub(crate) struct Intake {
+    kind: MediaKind,
+    ssrc: Ssrc,
+    sequence: Sequence,
+    pictures: Pictures,
+    cache: Cache,
+    reception: Reception,
+    keyframes: KeyframeRequests,
+    clock: Option<Clock>,
+    presence: Presence,
+}
+
+/// Whether anybody would show a keyframe.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Audience {
+    /// Nobody wants the layer.
+    Nobody,
+    /// Somebody does.
+    Somebody,
+}
+
+/// When something was last heard of a layer.
+#[derive(Debug)]
+struct Presence {
+    heard_at: Instant,
+    /// Frames of other layers since.
+    frames_elsewhere: u32,
+}
+
+impl Intake {
+    pub(crate) fn new(kind: MediaKind, now: Instant, packet: &Packet<'_>) -> Self {
+        let first = Sequence::default()
+            .place(packet.seq)
+            .expect("the first number is far from no other");
+        Self {
+            kind,
+            ssrc: packet.ssrc,
+            sequence: Sequence::default(),
+            pictures: Pictures::default(),
+            cache: Cache::new(kind),
+            reception: Reception::new(kind, now, first),
+            keyframes: KeyframeRequests::default(),
+            clock: None,
+            presence: Presence {
+                heard_at: now,
+                frames_elsewhere: 0,
+            },
+        }
+    }
+
+    /// Takes a packet in.
+    pub(crate) fn accept<'a>(
+        &mut self,
+        now: Instant,
+        packet: &Packet<'a>,
+    ) -> Result<(Arrival<'a>, Order), DropReason> {
+        let payload = packet.payload;
+        if payload.len() > Cache::MAX_PAYLOAD {
+            return Err(DropReason::Oversized);
+        }
+        let marks = Marks::read(packet).ok_or(DropReason::Malformed)?;
+        self.follow_ssrc(packet)?;
+        let before = self.sequence.newest();
+        let number = self.sequence.place(packet.seq).ok_or(DropReason::Stray)?;
+        if self.cache.has_seen(number) {
+            return Err(DropReason::Duplicate);
+        }
+        let order = match before {
+            Some(newest) if number <= newest => Order::Late,
+            Some(newest) if number - newest > RESTART => {
+                self.reception = Reception::new(self.kind, now, number);
+                Order::Next
+            }
+            Some(_) | None => Order::Next,
+        };
+        let mut arrival = Arrival {
+            number,
+            marks,
+            payload,
+        };
+        self.mark(&mut arrival, order);
+        self.cache.insert(&arrival);
+        self.observe(now, &arrival, order, packet.delivery);
+        Ok((arrival, order))
+    }
+
+    /// Notes a report of the publisher.
+    pub(crate) fn told(&mut self, now: Instant, report: &SenderReport) {
+        self.clock = Some(Clock::new(now, report));
+        self.reception.told(now, report);
+    }
+
+    /// Somebody needs a keyframe.
+    pub(crate) fn want_keyframe(&mut self) {
+        if self.kind == MediaKind::Video {
+            self.keyframes.want();
+        }
+    }
+
+    /// A frame of another layer came.
+    pub(crate) fn frame_elsewhere(&mut self) {
+        self.presence.frames_elsewhere = self.presence.frames_elsewhere.saturating_add(1);
+    }
+
+    /// What is to be told to the publisher now.
+    pub(crate) fn poll(&mut self, now: Instant, audience: Audience) -> Option<Rtcp> {
+        let ssrc = self.ssrc;
+        let due = self.reception.poll_missing(now);
+        if due.given_up > 0 {
+            self.want_keyframe();
+        }
+        if !due.ask.is_empty() {
+            let lost = due.ask;
+            return Some(Rtcp::Nack(Nack { ssrc, lost }));
+        }
+        if audience == Audience::Nobody {
+            self.keyframes.forget();
+        }
+        if self.keyframes.poll(now) {
+            return Some(Rtcp::KeyframeRequest { ssrc });
+        }
+        let report = self.reception.poll_report(now, ssrc)?;
+        Some(Rtcp::ReceptionReport(report))
+    }
+
+    /// When to [`poll`](Self::poll) next.
+    pub(crate) fn deadline(&self, now: Instant) -> Option<Instant> {
+        [self.reception.deadline(), self.keyframes.due_at(now)]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// The publisher's name of it.
+    pub(crate) fn ssrc(&self) -> Ssrc {
+        self.ssrc
+    }
+
+    /// The newest packet's number.
+    pub(crate) fn newest(&self) -> u64 {
+        self.sequence.newest().unwrap_or(0)
+    }
+
+    /// A packet that came, if it is still kept.
+    pub(crate) fn cached(&self, number: u64) -> Option<Arrival<'_>> {
+        self.cache.get(number)
+    }
+
+    /// The publisher's clock, if it was told.
+    pub(crate) fn clock(&self) -> Option<&Clock> {
+        self.clock.as_ref()
+    }
+
+    /// Others go on and this one does not: browsers stop upper layers without a word.
+    pub(crate) fn is_silent(&self, now: Instant) -> bool {
+        self.presence.frames_elsewhere >= SILENT_FRAMES
+            && now.saturating_duration_since(self.presence.heard_at) >= SILENCE
+    }
+
+    /// Whether anything came within `time`.
+    pub(crate) fn heard_within(&self, time: Duration, now: Instant) -> bool {
+        now.saturating_duration_since(self.presence.heard_at) <= time
+    }
+
+    /// A layer whose SSRC changes begins anew; repairs of the old one are of no use.
+    fn follow_ssrc(&mut self, packet: &Packet<'_>) -> Result<(), DropReason> {
+        if packet.ssrc == self.ssrc {
+            return Ok(());
+        }
+        if packet.delivery == Delivery::Repair {
+            return Err(DropReason::Stray);
+        }
+        self.ssrc = packet.ssrc;
+        self.clock = None;
+        self.sequence.restart();
+        Ok(())
+    }
+
+    fn mark(&mut self, arrival: &mut Arrival<'_>, order: Order) {
+        if let Some(vp8) = &mut arrival.marks.vp8 {
+            vp8.picture = self.pictures.place(&vp8.descriptor, arrival.payload, order);
+        }
+        if arrival.marks.codec == Codec::H264 && arrival.marks.entry {
+            arrival.marks.entry = self.begins_frame(arrival);
+        }
+    }
+
+    /// H.264 has no mark for the start of a frame: what was before tells, or the
+    /// parameter sets that browsers send ahead of each keyframe.
+    fn begins_frame(&self, arrival: &Arrival<'_>) -> bool {
+        const SPS: u8 = 7;
+        const STAP_A: u8 = 24;
+        match self.cache.get(arrival.number - 1) {
+            Some(before) => before.marks.timestamp != arrival.marks.timestamp,
+            None => matches!(arrival.payload[0] & 0x1f, SPS | STAP_A),
+        }
+    }
+
+    fn observe(&mut self, now: Instant, arrival: &Arrival<'_>, order: Order, delivery: Delivery) {
+        if self.reception.received(now, arrival.number, delivery) == Gap::TooWide {
+            self.want_keyframe();
+        }
+        if arrival.marks.entry {
+            self.keyframes.arrived();
+        }
+        if arrival.payload.is_empty() {
+            return;
+        }
+        self.presence = Presence {
+            heard_at: now,
+            frames_elsewhere: 0,
+        };
+        if order == Order::Next {
+            let rate = arrival.marks.codec.clock_rate();
+            self.reception.timed(now, arrival.marks.timestamp, rate);
+        }
+    }
+}
+
+/// A wider jump comes from a new start, not from loss.
+const RESTART: u64 = 1 << 14;
+
+/// Longer than a frame at the lowest rate browsers encode a camera at, and less than a
+/// viewer takes for a broken call ...
+const SILENCE: Duration = Duration::from_millis(500);
+/// ... but slow screens send a frame now and then on all layers.
+const SILENT_FRAMES: u32 = 3;

@@ -1,0 +1,456 @@
+//! All layers of one published track, and the forwarders of its subscriptions: takes a
+//! packet in once and hands it to whoever plays its layer.
+//!
+//! A parent: an [`Intake`] judges what arrives, a [`Forwarder`] what leaves. Who may
+//! subscribe, and what layer is wished, is left to the room.
+
+mod arrival;
+mod drops;
+mod forwarder;
+mod intake;
+mod repairs;
+mod sequence;
+
+use std::time::{Duration, Instant};
+
+use media::{Codec, Layer, MediaKind, Packet, ReceptionReport, Rid, Rtcp, Ssrc};
+use rustc_hash::FxHashMap;
+
+use crate::select::LayerSet;
+use crate::{Muted, Outlet, Sink, SubscriptionKey, TransportKey};
+
+pub(crate) use arrival::{Arrival, Marks, Vp8Marks};
+pub use drops::{DropCounts, DropReason};
+use forwarder::{Forwarder, Intakes, Passage};
+use intake::{Audience, Intake};
+use sequence::Order;
+
+/// One published track on its way to its subscribers.
+#[derive(Debug)]
+pub struct Fanout {
+    kind: MediaKind,
+    /// Low to high; empty for a track with a single layer.
+    rids: Vec<Rid>,
+    origin: Option<TransportKey>,
+    muted: Muted,
+    intakes: Intakes,
+    live: LayerSet,
+    forwarders: Forwarders,
+    drops: DropCounts,
+    wake_at: Option<Instant>,
+}
+
+/// An m-line ready to send.
+#[derive(Clone, Debug)]
+pub struct Binding {
+    /// Where packets go.
+    pub sink: Sink,
+    /// Under which name.
+    pub ssrc: Ssrc,
+    /// What the subscriber understands.
+    pub codecs: Vec<Codec>,
+}
+
+/// What a subscriber wants of a track.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Wish {
+    /// Nothing for now.
+    Paused,
+    /// The best living layer up to this one.
+    Layer {
+        /// Largest picture.
+        spatial: Layer,
+        /// Highest frame rate; 0 is the lowest.
+        temporal: u8,
+    },
+}
+
+impl Fanout {
+    /// A track announced with `rids`, low to high; empty for a single layer.
+    pub fn new(kind: MediaKind, rids: &[Rid]) -> Self {
+        Self {
+            kind,
+            rids: rids.to_vec(),
+            origin: None,
+            muted: Muted::No,
+            intakes: Intakes::default(),
+            live: LayerSet::default(),
+            forwarders: Forwarders::default(),
+            drops: DropCounts::default(),
+            wake_at: None,
+        }
+    }
+
+    /// The track was negotiated anew with `rids`.
+    pub fn set_rids(&mut self, rids: &[Rid]) {
+        if self.rids == rids {
+            return;
+        }
+        self.rids = rids.to_vec();
+        self.live = LayerSet::default();
+        self.forwarders.each(|forwarder| forwarder.stop());
+    }
+
+    /// Where reports and requests to the publisher go.
+    pub fn set_origin(&mut self, transport: TransportKey) {
+        self.origin = Some(transport);
+    }
+
+    /// Forwards to a new subscription, or to an old one over a new m-line.
+    pub fn add(
+        &mut self,
+        now: Instant,
+        subscription: SubscriptionKey,
+        binding: Binding,
+        wish: Wish,
+        out: &mut impl Outlet,
+    ) {
+        let rate = match self.kind {
+            MediaKind::Audio => Codec::Opus.clock_rate(),
+            MediaKind::Video => Codec::Vp8.clock_rate(),
+        };
+        self.forwarders.remove(subscription);
+        self.forwarders
+            .add(Forwarder::new(subscription, binding, rate));
+        self.set_wish(now, subscription, wish, out);
+    }
+
+    /// Forwards no longer to `subscription`.
+    pub fn remove(&mut self, subscription: SubscriptionKey) {
+        self.forwarders.remove(subscription);
+    }
+
+    /// What `subscription` wants from now on.
+    pub fn set_wish(
+        &mut self,
+        now: Instant,
+        subscription: SubscriptionKey,
+        wish: Wish,
+        out: &mut impl Outlet,
+    ) {
+        let live = self.live;
+        self.forwarders
+            .with(subscription, |forwarder| forwarder.set_wish(wish, live));
+        self.ask_for_keyframes(now, out);
+    }
+
+    /// Whether the publisher is silent on purpose. Forwarding resumes at a keyframe.
+    pub fn set_muted(&mut self, muted: Muted) {
+        if self.muted == muted {
+            return;
+        }
+        self.muted = muted;
+        self.live = LayerSet::default();
+        self.forwarders.each(|forwarder| forwarder.stop());
+    }
+
+    /// Forwards one packet.
+    pub fn handle_packet(&mut self, now: Instant, packet: &Packet<'_>, out: &mut impl Outlet) {
+        let Some(layer) = self.layer_of(packet) else {
+            return self.drops.add(DropReason::UnknownLayer);
+        };
+        let intake = self.intakes[layer.index()]
+            .get_or_insert_with(|| Box::new(Intake::new(self.kind, now, packet)));
+        let (arrival, order) = match intake.accept(now, packet) {
+            Ok(accepted) => accepted,
+            Err(reason) => return self.drops.add(reason),
+        };
+        if self.muted == Muted::No {
+            let changed = self.follow_liveness(now, layer, &arrival);
+            let starved = self.fan_out(now, layer, order, &arrival, out);
+            if changed || starved {
+                self.ask_for_keyframes(now, out);
+            }
+        } else {
+            self.drops.add(DropReason::Muted);
+        }
+        self.tell_publisher(now, layer, out);
+    }
+
+    /// Hears what a subscriber reports or asks for.
+    pub fn handle_feedback(
+        &mut self,
+        now: Instant,
+        subscription: SubscriptionKey,
+        rtcp: &Rtcp,
+        out: &mut impl Outlet,
+    ) {
+        let mut passage = Passage {
+            now,
+            intakes: &self.intakes,
+            drops: &mut self.drops,
+            out,
+        };
+        let asked = self.forwarders.with(subscription, |forwarder| {
+            forwarder.handle_feedback(rtcp, &mut passage)
+        });
+        let Some(layer) = asked.flatten() else {
+            return;
+        };
+        if let Some(intake) = &mut self.intakes[layer.index()] {
+            intake.want_keyframe();
+        }
+        self.tell_publisher(now, layer, out);
+    }
+
+    /// Hears what the publisher reports.
+    pub fn handle_report(&mut self, now: Instant, rtcp: &Rtcp) {
+        let Rtcp::SenderReport(report) = rtcp else {
+            return;
+        };
+        for layer in Layer::ALL {
+            let intake = self.intakes[layer.index()].as_mut();
+            let Some(intake) = intake.filter(|intake| intake.ssrc() == report.ssrc) else {
+                continue;
+            };
+            intake.told(now, report);
+            self.forwarders
+                .each(|forwarder| forwarder.clock_told(now, layer));
+            self.wake(Some(now));
+        }
+    }
+
+    /// Does what is due.
+    pub fn handle_timeout(&mut self, now: Instant, out: &mut impl Outlet) {
+        if self.wake_at.is_none_or(|at| now < at) {
+            return;
+        }
+        self.wake_at = None;
+        let mut passage = Passage {
+            now,
+            intakes: &self.intakes,
+            drops: &mut self.drops,
+            out,
+        };
+        self.forwarders
+            .each(|forwarder| forwarder.handle_timeout(&mut passage));
+        self.ask_for_keyframes(now, out);
+        for layer in Layer::ALL {
+            self.tell_publisher(now, layer, out);
+        }
+        self.wake(self.forwarders.deadline());
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout).
+    pub fn deadline(&self) -> Option<Instant> {
+        self.wake_at
+    }
+
+    /// The layers the publisher is sending, low to high.
+    pub fn live_layers(&self, now: Instant) -> impl Iterator<Item = Layer> {
+        self.live.iter().filter(move |layer| {
+            self.intakes[layer.index()]
+                .as_ref()
+                .is_some_and(|intake| intake.heard_within(HEARD, now))
+        })
+    }
+
+    /// The layer `subscription` plays.
+    pub fn playing(&self, subscription: SubscriptionKey) -> Option<Layer> {
+        self.forwarders.get(subscription)?.playing()
+    }
+
+    /// What the subscriber last reported, and how far it is away, as far as it told.
+    pub fn reception(
+        &self,
+        subscription: SubscriptionKey,
+    ) -> (Option<ReceptionReport>, Option<Duration>) {
+        self.forwarders
+            .get(subscription)
+            .map_or((None, None), |forwarder| forwarder.reception())
+    }
+
+    /// How many packets were left out, and why.
+    pub fn drops(&self) -> &DropCounts {
+        &self.drops
+    }
+
+    fn layer_of(&self, packet: &Packet<'_>) -> Option<Layer> {
+        if self.rids.is_empty() {
+            return Some(Layer::LOW);
+        }
+        if let Some(rid) = packet.rid {
+            return Layer::of(rid, &self.rids);
+        }
+        // Publishers name the layer until they are reported on; then the SSRC tells.
+        Layer::ALL.into_iter().find(|layer| {
+            self.intakes[layer.index()]
+                .as_ref()
+                .is_some_and(|intake| intake.ssrc() == packet.ssrc)
+        })
+    }
+
+    /// Notes that a layer lives, and which others do not. Whether that is news.
+    fn follow_liveness(&mut self, now: Instant, layer: Layer, packet: &Arrival<'_>) -> bool {
+        if packet.payload.is_empty() {
+            return false;
+        }
+        let before = self.live;
+        self.live.insert(layer);
+        if packet.marks.ends_frame() {
+            for other in Layer::ALL.into_iter().filter(|other| *other != layer) {
+                let Some(intake) = &mut self.intakes[other.index()] else {
+                    continue;
+                };
+                intake.frame_elsewhere();
+                if intake.is_silent(now) {
+                    self.live.remove(other);
+                }
+            }
+        }
+        let live = self.live;
+        if live != before {
+            self.forwarders.each(|forwarder| forwarder.retarget(live));
+        }
+        live != before
+    }
+
+    /// Hands a packet to whoever may want it. Whether somebody needs a keyframe now who
+    /// did not before.
+    fn fan_out(
+        &mut self,
+        now: Instant,
+        layer: Layer,
+        order: Order,
+        arrival: &Arrival<'_>,
+        out: &mut impl Outlet,
+    ) -> bool {
+        let mut passage = Passage {
+            now,
+            intakes: &self.intakes,
+            drops: &mut self.drops,
+            out,
+        };
+        let mut starved = false;
+        let mut wake_at = None;
+        let Forwarders { list, wants, .. } = &mut self.forwarders;
+        for (forwarder, wants) in list.iter_mut().zip(wants) {
+            // Late packets may belong to what was played before a switch.
+            if !wants.contains(layer) && order == Order::Next {
+                continue;
+            }
+            forwarder.offer(layer, arrival, &mut passage);
+            let wanted = std::mem::replace(wants, forwarder.wants());
+            starved |= *wants != wanted && forwarder.awaits().is_some();
+            wake_at = earliest(wake_at, forwarder.deadline());
+        }
+        self.wake(wake_at);
+        starved
+    }
+
+    /// Wants a keyframe of each layer that somebody waits for, and asks where it is time.
+    fn ask_for_keyframes(&mut self, now: Instant, out: &mut impl Outlet) {
+        if self.kind == MediaKind::Audio || self.muted == Muted::Yes {
+            return;
+        }
+        let awaited: LayerSet = self
+            .forwarders
+            .list
+            .iter()
+            .filter_map(|f| f.awaits())
+            .collect();
+        for layer in awaited.iter() {
+            if let Some(intake) = &mut self.intakes[layer.index()] {
+                intake.want_keyframe();
+            }
+            self.tell_publisher(now, layer, out);
+        }
+    }
+
+    /// Sends the publisher what is due about one layer.
+    fn tell_publisher(&mut self, now: Instant, layer: Layer, out: &mut impl Outlet) {
+        let Some(intake) = &mut self.intakes[layer.index()] else {
+            return;
+        };
+        while intake.deadline(now).is_some_and(|at| at <= now) {
+            let audience = self.forwarders.audience(layer);
+            let rtcp = intake.poll(now, audience);
+            if let (Some(transport), Some(rtcp)) = (self.origin, rtcp) {
+                out.rtcp(transport, rtcp);
+            }
+        }
+        let deadline = intake.deadline(now);
+        self.wake(deadline);
+    }
+
+    fn wake(&mut self, at: Option<Instant>) {
+        self.wake_at = earliest(self.wake_at, at);
+    }
+}
+
+fn earliest(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    one.into_iter().chain(other).min()
+}
+
+/// A layer unheard for longer is not offered, even if no other one is heard.
+const HEARD: Duration = Duration::from_secs(3);
+
+/// The forwarders of a track, in no order.
+#[derive(Debug, Default)]
+struct Forwarders {
+    list: Vec<Forwarder>,
+    /// For each of the list, the layers it wants: passing over those who want none of
+    /// a packet touches one byte of each.
+    wants: Vec<LayerSet>,
+    places: FxHashMap<SubscriptionKey, usize>,
+}
+
+impl Forwarders {
+    fn add(&mut self, forwarder: Forwarder) {
+        self.places.insert(forwarder.subscription, self.list.len());
+        self.wants.push(forwarder.wants());
+        self.list.push(forwarder);
+    }
+
+    fn remove(&mut self, subscription: SubscriptionKey) {
+        let Some(place) = self.places.remove(&subscription) else {
+            return;
+        };
+        self.list.swap_remove(place);
+        self.wants.swap_remove(place);
+        if let Some(moved) = self.list.get(place) {
+            self.places.insert(moved.subscription, place);
+        }
+    }
+
+    fn get(&self, subscription: SubscriptionKey) -> Option<&Forwarder> {
+        self.places
+            .get(&subscription)
+            .map(|place| &self.list[*place])
+    }
+
+    /// Changes one.
+    fn with<T>(
+        &mut self,
+        subscription: SubscriptionKey,
+        change: impl FnOnce(&mut Forwarder) -> T,
+    ) -> Option<T> {
+        let place = *self.places.get(&subscription)?;
+        let changed = change(&mut self.list[place]);
+        self.wants[place] = self.list[place].wants();
+        Some(changed)
+    }
+
+    /// Changes all.
+    fn each(&mut self, mut change: impl FnMut(&mut Forwarder)) {
+        for (forwarder, wants) in self.list.iter_mut().zip(&mut self.wants) {
+            change(forwarder);
+            *wants = forwarder.wants();
+        }
+    }
+
+    fn audience(&self, layer: Layer) -> Audience {
+        if self.wants.iter().any(|wants| wants.contains(layer)) {
+            Audience::Somebody
+        } else {
+            Audience::Nobody
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.list
+            .iter()
+            .filter_map(|forwarder| forwarder.deadline())
+            .min()
+    }
+}

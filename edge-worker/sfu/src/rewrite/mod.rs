@@ -1,0 +1,276 @@
+//! Makes the packets picked from several layers look like one stream: sequence numbers,
+//! timestamps and VP8 picture numbers run on across switches, pauses and frames left out.
+//!
+//! Which packets are picked is left to [`select`](crate::select).
+
+mod numbering;
+mod red;
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use media::{Layer, SeqNo, Timestamp, Vp8Rewrite};
+
+use crate::fanout::{Arrival, Vp8Marks};
+use crate::reports::ticks;
+use crate::select::Entry;
+
+use numbering::Numbering;
+pub(crate) use red::primary;
+
+/// The numbers of one subscriber's stream.
+#[derive(Debug)]
+pub(crate) struct Rewrite {
+    /// Ticks per second of the media clock.
+    rate: u32,
+    packets: Numbering,
+    pictures: Numbering,
+    /// Oldest first.
+    segments: VecDeque<Segment>,
+    last: Option<Last>,
+}
+
+/// What was played of one layer without a switch.
+#[derive(Debug)]
+struct Segment {
+    layer: Layer,
+    /// Its first output number.
+    output: u64,
+    /// Added to timestamps.
+    timestamps: u32,
+    /// Added to VP8's counter of base layer frames.
+    tl0: u8,
+    /// The publisher's timestamp of its newest frame.
+    newest: Timestamp,
+}
+
+/// The newest packet sent.
+#[derive(Clone, Copy, Debug)]
+struct Last {
+    at: Instant,
+    timestamp: Timestamp,
+    tl0: u8,
+}
+
+/// The numbers one packet gets.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Numbers {
+    pub(crate) seq: SeqNo,
+    pub(crate) timestamp: Timestamp,
+    /// Replaces the payload's VP8 descriptor.
+    pub(crate) head: Option<Vp8Rewrite>,
+}
+
+/// A packet that comes after newer ones, or once more.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum OutOfOrder {
+    /// It is part of what is being played.
+    Packet(Numbers),
+    /// It has a number, but is not wanted: an empty packet fills its place.
+    Filler(Numbers),
+}
+
+impl Rewrite {
+    pub(crate) fn new(rate: u32) -> Self {
+        Self {
+            rate,
+            packets: Numbering::default(),
+            pictures: Numbering::default(),
+            segments: VecDeque::with_capacity(MAX_SEGMENTS),
+            last: None,
+        }
+    }
+
+    /// Goes on at `entry`, whose first packet is `packet`. `aligned` is what its timestamp
+    /// would be on the layer played before, if the publisher told both clocks.
+    pub(crate) fn begin(
+        &mut self,
+        now: Instant,
+        entry: Entry,
+        packet: &Arrival<'_>,
+        align: impl FnOnce(Layer, Timestamp) -> Option<Timestamp>,
+    ) {
+        if let Some(end) = entry.old_layer_ends {
+            self.packets.leave_open(end);
+        }
+        self.packets.begin(entry.layer, entry.number);
+        let timestamps = self.timestamp_shift(now, entry.layer, packet.marks.timestamp, align);
+        let mut tl0 = 0;
+        if let Some(vp8) = &packet.marks.vp8 {
+            if let Some(picture) = vp8.picture {
+                self.pictures.begin(entry.layer, picture);
+            }
+            if let (Some(index), Some(last)) = (vp8.descriptor.tl0_picture_index, self.last) {
+                tl0 = last.tl0.wrapping_add(1).wrapping_sub(index);
+            }
+        }
+        if self.segments.len() == MAX_SEGMENTS {
+            self.segments.pop_front();
+        }
+        self.segments.push_back(Segment {
+            layer: entry.layer,
+            output: self.packets.next(),
+            timestamps,
+            tl0,
+            newest: packet.marks.timestamp,
+        });
+    }
+
+    /// Numbers the next packet in order.
+    pub(crate) fn take(&mut self, now: Instant, packet: &Arrival<'_>) -> Numbers {
+        let output = self.packets.take(packet.number);
+        let segment = self
+            .segments
+            .back_mut()
+            .expect("packets follow a beginning");
+        segment.newest = packet.marks.timestamp;
+        let timestamp = packet.marks.timestamp.plus(segment.timestamps);
+        let (layer, tl0) = (segment.layer, segment.tl0);
+        let mut sent_tl0 = self.last.map_or(0, |last| last.tl0);
+        let head = packet.marks.vp8.as_ref().map(|vp8| {
+            let index = vp8
+                .descriptor
+                .tl0_picture_index
+                .unwrap_or(0)
+                .wrapping_add(tl0);
+            sent_tl0 = index;
+            let picture = self.take_picture(layer, vp8).unwrap_or(0);
+            vp8.descriptor
+                .rewritten(packet.payload, picture as u16, index)
+        });
+        self.last = Some(Last {
+            at: now,
+            timestamp,
+            tl0: sent_tl0,
+        });
+        Numbers {
+            seq: SeqNo(output as u16),
+            timestamp,
+            head,
+        }
+    }
+
+    /// Leaves the next packet in order out.
+    pub(crate) fn skip(&mut self, packet: &Arrival<'_>) {
+        self.packets.skip(packet.number);
+        let picture = packet.marks.vp8.and_then(|vp8| vp8.picture);
+        if let Some(picture) = picture.filter(|picture| *picture > self.pictures.newest()) {
+            self.pictures.skip(picture);
+        }
+    }
+
+    /// Whether the next packet in order belongs to a picture that was decided on: it was
+    /// taken, or left out.
+    pub(crate) fn decided(&self, vp8: &Vp8Marks) -> Option<Taken> {
+        let picture = vp8.picture?;
+        if picture > self.pictures.newest() {
+            return None;
+        }
+        let layer = self.segments.back()?.layer;
+        Some(match self.pictures.find(layer, picture) {
+            Some(_) => Taken::Yes,
+            None => Taken::No,
+        })
+    }
+
+    /// The numbers of a packet that is not the next in order, if one was left open for it.
+    pub(crate) fn place(&self, layer: Layer, packet: &Arrival<'_>) -> Option<OutOfOrder> {
+        let output = self.packets.find(layer, packet.number)?;
+        let segment = self
+            .segments
+            .iter()
+            .rfind(|segment| segment.output <= output)?;
+        let after_the_end = packet.marks.timestamp.distance(segment.newest) > 0;
+        let mut numbers = Numbers {
+            seq: SeqNo(output as u16),
+            timestamp: packet.marks.timestamp.plus(segment.timestamps),
+            head: None,
+        };
+        if after_the_end || packet.payload.is_empty() {
+            return Some(OutOfOrder::Filler(numbers));
+        }
+        if let Some(vp8) = &packet.marks.vp8 {
+            let picture = match vp8.picture {
+                None => 0,
+                Some(picture) => match self.pictures.find(layer, picture) {
+                    None => return Some(OutOfOrder::Filler(numbers)),
+                    Some(picture) => picture,
+                },
+            };
+            let index = vp8.descriptor.tl0_picture_index.unwrap_or(0);
+            let index = index.wrapping_add(segment.tl0);
+            let head = vp8
+                .descriptor
+                .rewritten(packet.payload, picture as u16, index);
+            numbers.head = Some(head);
+        }
+        Some(OutOfOrder::Packet(numbers))
+    }
+
+    /// Which packet was sent as `seq`.
+    pub(crate) fn origin(&self, seq: SeqNo) -> Option<(Layer, u64)> {
+        let newest = self.packets.next().checked_sub(1)?;
+        let behind = (newest as u16).wrapping_sub(seq.0);
+        self.packets.origin(newest.checked_sub(u64::from(behind))?)
+    }
+
+    /// How far timestamps are ahead of the publisher's on the layer played.
+    pub(crate) fn shift(&self) -> u32 {
+        self.segments.back().map_or(0, |segment| segment.timestamps)
+    }
+
+    fn take_picture(&mut self, layer: Layer, vp8: &Vp8Marks) -> Option<u64> {
+        let picture = vp8.picture?;
+        let newest = self.pictures.newest();
+        if picture <= newest {
+            return self.pictures.find(layer, picture);
+        }
+        // An encoder began anew, or pictures began to be numbered at all.
+        if picture > newest + MAX_PICTURE_GAP {
+            self.pictures.begin(layer, picture);
+        }
+        Some(self.pictures.take(picture))
+    }
+
+    fn timestamp_shift(
+        &self,
+        now: Instant,
+        layer: Layer,
+        timestamp: Timestamp,
+        align: impl FnOnce(Layer, Timestamp) -> Option<Timestamp>,
+    ) -> u32 {
+        let (Some(last), Some(segment)) = (self.last, self.segments.back()) else {
+            return 0;
+        };
+        let elapsed = ticks(now.saturating_duration_since(last.at), self.rate);
+        let expected = last.timestamp.plus(elapsed as u32);
+        let told = if segment.layer == layer {
+            Some(timestamp)
+        } else {
+            align(segment.layer, timestamp)
+        };
+        let off = told
+            .map(|told| told.plus(segment.timestamps).distance(expected))
+            .filter(|off| off.unsigned_abs() <= self.rate)
+            .unwrap_or(0);
+        let next = if elapsed as i64 + i64::from(off) > 0 {
+            expected.plus(off as u32)
+        } else {
+            last.timestamp.plus(1)
+        };
+        next.0.wrapping_sub(timestamp.0)
+    }
+}
+
+/// Whether a picture is part of what is sent.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Taken {
+    Yes,
+    No,
+}
+
+/// Resends reach back a few seconds; nobody changes layers more often than this then.
+const MAX_SEGMENTS: usize = 16;
+
+/// As many pictures are never lost in a row: half a minute of them.
+const MAX_PICTURE_GAP: u64 = 1024;

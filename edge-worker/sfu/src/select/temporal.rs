@@ -1,0 +1,92 @@
+//! Leaves out the upper temporal layers of a VP8 picture sequence (RFC 7741 section
+//! 4.2), and takes them up again only where a decoder can follow: at a frame marked
+//! as depending on the base layer alone.
+
+use media::Vp8Descriptor;
+
+/// The frame rate of one subscriber.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Temporal {
+    /// The highest temporal layer wished.
+    wish: u8,
+    /// The highest one forwarded.
+    current: u8,
+}
+
+impl Default for Temporal {
+    fn default() -> Self {
+        Self {
+            wish: u8::MAX,
+            current: u8::MAX,
+        }
+    }
+}
+
+impl Temporal {
+    /// Aims for `highest`. What is being sent of a frame is finished.
+    pub(crate) fn set_wish(&mut self, highest: u8) {
+        self.wish = highest;
+    }
+
+    /// Decides on the next packet in order.
+    pub(crate) fn keeps(&mut self, descriptor: &Vp8Descriptor) -> bool {
+        let layer = descriptor.temporal_layer.unwrap_or(0);
+        if descriptor.keyframe {
+            self.current = self.wish;
+        } else if descriptor.frame_start {
+            self.current = self.current.min(self.wish);
+            let next = self.current.saturating_add(1);
+            if layer == next && layer <= self.wish && descriptor.layer_sync {
+                self.current = layer;
+            }
+        }
+        layer <= self.current
+    }
+
+    /// Decides on a packet out of order, as if it came now.
+    pub(crate) fn still_keeps(&self, descriptor: &Vp8Descriptor) -> bool {
+        descriptor.temporal_layer.unwrap_or(0) <= self.current
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn layers_are_left_out_at_once_and_taken_up_at_a_sync_frame() {
+        let mut temporal = Temporal::default();
+        for (step, (wish, first_byte, layer, expected)) in [
+            // wish, start of the payload's descriptor, temporal layer and sync, kept
+            (2, KEY, 0x00, true),
+            (2, START, 0x80, true),
+            (0, MIDDLE, 0x80, true), // the frame begun is finished
+            (0, START, 0x40, false),
+            (0, START, 0x00, true),
+            (2, START, 0x40, false), // no sync: needs frames left out before
+            (2, START, 0xa0, false), // two steps at once
+            (2, START, 0x60, true),
+            (2, START, 0x80, false),
+            (2, START, 0xa0, true),
+            (2, START, 0x80, true),
+            (0, KEY, 0x00, true),
+            (0, START, 0x60, false),
+            (2, START, 0x80, false),
+            (2, KEY, 0x00, true),
+            (2, START, 0x80, true),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            temporal.set_wish(wish);
+            let body = u8::from(first_byte != KEY);
+            let start = if first_byte == MIDDLE { 0x80 } else { 0x90 };
+            let descriptor = Vp8Descriptor::parse(&[start, 0x20, layer, body]).unwrap();
+            assert_eq!(temporal.keeps(&descriptor), expected, "step {step}");
+        }
+    }
+
+    const KEY: u8 = 0;
+    const START: u8 = 1;
+    const MIDDLE: u8 = 2;
+}
