@@ -1,21 +1,38 @@
 //! The room as a pure state machine: who gets which packet, which layer, numbered
 //! how. Told what happened and when, it answers with what to do.
 //!
+//! A [`Room`] knows its participants, their tracks and their subscriptions. Each track
+//! has a [`Fanout`], which picks and renumbers packets for the subscriptions of that
+//! track. What the shell has to do comes out in two ways: media at once, through the
+//! [`Outlet`] lent to a call, everything else as [`Output`]s, in order.
+//!
 //! Connections are left to `transport`, LiveKit's messages to `livekit`, all I/O
 //! to the shell that owns the room.
 
+mod cache;
 mod command;
 mod description;
+mod fanout;
+mod keyframes;
 mod notice;
 mod output;
+mod reception;
+mod reports;
+mod rewrite;
+mod room;
+mod select;
+#[cfg(test)]
+mod testing;
 
 pub use command::{Command, LeaveReason, Publication, TrackSettings, Wanted};
 pub use description::{
     AudioFeature, Encryption, Identity, Membership, Muted, ParticipantInfo, Permission, RoomInfo,
     SimulcastCodec, Source, State, TrackInfo, VideoLayer, VideoQuality, Visibility,
 };
+pub use fanout::{Binding, DropCounts, DropReason, Fanout, Wish};
 pub use notice::{Notice, Refusal, RefusedWish, SubscriptionFailure};
 pub use output::{
-    OfferedSection, Opening, Outlet, Output, Reliability, SenderKey, Sink, SubscriptionKey,
-    TrackKey, TransportKey,
+    OfferedSection, Opening, Outlet, Output, Received, Reliability, SenderKey, Sink,
+    SubscriptionKey, TrackKey, TransportKey,
 };
+pub use room::{DataDrops, Destinations, JoinRefusal, Joined, Message, Room};

@@ -69,6 +69,13 @@ pub enum Output {
         /// Which.
         subscription: SubscriptionKey,
     },
+    /// An m-line that was offered before its track was announced carries a track.
+    Receive {
+        /// On whose transport.
+        participant: ParticipantId,
+        /// Which.
+        received: Received,
+    },
     /// The participant is gone from the room; its transports and signalling go too,
     /// after what was told before.
     Gone {
@@ -120,6 +127,19 @@ pub struct OfferedSection {
     pub rids: Vec<Rid>,
     /// The codec that will be used.
     pub codec: Codec,
+}
+
+/// An offered m-line that carries a published track.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Received {
+    /// The m-line.
+    pub mid: Mid,
+    /// Its packets are packets of this track.
+    pub track: TrackKey,
+    /// The codec the answer should put first, where it matters.
+    pub preferred: Option<Codec>,
+    /// Sound may come with earlier frames repeated.
+    pub red: bool,
 }
 
 impl fmt::Debug for OfferedSection {

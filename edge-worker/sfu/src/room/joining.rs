@@ -1,0 +1,260 @@
+//! Coming to a room and going from it.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use media::ParticipantId;
+
+use super::Room;
+use super::participants::{Participant, ParticipantKey, is_dependent};
+use super::subscriptions::Subscriptions;
+use super::tracks::Tracks;
+use super::updates::{Listeners, Updates, Urgency};
+use crate::{
+    LeaveReason, Membership, Notice, Output, ParticipantInfo, RoomInfo, State, TransportKey,
+};
+
+/// What somebody who joined finds.
+#[derive(Clone, Debug)]
+pub struct Joined {
+    /// The room, itself counted.
+    pub room: Arc<RoomInfo>,
+    /// Itself.
+    pub participant: Arc<ParticipantInfo>,
+    /// Everybody else who shows.
+    pub others: Vec<Arc<ParticipantInfo>>,
+}
+
+/// Why somebody cannot join.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, thiserror::Error)]
+pub enum JoinRefusal {
+    /// As many as it may hold are there.
+    #[error("the room is full")]
+    Full,
+    /// It has ended.
+    #[error("the room is closed")]
+    Closed,
+}
+
+/// Clients that speak a later protocol understand that a new id for an identity
+/// replaces the old one.
+const REPLACES_UP_TO_PROTOCOL: i32 = 11;
+
+impl Room {
+    /// Takes somebody in. Whoever has the same identity has to go first. What the
+    /// newcomer is told by [`Self::poll`] comes after the answer to its join.
+    pub fn join(&mut self, now: Instant, membership: Membership) -> Result<Joined, JoinRefusal> {
+        if self.life.is_closed() {
+            return Err(JoinRefusal::Closed);
+        }
+        let replaced = self
+            .participants
+            .key_of_identity(&membership.participant.identity);
+        if !is_dependent(&membership.participant) && self.is_full_but_for(replaced) {
+            return Err(JoinRefusal::Full);
+        }
+        let urgency = match replaced {
+            Some(old) => {
+                self.remove(now, old, LeaveReason::DuplicateIdentity);
+                Urgency::Now
+            }
+            None => Urgency::Soon,
+        };
+
+        let participant = Participant::new(now, membership);
+        let connect_by = participant.connect_by;
+        let keeps_open = !participant.is_dependent();
+        let hidden = participant.is_hidden();
+        let info = Arc::clone(&participant.info);
+        let others = self.visible();
+        let key = self.participants.insert(participant);
+        if !hidden {
+            self.announce_info(now, key, Arc::clone(&info), urgency, Listeners::But(key));
+        }
+        if keeps_open {
+            self.life.entered();
+        }
+        self.chore_by(connect_by);
+        self.count(now);
+        self.subscribe_to_all(key);
+        Ok(Joined {
+            room: Arc::clone(&self.info),
+            participant: info,
+            others,
+        })
+    }
+
+    /// The media connection of a participant is up.
+    pub fn activated(&mut self, now: Instant, participant: ParticipantId) {
+        let Some(key) = self.participants.key_of(participant) else {
+            return;
+        };
+        let Some(found) = self.participants.find_mut(key) else {
+            return;
+        };
+        if found.is_active() {
+            return;
+        }
+        found.change(|info| info.state = State::Active);
+        self.announce(now, key, Urgency::Soon);
+    }
+
+    /// Says on which transport a participant publishes.
+    pub fn attach(&mut self, _now: Instant, participant: ParticipantId, publisher: TransportKey) {
+        let Some(key) = self.participants.key_of(participant) else {
+            return;
+        };
+        let Some(found) = self.participants.find_mut(key) else {
+            return;
+        };
+        found.origin = Some(publisher);
+        for track in found.publishing.tracks() {
+            if let Some(track) = self.tracks.find_mut(track) {
+                track.fanout.set_origin(publisher);
+            }
+        }
+    }
+
+    /// Somebody goes, or has to.
+    pub fn leave(&mut self, now: Instant, participant: ParticipantId, reason: LeaveReason) {
+        if let Some(key) = self.participants.key_of(participant) {
+            self.remove(now, key, reason);
+        }
+    }
+
+    /// Everybody has to go, and nobody can come again.
+    pub fn close(&mut self, _now: Instant, reason: LeaveReason) {
+        self.life.close();
+        for key in self.participants.keys() {
+            if let Some(participant) = self.participants.find(key) {
+                self.outputs
+                    .tell(participant.info.id, Notice::Leave(reason));
+            }
+        }
+        // Nobody stays who would have to be told of the others.
+        for key in self.participants.keys() {
+            if let Some(participant) = self.participants.remove(key) {
+                let participant = participant.info.id;
+                self.outputs.push(Output::Gone { participant });
+            }
+        }
+        let info = Arc::make_mut(&mut self.info);
+        info.participants = 0;
+        info.publishers = 0;
+        self.tracks = Tracks::default();
+        self.subscriptions = Subscriptions::default();
+        self.updates = Updates::default();
+        self.chores_at = None;
+    }
+
+    /// Sends away whose media never connected.
+    pub(super) fn dismiss_unconnected(&mut self, now: Instant) {
+        let late: Vec<ParticipantKey> = self
+            .participants
+            .iter()
+            .filter(|(_, p)| !p.is_active() && p.connect_by <= now)
+            .map(|(key, _)| key)
+            .collect();
+        for key in late {
+            self.remove(now, key, LeaveReason::JoinFailure);
+        }
+    }
+
+    fn remove(&mut self, now: Instant, key: ParticipantKey, reason: LeaveReason) {
+        let Some(participant) = self.participants.find_mut(key) else {
+            return;
+        };
+        let urgency = if participant.info.is_publisher() {
+            Urgency::Now
+        } else {
+            Urgency::Soon
+        };
+        participant.change(|info| {
+            info.state = State::Disconnected(reason);
+            info.tracks.clear();
+        });
+        let info = Arc::clone(&participant.info);
+        let hidden = participant.is_hidden();
+        let kept_open = !participant.is_dependent();
+        let tracks = participant.publishing.tracks();
+        let subscriptions: Vec<_> = participant.interests.subscriptions().collect();
+
+        for subscription in subscriptions {
+            self.drop_subscription(subscription);
+        }
+        self.participants.remove(key);
+        for track in tracks {
+            self.drop_track(track);
+        }
+        if is_heard(reason) {
+            self.outputs.tell(info.id, Notice::Leave(reason));
+        }
+        self.outputs.push(Output::Gone {
+            participant: info.id,
+        });
+        self.updates.forget(key);
+        if !hidden {
+            self.announce_departure(now, key, info, reason, urgency);
+        }
+        if kept_open && !self.participants.iter().any(|(_, p)| !p.is_dependent()) {
+            self.life.deserted(now, &self.info);
+            if let Some(at) = self.life.deadline() {
+                self.chore_by(at);
+            }
+        }
+        self.count(now);
+    }
+
+    fn announce_departure(
+        &mut self,
+        now: Instant,
+        key: ParticipantKey,
+        info: Arc<ParticipantInfo>,
+        reason: LeaveReason,
+        urgency: Urgency,
+    ) {
+        if reason != LeaveReason::DuplicateIdentity {
+            self.announce_info(now, key, info, urgency, Listeners::All);
+            return;
+        }
+        for (_, other) in self.participants.iter() {
+            if other.protocol <= REPLACES_UP_TO_PROTOCOL {
+                let notice = Notice::Participants(vec![Arc::clone(&info)]);
+                self.outputs.tell(other.info.id, notice);
+            }
+        }
+    }
+
+    fn visible(&self) -> Vec<Arc<ParticipantInfo>> {
+        self.participants
+            .iter()
+            .filter(|(_, p)| !p.is_hidden())
+            .map(|(_, p)| Arc::clone(&p.info))
+            .collect()
+    }
+
+    fn is_full_but_for(&self, replaced: Option<ParticipantKey>) -> bool {
+        let most = self.info.max_participants;
+        let seated = self
+            .participants
+            .iter()
+            .filter(|(key, p)| Some(*key) != replaced && !p.is_dependent())
+            .count();
+        most > 0 && seated >= most as usize
+    }
+}
+
+/// Whether somebody who goes for this reason still listens.
+fn is_heard(reason: LeaveReason) -> bool {
+    match reason {
+        LeaveReason::ClientInitiated | LeaveReason::SignalClosed => false,
+        LeaveReason::DuplicateIdentity
+        | LeaveReason::ServerShutdown
+        | LeaveReason::ParticipantRemoved
+        | LeaveReason::RoomDeleted
+        | LeaveReason::RoomClosed
+        | LeaveReason::StateMismatch
+        | LeaveReason::JoinFailure
+        | LeaveReason::ConnectionTimeout => true,
+    }
+}

@@ -1,0 +1,90 @@
+//! Data messages: who is given which.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+use media::ParticipantId;
+
+use super::Room;
+use super::participants::ParticipantKey;
+use crate::{Identity, Output, Reliability};
+
+/// One data message, stamped with its sender.
+#[derive(Clone, Debug)]
+pub struct Message {
+    /// How it travels.
+    pub reliability: Reliability,
+    /// For whom.
+    pub destinations: Destinations,
+    /// As it goes on the wire.
+    pub payload: Bytes,
+}
+
+/// For whom a data message is: everybody named either way, or everybody but its
+/// sender if nobody is named.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Destinations {
+    /// By the app's names.
+    pub identities: Vec<Identity>,
+    /// By our ids.
+    pub sids: Vec<ParticipantId>,
+}
+
+/// Data messages not delivered, by reason.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct DataDrops {
+    /// Its sender may not send data.
+    pub not_allowed: u64,
+    /// The shell does not fetch what is queued.
+    pub queue_full: u64,
+}
+
+impl Room {
+    /// A participant sent a data message.
+    pub fn handle_data(&mut self, _now: std::time::Instant, from: ParticipantId, message: Message) {
+        let Some(key) = self.participants.key_of(from) else {
+            return;
+        };
+        let Some(sender) = self.participants.find(key) else {
+            return;
+        };
+        if !sender.info.permission.can_publish_data {
+            self.drops.not_allowed += 1;
+            return;
+        }
+        let receivers = self.receivers(key, &message.destinations);
+        if !self.outputs.has_room_for(receivers.len()) {
+            self.drops.queue_full += 1;
+            return;
+        }
+        for to in receivers {
+            self.outputs.deliver(Output::Data {
+                to,
+                reliability: message.reliability,
+                payload: message.payload.clone(),
+            });
+        }
+    }
+
+    fn receivers(&self, sender: ParticipantKey, destinations: &Destinations) -> Vec<ParticipantId> {
+        let Destinations { identities, sids } = destinations;
+        if identities.is_empty() && sids.is_empty() {
+            return self
+                .participants
+                .iter()
+                .filter(|(key, _)| *key != sender)
+                .map(|(_, participant)| participant.info.id)
+                .collect();
+        }
+        let named: BTreeSet<ParticipantKey> = identities
+            .iter()
+            .filter_map(|identity| self.participants.key_of_identity(identity))
+            .chain(sids.iter().filter_map(|sid| self.participants.key_of(*sid)))
+            .collect();
+        named
+            .into_iter()
+            .filter_map(|key| self.participants.find(key))
+            .map(|participant| participant.info.id)
+            .collect()
+    }
+}

@@ -1,0 +1,307 @@
+//! One room: its participants, what they publish, and who receives what.
+//!
+//! This file routes and orders. Coming and going is in [`joining`], tracks in
+//! [`publish`], subscriptions in [`subscribe`], data in [`message`]; media goes
+//! straight to the track's [`Fanout`](crate::fanout::Fanout).
+
+mod interests;
+mod joining;
+mod life;
+mod message;
+mod outputs;
+mod participants;
+mod publish;
+mod publishing;
+mod rids;
+mod subscribe;
+mod subscriptions;
+mod tracks;
+mod updates;
+mod wish;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use media::{Packet, ParticipantId, Rtcp};
+
+pub use joining::{JoinRefusal, Joined};
+pub use message::{DataDrops, Destinations, Message};
+
+use crate::{
+    Command, LeaveReason, Notice, Outlet, Output, ParticipantInfo, RoomInfo, SubscriptionFailure,
+    SubscriptionKey, TrackKey,
+};
+use life::Life;
+use outputs::Outputs;
+use participants::{ParticipantKey, Participants};
+use subscriptions::Subscriptions;
+use tracks::Tracks;
+use updates::{Listeners, Updates, Urgency};
+
+/// A room on its shard.
+///
+/// Every call may leave [outputs](Self::poll); fetch them all before the next one,
+/// and again call [`handle_timeout`](Self::handle_timeout) at the
+/// [deadline](Self::deadline). What is told about somebody unknown is ignored:
+/// transports and sockets may outlive a participant by a few packets.
+#[derive(Debug)]
+pub struct Room {
+    info: Arc<RoomInfo>,
+    life: Life,
+    participants: Participants,
+    tracks: Tracks,
+    subscriptions: Subscriptions,
+    updates: Updates,
+    outputs: Outputs,
+    drops: DataDrops,
+    /// Nothing but media falls due before.
+    chores_at: Option<Instant>,
+}
+
+impl Room {
+    /// An empty room. Its counts are kept by the room.
+    pub fn new(now: Instant, mut info: RoomInfo) -> Self {
+        info.participants = 0;
+        info.publishers = 0;
+        let life = Life::new(now, &info);
+        Self {
+            info: Arc::new(info),
+            chores_at: life.deadline(),
+            life,
+            participants: Participants::default(),
+            tracks: Tracks::default(),
+            subscriptions: Subscriptions::default(),
+            updates: Updates::default(),
+            outputs: Outputs::default(),
+            drops: DataDrops::default(),
+        }
+    }
+
+    /// A participant wishes something.
+    pub fn command(
+        &mut self,
+        now: Instant,
+        participant: ParticipantId,
+        command: Command,
+        out: &mut impl Outlet,
+    ) {
+        let Some(key) = self.participants.key_of(participant) else {
+            return;
+        };
+        match command {
+            Command::Publish(publication) => self.publish(now, key, *publication),
+            Command::Mute { track, muted } => self.mute(now, key, track, muted),
+            Command::Subscribe { tracks, wanted } => {
+                for track in tracks {
+                    self.subscribe(now, key, track, wanted);
+                }
+            }
+            Command::Settings { tracks, settings } => {
+                for track in tracks {
+                    self.set_settings(now, key, track, settings, out);
+                }
+            }
+        }
+    }
+
+    /// A packet of a published track arrived.
+    pub fn handle_packet(
+        &mut self,
+        now: Instant,
+        track: TrackKey,
+        packet: &Packet<'_>,
+        out: &mut impl Outlet,
+    ) {
+        let Some(published) = self.tracks.find_mut(track) else {
+            return;
+        };
+        let other_codec = published.learn_codec(packet);
+        published.fanout.handle_packet(now, packet, out);
+        if let Some(codec) = other_codec {
+            self.correct_codec(now, track, codec);
+        }
+    }
+
+    /// A subscriber said something about what it receives.
+    pub fn handle_feedback(
+        &mut self,
+        now: Instant,
+        subscription: SubscriptionKey,
+        rtcp: Rtcp,
+        out: &mut impl Outlet,
+    ) {
+        let Some(found) = self.subscriptions.find(subscription) else {
+            return;
+        };
+        if let Some(track) = self.tracks.find_mut(found.track) {
+            track.fanout.handle_feedback(now, subscription, &rtcp, out);
+        }
+    }
+
+    /// A publisher said something about what it sends.
+    pub fn handle_report(&mut self, now: Instant, track: TrackKey, rtcp: Rtcp) {
+        if let Some(track) = self.tracks.find_mut(track) {
+            track.fanout.handle_report(now, &rtcp);
+        }
+    }
+
+    /// The next thing to do for this room.
+    pub fn poll(&mut self) -> Option<Output> {
+        self.outputs.pop()
+    }
+
+    /// When [`Self::handle_timeout`] has to be called at the latest.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.chores_at
+            .into_iter()
+            .chain(self.tracks.deadline())
+            .min()
+    }
+
+    /// Time passed. A room that is over closes itself.
+    pub fn handle_timeout(&mut self, now: Instant, out: &mut impl Outlet) {
+        for fanout in self.tracks.fanouts_mut() {
+            if fanout.deadline().is_some_and(|at| at <= now) {
+                fanout.handle_timeout(now, out);
+            }
+        }
+        if self.chores_at.is_none_or(|at| at > now) {
+            return;
+        }
+        if self.life.is_over(now) {
+            self.close(now, LeaveReason::RoomClosed);
+            return;
+        }
+        self.dismiss_unconnected(now);
+        self.give_up(now);
+        let changed = self.updates.due(now);
+        self.tell(Listeners::All, &changed);
+        if self.updates.counts_due(now).is_some() {
+            self.tell_counts();
+        }
+        self.chores_at = self.next_chore();
+    }
+
+    /// Whether nobody needs it any more; true for good once it was closed.
+    pub fn is_over(&self, now: Instant) -> bool {
+        self.life.is_over(now)
+    }
+
+    /// The room as clients see it.
+    pub fn info(&self) -> &Arc<RoomInfo> {
+        &self.info
+    }
+
+    /// Somebody as clients see them.
+    pub fn participant(&self, id: ParticipantId) -> Option<&Arc<ParticipantInfo>> {
+        let key = self.participants.key_of(id)?;
+        self.participants.find(key).map(|found| &found.info)
+    }
+
+    /// Everybody in it, hidden ones too, in the order they came.
+    pub fn participants(&self) -> impl Iterator<Item = &Arc<ParticipantInfo>> {
+        self.participants.iter().map(|(_, found)| &found.info)
+    }
+
+    /// Data messages not delivered, by reason.
+    pub fn data_drops(&self) -> DataDrops {
+        self.drops
+    }
+
+    fn chore_by(&mut self, at: Instant) {
+        self.chores_at = Some(self.chores_at.map_or(at, |before| before.min(at)));
+    }
+
+    fn next_chore(&self) -> Option<Instant> {
+        let personal = self.participants.iter().flat_map(|(_, participant)| {
+            let connect_by = (!participant.is_active()).then_some(participant.connect_by);
+            [
+                connect_by,
+                participant.publishing.deadline(),
+                participant.interests.deadline(),
+            ]
+        });
+        personal
+            .chain([self.life.deadline(), self.updates.deadline()])
+            .flatten()
+            .min()
+    }
+
+    /// Ends waiting for what did not come in time.
+    fn give_up(&mut self, now: Instant) {
+        for participant in self.participants.values_mut() {
+            let id = participant.info.id;
+            for track in participant.publishing.give_up(now) {
+                self.outputs.tell(id, Notice::Unpublished { track });
+            }
+            for track in participant.interests.give_up(now) {
+                let failure = SubscriptionFailure::TrackNotFound;
+                self.outputs
+                    .tell(id, Notice::SubscriptionFailed { track, failure });
+            }
+        }
+    }
+
+    /// Tells others that somebody changed, or only itself if it is hidden.
+    fn announce(&mut self, now: Instant, key: ParticipantKey, urgency: Urgency) {
+        let Some(participant) = self.participants.find(key) else {
+            return;
+        };
+        let info = Arc::clone(&participant.info);
+        if participant.is_hidden() {
+            self.outputs.tell(info.id, Notice::Participants(vec![info]));
+            return;
+        }
+        self.announce_info(now, key, info, urgency, Listeners::All);
+    }
+
+    fn announce_info(
+        &mut self,
+        now: Instant,
+        key: ParticipantKey,
+        info: Arc<ParticipantInfo>,
+        urgency: Urgency,
+        listeners: Listeners,
+    ) {
+        let room_size = self.participants.len();
+        match self.updates.defer(now, key, &info, urgency, room_size) {
+            Some(at) => self.chore_by(at),
+            None => self.tell(listeners, &[info]),
+        }
+    }
+
+    fn tell(&mut self, listeners: Listeners, changed: &[Arc<ParticipantInfo>]) {
+        if changed.is_empty() {
+            return;
+        }
+        for (key, participant) in self.participants.iter() {
+            if listeners == Listeners::But(key) {
+                continue;
+            }
+            let notice = Notice::Participants(changed.to_vec());
+            self.outputs.tell(participant.info.id, notice);
+        }
+    }
+
+    /// Counts again, and has everybody told if the numbers changed.
+    fn count(&mut self, now: Instant) {
+        let visible = || self.participants.iter().filter(|(_, p)| !p.is_hidden());
+        let participants = visible().count() as u32;
+        let publishers = visible().filter(|(_, p)| p.info.is_publisher()).count() as u32;
+        if (self.info.participants, self.info.publishers) == (participants, publishers) {
+            return;
+        }
+        let info = Arc::make_mut(&mut self.info);
+        info.participants = participants;
+        info.publishers = publishers;
+        let at = self.updates.counts_changed(now);
+        self.chore_by(at);
+    }
+
+    fn tell_counts(&mut self) {
+        for (_, participant) in self.participants.iter() {
+            let notice = Notice::Room(Arc::clone(&self.info));
+            self.outputs.tell(participant.info.id, notice);
+        }
+    }
+}

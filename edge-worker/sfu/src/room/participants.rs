@@ -1,0 +1,165 @@
+//! The participants of a room: found by their id, by their identity, and in the
+//! order they came.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use media::ParticipantId;
+use rustc_hash::FxHashMap;
+use std::time::{Duration, Instant};
+
+use super::interests::Interests;
+use super::publishing::Publishing;
+use crate::{
+    Identity, Membership, ParticipantInfo, State, TransportKey, VideoQuality, Visibility, Wanted,
+};
+
+/// One participant within its room; never given to another one.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub(super) struct ParticipantKey(u32);
+
+/// All participants of a room.
+#[derive(Debug, Default)]
+pub(super) struct Participants {
+    /// Ordered by arrival, so that everything told to everybody has one order.
+    by_key: BTreeMap<ParticipantKey, Participant>,
+    by_id: FxHashMap<ParticipantId, ParticipantKey>,
+    by_identity: FxHashMap<Identity, ParticipantKey>,
+    next: u32,
+}
+
+impl Participants {
+    /// Takes somebody in. The identity must be free.
+    pub(super) fn insert(&mut self, participant: Participant) -> ParticipantKey {
+        let key = ParticipantKey(self.next);
+        self.next += 1;
+        self.by_id.insert(participant.info.id, key);
+        self.by_identity
+            .insert(participant.info.identity.clone(), key);
+        self.by_key.insert(key, participant);
+        key
+    }
+
+    /// Takes somebody out.
+    pub(super) fn remove(&mut self, key: ParticipantKey) -> Option<Participant> {
+        let participant = self.by_key.remove(&key)?;
+        self.by_id.remove(&participant.info.id);
+        self.by_identity.remove(&participant.info.identity);
+        Some(participant)
+    }
+
+    pub(super) fn find(&self, key: ParticipantKey) -> Option<&Participant> {
+        self.by_key.get(&key)
+    }
+
+    pub(super) fn find_mut(&mut self, key: ParticipantKey) -> Option<&mut Participant> {
+        self.by_key.get_mut(&key)
+    }
+
+    pub(super) fn key_of(&self, id: ParticipantId) -> Option<ParticipantKey> {
+        self.by_id.get(&id).copied()
+    }
+
+    pub(super) fn key_of_identity(&self, identity: &Identity) -> Option<ParticipantKey> {
+        self.by_identity.get(identity).copied()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (ParticipantKey, &Participant)> {
+        self.by_key
+            .iter()
+            .map(|(key, participant)| (*key, participant))
+    }
+
+    pub(super) fn values_mut(&mut self) -> impl Iterator<Item = &mut Participant> {
+        self.by_key.values_mut()
+    }
+
+    pub(super) fn keys(&self) -> Vec<ParticipantKey> {
+        self.by_key.keys().copied().collect()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.by_key.len()
+    }
+}
+
+/// Somebody in the room.
+#[derive(Debug)]
+pub(super) struct Participant {
+    /// As others see it; replaced as a whole, so that everybody told shares it.
+    pub(super) info: Arc<ParticipantInfo>,
+    pub(super) protocol: i32,
+    pub(super) auto_subscribe: Wanted,
+    /// The layer it is sent before it says what it shows.
+    pub(super) first_quality: VideoQuality,
+    /// Where requests to it as a publisher go.
+    pub(super) origin: Option<TransportKey>,
+    /// Until when its media has to be connected.
+    pub(super) connect_by: Instant,
+    pub(super) publishing: Publishing,
+    pub(super) interests: Interests,
+}
+
+/// Slow networks and permission dialogues included; a client that needs longer has
+/// given up itself.
+const CONNECT_WITHIN: Duration = Duration::from_secs(60);
+
+impl Participant {
+    pub(super) fn new(now: Instant, membership: Membership) -> Self {
+        let Membership {
+            mut participant,
+            auto_subscribe,
+            adaptive_stream,
+            protocol,
+        } = membership;
+        participant.state = State::Joined;
+        participant.version = 1;
+        participant.tracks.clear();
+        Self {
+            info: Arc::new(participant),
+            protocol,
+            auto_subscribe,
+            first_quality: if adaptive_stream {
+                VideoQuality::Low
+            } else {
+                VideoQuality::High
+            },
+            origin: None,
+            connect_by: now + CONNECT_WITHIN,
+            publishing: Publishing::default(),
+            interests: Interests::default(),
+        }
+    }
+
+    /// Changes what others see, under a new version.
+    pub(super) fn change(&mut self, change: impl FnOnce(&mut ParticipantInfo)) {
+        let info = Arc::make_mut(&mut self.info);
+        change(info);
+        info.version = info.version.saturating_add(1);
+    }
+
+    pub(super) fn is_active(&self) -> bool {
+        self.info.state == State::Active
+    }
+
+    pub(super) fn is_hidden(&self) -> bool {
+        match self.info.permission.visibility {
+            Visibility::Visible => false,
+            Visibility::Hidden => true,
+        }
+    }
+
+    /// Serves the others (agents, egress, recorders): takes no seat and keeps no
+    /// room open.
+    pub(super) fn is_dependent(&self) -> bool {
+        is_dependent(&self.info)
+    }
+}
+
+/// See [`Participant::is_dependent`].
+pub(super) fn is_dependent(info: &ParticipantInfo) -> bool {
+    /// LiveKit's numbers of participant kinds.
+    const EGRESS: i32 = 2;
+    const AGENT: i32 = 4;
+    info.permission.recorder || matches!(info.kind, EGRESS | AGENT)
+}

@@ -1,0 +1,201 @@
+//! Tracks of a room: announced, found in an offer, muted, taken back.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use media::{Codec, ParticipantId, TrackId};
+
+use super::Room;
+use super::participants::ParticipantKey;
+use super::publishing::{self, Match};
+use super::rids::low_to_high;
+use super::tracks::Track;
+use super::updates::Urgency;
+use crate::{
+    Muted, Notice, OfferedSection, Output, Publication, Received, Refusal, RefusedWish, TrackInfo,
+    TrackKey,
+};
+
+impl Room {
+    /// The newest offer of a participant contains these m-lines on which it sends.
+    /// Returns all that carry a track. M-lines that were not announced yet follow as
+    /// [`Output::Receive`] once they are.
+    pub fn offered(
+        &mut self,
+        now: Instant,
+        participant: ParticipantId,
+        sections: &[OfferedSection],
+    ) -> Vec<Received> {
+        let Some(key) = self.participants.key_of(participant) else {
+            return Vec::new();
+        };
+        let Some(publisher) = self.participants.find_mut(key) else {
+            return Vec::new();
+        };
+        let outcome = publisher.publishing.offered(sections);
+        for (track, section) in &outcome.kept {
+            if let Some(track) = self.tracks.find_mut(*track) {
+                track.set_rids(low_to_high(&section.rids));
+            }
+        }
+        let changed = !outcome.vanished.is_empty() || !outcome.matched.is_empty();
+        for track in outcome.vanished {
+            self.drop_track(track);
+        }
+        let started: Vec<TrackKey> = outcome
+            .matched
+            .into_iter()
+            .map(|found| self.start_track(key, found).track)
+            .collect();
+        if changed {
+            self.tracks_changed(now, key);
+        }
+        for track in started {
+            self.subscribe_everybody(track);
+        }
+        self.participants
+            .find(key)
+            .map(|publisher| publisher.publishing.received())
+            .unwrap_or_default()
+    }
+
+    pub(super) fn publish(
+        &mut self,
+        now: Instant,
+        key: ParticipantKey,
+        mut publication: Publication,
+    ) {
+        let Some(publisher) = self.participants.find_mut(key) else {
+            return;
+        };
+        let id = publisher.info.id;
+        let cid = publication.cid.clone();
+        // Nobody may be told of what somebody hidden publishes.
+        let allowed =
+            publisher.info.permission.allows(publication.track.source) && !publisher.is_hidden();
+        let checked = if allowed {
+            publisher.publishing.check(&cid)
+        } else {
+            Err(Refusal::NotAllowed)
+        };
+        if let Err(refusal) = checked {
+            let wish = RefusedWish::Publish { cid };
+            self.outputs.tell(id, Notice::Refused { wish, refusal });
+            return;
+        }
+        publication.track.layers.sort_by_key(|layer| layer.quality);
+        let track = Arc::new(publication.track.clone());
+        self.outputs.tell(id, Notice::Published { cid, track });
+        match publisher.publishing.announce(now, publication) {
+            Err(until) => self.chore_by(until),
+            Ok(found) => {
+                let received = self.start_track(key, found);
+                self.tracks_changed(now, key);
+                self.outputs.push(Output::Receive {
+                    participant: id,
+                    received,
+                });
+                self.subscribe_everybody(received.track);
+            }
+        }
+    }
+
+    pub(super) fn mute(&mut self, now: Instant, key: ParticipantKey, id: TrackId, muted: Muted) {
+        let Some(publisher) = self.participants.find_mut(key) else {
+            return;
+        };
+        if let Some(pending) = publisher.publishing.pending_mut(id) {
+            pending.muted = muted;
+            return;
+        }
+        let own = self
+            .tracks
+            .key_of(id)
+            .filter(|track| publisher.publishing.tracks().contains(track));
+        let Some(track) = own.and_then(|track| self.tracks.find_mut(track)) else {
+            let wish = RefusedWish::Mute { track: id, muted };
+            let refusal = Refusal::NotFound;
+            self.outputs
+                .tell(publisher.info.id, Notice::Refused { wish, refusal });
+            return;
+        };
+        if track.info.muted == muted {
+            return;
+        }
+        Arc::make_mut(&mut track.info).muted = muted;
+        track.fanout.set_muted(muted);
+        self.tracks_changed(now, key);
+    }
+
+    /// The packets of a track show another codec than was negotiated: subscribers
+    /// need m-lines for that one.
+    pub(super) fn correct_codec(&mut self, now: Instant, key: TrackKey, codec: Codec) {
+        let Some(track) = self.tracks.find_mut(key) else {
+            return;
+        };
+        Arc::make_mut(&mut track.info).codec = Some(codec);
+        let publisher = track.publisher;
+        let subscriptions = std::mem::take(&mut track.subscriptions);
+        for subscription in subscriptions {
+            self.close_subscription(subscription);
+        }
+        self.tracks_changed(now, publisher);
+        self.subscribe_everybody(key);
+    }
+
+    /// Removes a track and all that hangs on it; telling is left to the caller.
+    pub(super) fn drop_track(&mut self, key: TrackKey) {
+        let Some(track) = self.tracks.find_mut(key) else {
+            return;
+        };
+        for subscription in std::mem::take(&mut track.subscriptions) {
+            self.close_subscription(subscription);
+        }
+        for participant in self.participants.values_mut() {
+            participant.interests.vanished(key);
+        }
+        self.tracks.remove(key);
+    }
+
+    /// Makes a track of a publication found in an offer.
+    fn start_track(&mut self, publisher: ParticipantKey, found: Match) -> Received {
+        let Match {
+            publication,
+            section,
+        } = found;
+        let mut info: TrackInfo = publication.track;
+        let id = info.id;
+        info.codec = publishing::preferred(&info).or(Some(section.codec));
+        let rids = low_to_high(&section.rids);
+        let participant = self
+            .participants
+            .find_mut(publisher)
+            .expect("the caller found it");
+        let track = Track::new(info, publisher, rids, participant.origin);
+        let info = Arc::clone(&track.info);
+        let key = self.tracks.insert(track);
+        let received = publishing::receive(section.mid, key, &info);
+        participant.publishing.started(received, section.cid);
+        for other in self.participants.values_mut() {
+            other.interests.appeared(id, key);
+        }
+        received
+    }
+
+    /// Describes a participant's tracks anew, and tells everybody.
+    fn tracks_changed(&mut self, now: Instant, key: ParticipantKey) {
+        let Some(publisher) = self.participants.find_mut(key) else {
+            return;
+        };
+        let tracks = publisher
+            .publishing
+            .tracks()
+            .into_iter()
+            .filter_map(|track| self.tracks.find(track))
+            .map(|track| Arc::clone(&track.info))
+            .collect();
+        publisher.change(|info| info.tracks = tracks);
+        self.announce(now, key, Urgency::Now);
+        self.count(now);
+    }
+}

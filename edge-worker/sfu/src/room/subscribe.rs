@@ -1,0 +1,261 @@
+//! Subscriptions of a room: wished for, opened, bound to an m-line, closed.
+
+use std::time::Instant;
+
+use media::TrackId;
+
+use super::Room;
+use super::participants::ParticipantKey;
+use super::subscriptions::SubscriptionState;
+use super::tracks::Audience;
+use super::wish::wish;
+use crate::fanout::{Binding, Wish};
+use crate::{
+    Notice, Opening, Outlet, Output, SubscriptionFailure, SubscriptionKey, TrackKey, TrackSettings,
+    Wanted,
+};
+
+impl Room {
+    /// The m-line of a subscription is ready: media flows from here on. Bound again,
+    /// it starts over.
+    pub fn bind(
+        &mut self,
+        now: Instant,
+        subscription: SubscriptionKey,
+        binding: Binding,
+        out: &mut impl Outlet,
+    ) {
+        let Some(found) = self.subscriptions.find_mut(subscription) else {
+            return;
+        };
+        let before = std::mem::replace(&mut found.state, SubscriptionState::Bound);
+        let found = *found;
+        let Some(wish) = self.wish_of(found.subscriber, found.track) else {
+            return;
+        };
+        let Some(track) = self.tracks.find_mut(found.track) else {
+            return;
+        };
+        match before {
+            SubscriptionState::Bound => track.fanout.remove(subscription),
+            SubscriptionState::Opening => {}
+        }
+        track.fanout.add(now, subscription, binding, wish, out);
+        let id = track.info.id;
+        match track.gain_audience() {
+            Audience::Some => {}
+            Audience::None => {
+                if let Some(publisher) = self.participants.find(track.publisher) {
+                    let notice = Notice::TrackSubscribed { track: id };
+                    self.outputs.tell(publisher.info.id, notice);
+                }
+            }
+        }
+    }
+
+    /// The m-line of a subscription is lost; it can be [bound](Self::bind) to
+    /// another one.
+    pub fn unbind(&mut self, subscription: SubscriptionKey) {
+        let Some(found) = self.subscriptions.find_mut(subscription) else {
+            return;
+        };
+        found.state = SubscriptionState::Opening;
+        if let Some(track) = self.tracks.find_mut(found.track) {
+            track.fanout.remove(subscription);
+        }
+    }
+
+    /// The subscriber cannot take the track. It is not tried again until asked for, or
+    /// published in another codec.
+    pub fn reject(&mut self, _now: Instant, subscription: SubscriptionKey) {
+        let Some(found) = self.subscriptions.find(subscription).copied() else {
+            return;
+        };
+        let Some(track) = self.tracks.find_mut(found.track) else {
+            return;
+        };
+        track.subscriptions.retain(|key| *key != subscription);
+        let codec = track.info.codec;
+        let track = track.info.id;
+        self.close_subscription(subscription);
+        if let Some(subscriber) = self.participants.find_mut(found.subscriber) {
+            subscriber.interests.of(found.track).undecodable = codec;
+            let failure = SubscriptionFailure::CodecUnsupported;
+            self.outputs.tell(
+                subscriber.info.id,
+                Notice::SubscriptionFailed { track, failure },
+            );
+        }
+    }
+
+    pub(super) fn subscribe(
+        &mut self,
+        now: Instant,
+        key: ParticipantKey,
+        id: TrackId,
+        wanted: Wanted,
+    ) {
+        let Some(subscriber) = self.participants.find_mut(key) else {
+            return;
+        };
+        let Some(track) = self.tracks.key_of(id) else {
+            if let Some(until) = subscriber.interests.expect(now, id, wanted) {
+                self.chore_by(until);
+            }
+            return;
+        };
+        let interest = subscriber.interests.of(track);
+        interest.wanted = Some(wanted);
+        interest.undecodable = None;
+        match (wanted, interest.subscription) {
+            (Wanted::Yes, None) => self.open_subscription(key, track),
+            (Wanted::No, Some(subscription)) => {
+                if let Some(track) = self.tracks.find_mut(track) {
+                    track.subscriptions.retain(|key| *key != subscription);
+                }
+                self.close_subscription(subscription);
+            }
+            (Wanted::Yes, Some(_)) | (Wanted::No, None) => {}
+        }
+    }
+
+    pub(super) fn set_settings(
+        &mut self,
+        now: Instant,
+        key: ParticipantKey,
+        id: TrackId,
+        settings: TrackSettings,
+        out: &mut impl Outlet,
+    ) {
+        let Some(subscriber) = self.participants.find_mut(key) else {
+            return;
+        };
+        let Some(track) = self.tracks.key_of(id) else {
+            let expected = subscriber.interests.expect_settings(now, id, settings);
+            if let Some(until) = expected {
+                self.chore_by(until);
+            }
+            return;
+        };
+        let interest = subscriber.interests.of(track);
+        interest.settings = Some(settings);
+        let Some(subscription) = interest.subscription else {
+            return;
+        };
+        let Some(wish) = self.wish_of(key, track) else {
+            return;
+        };
+        let bound = self
+            .subscriptions
+            .find(subscription)
+            .is_some_and(|found| found.state == SubscriptionState::Bound);
+        if let Some(track) = self.tracks.find_mut(track).filter(|_| bound) {
+            track.fanout.set_wish(now, subscription, wish, out);
+        }
+    }
+
+    /// Gives a newcomer the tracks it wants.
+    pub(super) fn subscribe_to_all(&mut self, key: ParticipantKey) {
+        for track in self.tracks.keys() {
+            self.open_if_wanted(key, track);
+        }
+    }
+
+    /// Gives a new track to all who want it.
+    pub(super) fn subscribe_everybody(&mut self, track: TrackKey) {
+        for key in self.participants.keys() {
+            self.open_if_wanted(key, track);
+        }
+    }
+
+    fn open_if_wanted(&mut self, key: ParticipantKey, track: TrackKey) {
+        let Some(subscriber) = self.participants.find(key) else {
+            return;
+        };
+        let interest = subscriber.interests.find(track);
+        match interest.wanted.unwrap_or(subscriber.auto_subscribe) {
+            Wanted::Yes => self.open_subscription(key, track),
+            Wanted::No => {}
+        }
+    }
+
+    /// Asks for an m-line, where the subscriber may have it.
+    pub(super) fn open_subscription(&mut self, key: ParticipantKey, track_key: TrackKey) {
+        let Some(track) = self.tracks.find_mut(track_key) else {
+            return;
+        };
+        let Some(codec) = track.info.codec else {
+            return;
+        };
+        let Some(publisher) = self.participants.find(track.publisher) else {
+            return;
+        };
+        let publisher_id = publisher.info.id;
+        let own = track.publisher == key;
+        let Some(subscriber) = self.participants.find_mut(key) else {
+            return;
+        };
+        if own || !subscriber.info.permission.can_subscribe {
+            return;
+        }
+        let interest = subscriber.interests.of(track_key);
+        if interest.subscription.is_some() || interest.undecodable == Some(codec) {
+            return;
+        }
+        let subscription = self.subscriptions.insert(key, track_key);
+        interest.subscription = Some(subscription);
+        track.subscriptions.push(subscription);
+        self.outputs.push(Output::Open(Box::new(Opening {
+            participant: subscriber.info.id,
+            subscription,
+            kind: track.info.kind,
+            codec,
+            publisher: publisher_id,
+            track: track.info.id,
+            // Clients find publisher and track in it.
+            stream: format!("{publisher_id}|{}", track.info.id),
+            stereo: track.info.stereo,
+        })));
+    }
+
+    /// Ends a subscription that is off its track's list.
+    pub(super) fn close_subscription(&mut self, subscription: SubscriptionKey) {
+        let Some(found) = self.subscriptions.remove(subscription) else {
+            return;
+        };
+        if let Some(track) = self.tracks.find_mut(found.track) {
+            track.fanout.remove(subscription);
+        }
+        let Some(subscriber) = self.participants.find_mut(found.subscriber) else {
+            return;
+        };
+        subscriber.interests.of(found.track).subscription = None;
+        self.outputs.push(Output::Close {
+            participant: subscriber.info.id,
+            subscription,
+        });
+    }
+
+    /// Ends a subscription of somebody who is going.
+    pub(super) fn drop_subscription(&mut self, subscription: SubscriptionKey) {
+        let Some(found) = self.subscriptions.remove(subscription) else {
+            return;
+        };
+        if let Some(track) = self.tracks.find_mut(found.track) {
+            track.subscriptions.retain(|key| *key != subscription);
+            track.fanout.remove(subscription);
+        }
+    }
+
+    fn wish_of(&self, key: ParticipantKey, track: TrackKey) -> Option<Wish> {
+        let subscriber = self.participants.find(key)?;
+        let interest = subscriber.interests.find(track);
+        let track = self.tracks.find(track)?;
+        Some(wish(
+            &track.info,
+            track.layers(),
+            interest.settings.as_ref(),
+            subscriber.first_quality,
+        ))
+    }
+}

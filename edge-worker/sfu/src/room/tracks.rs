@@ -1,0 +1,156 @@
+//! The published tracks of a room, each with the fanout that serves its
+//! subscriptions.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use media::{Codec, MediaKind, Packet, Rid, TrackId};
+use rustc_hash::FxHashMap;
+
+use super::participants::ParticipantKey;
+use crate::fanout::Fanout;
+use crate::{SubscriptionKey, TrackInfo, TrackKey, TransportKey};
+
+/// All published tracks.
+#[derive(Debug, Default)]
+pub(super) struct Tracks {
+    by_key: FxHashMap<TrackKey, Track>,
+    /// Also the order in which newcomers are given them.
+    in_order: BTreeMap<u32, TrackKey>,
+    by_id: FxHashMap<TrackId, TrackKey>,
+    next: u32,
+}
+
+impl Tracks {
+    /// Adds a track under a key no track had before.
+    pub(super) fn insert(&mut self, track: Track) -> TrackKey {
+        let key = TrackKey(self.next);
+        self.next += 1;
+        self.by_id.insert(track.info.id, key);
+        self.in_order.insert(key.0, key);
+        self.by_key.insert(key, track);
+        key
+    }
+
+    pub(super) fn remove(&mut self, key: TrackKey) -> Option<Track> {
+        let track = self.by_key.remove(&key)?;
+        self.by_id.remove(&track.info.id);
+        self.in_order.remove(&key.0);
+        Some(track)
+    }
+
+    pub(super) fn find(&self, key: TrackKey) -> Option<&Track> {
+        self.by_key.get(&key)
+    }
+
+    pub(super) fn find_mut(&mut self, key: TrackKey) -> Option<&mut Track> {
+        self.by_key.get_mut(&key)
+    }
+
+    pub(super) fn key_of(&self, id: TrackId) -> Option<TrackKey> {
+        self.by_id.get(&id).copied()
+    }
+
+    pub(super) fn keys(&self) -> Vec<TrackKey> {
+        self.in_order.values().copied().collect()
+    }
+
+    pub(super) fn fanouts_mut(&mut self) -> impl Iterator<Item = &mut Fanout> {
+        self.by_key.values_mut().map(|track| &mut track.fanout)
+    }
+
+    /// The first deadline of all fanouts.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.by_key
+            .values()
+            .filter_map(|track| track.fanout.deadline())
+            .min()
+    }
+}
+
+/// One published track.
+#[derive(Debug)]
+pub(super) struct Track {
+    /// As clients see it; replaced as a whole, so that everybody told shares it.
+    pub(super) info: Arc<TrackInfo>,
+    pub(super) publisher: ParticipantKey,
+    pub(super) fanout: Fanout,
+    /// Every subscription, bound or not.
+    pub(super) subscriptions: Vec<SubscriptionKey>,
+    /// Low to high; empty for a single layer.
+    rids: Vec<Rid>,
+    codec: CodecKnown,
+    audience: Audience,
+}
+
+/// Where the codec of a track is known from.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum CodecKnown {
+    /// Negotiated, as far as we can tell before media arrives.
+    Negotiated,
+    /// Seen in its packets; does not change any more.
+    Seen,
+}
+
+/// Whether anybody ever received a track.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Audience {
+    None,
+    Some,
+}
+
+impl Track {
+    pub(super) fn new(
+        info: TrackInfo,
+        publisher: ParticipantKey,
+        rids: Vec<Rid>,
+        origin: Option<TransportKey>,
+    ) -> Self {
+        let mut fanout = Fanout::new(info.kind, &rids);
+        if let Some(origin) = origin {
+            fanout.set_origin(origin);
+        }
+        fanout.set_muted(info.muted);
+        Self {
+            info: Arc::new(info),
+            publisher,
+            fanout,
+            subscriptions: Vec::new(),
+            rids,
+            codec: CodecKnown::Negotiated,
+            audience: Audience::None,
+        }
+    }
+
+    /// A later offer names other encodings, or the same.
+    pub(super) fn set_rids(&mut self, rids: Vec<Rid>) {
+        if self.rids != rids {
+            self.fanout.set_rids(&rids);
+            self.rids = rids;
+        }
+    }
+
+    /// How many layers it is published in.
+    pub(super) fn layers(&self) -> usize {
+        self.rids.len().max(1)
+    }
+
+    /// The codec as media shows it, where that is not what was negotiated. Told
+    /// once: a publisher cannot make us renegotiate with everybody again and again.
+    #[inline]
+    pub(super) fn learn_codec(&mut self, packet: &Packet<'_>) -> Option<Codec> {
+        if self.codec == CodecKnown::Seen || packet.payload.is_empty() {
+            return None;
+        }
+        self.codec = CodecKnown::Seen;
+        // Opus and RED alternate in one stream, and every m-line for sound takes both.
+        let counts = self.info.kind == MediaKind::Video && packet.codec.kind() == MediaKind::Video;
+        (counts && self.info.codec != Some(packet.codec)).then_some(packet.codec)
+    }
+
+    /// Notes that somebody receives it; returns whether anybody did before.
+    pub(super) fn gain_audience(&mut self) -> Audience {
+        std::mem::replace(&mut self.audience, Audience::Some)
+    }
+}

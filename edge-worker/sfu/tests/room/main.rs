@@ -1,0 +1,12 @@
+//! What happens in a room, told as stories: who is told what, and who is sent what.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+
+mod crowd;
+mod data;
+mod joining;
+mod life;
+mod publishing;
+mod random;
+mod stage;
+mod subscribing;

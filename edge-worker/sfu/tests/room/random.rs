@@ -1,0 +1,216 @@
+//! Anything at all may happen in any order: what must hold then.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use media::{MediaKind, ParticipantId};
+use sfu::{LeaveReason, Muted, SubscriptionKey, TrackKey, TrackSettings, Wanted};
+
+use crate::stage::{Stage, camera, hidden, id, microphone};
+
+/// A small generator, so that a seed always tells the same story (SplitMix64).
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u32) -> u32 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((mixed ^ (mixed >> 31)) % u64::from(sides)) as u32
+    }
+}
+
+/// One thing that can happen. Numbers may name somebody or something long gone.
+#[derive(Debug)]
+enum Op {
+    Join(u32),
+    Activate(u32),
+    Leave(u32),
+    Announce(u32),
+    Offer(u32),
+    Unoffer(u32, u32),
+    Mute(u32, u32, Muted),
+    Subscribe(u32, u32, Wanted),
+    Settings(u32, u32, bool),
+    Bind(u32),
+    Unbind(u32),
+    Reject(u32),
+    Speak(u32),
+    Data(u32),
+    Pass(u32),
+    Close,
+}
+
+fn op(dice: &mut Dice) -> Op {
+    let muted = |dice: &mut Dice| [Muted::No, Muted::Yes][dice.roll(2) as usize];
+    let wanted = |dice: &mut Dice| [Wanted::No, Wanted::Yes][dice.roll(2) as usize];
+    match dice.roll(40) {
+        0..4 => Op::Join(dice.roll(6)),
+        4 => Op::Activate(dice.roll(12)),
+        5..7 => Op::Leave(dice.roll(30)),
+        7..11 => Op::Announce(dice.roll(12)),
+        11..15 => Op::Offer(dice.roll(12)),
+        15 => Op::Unoffer(dice.roll(12), dice.roll(12)),
+        16..18 => Op::Mute(dice.roll(12), dice.roll(12), muted(dice)),
+        18..22 => Op::Subscribe(dice.roll(12), dice.roll(12), wanted(dice)),
+        22..24 => Op::Settings(dice.roll(12), dice.roll(12), dice.roll(2) == 0),
+        24..29 => Op::Bind(dice.roll(8)),
+        29 => Op::Unbind(dice.roll(8)),
+        30 => Op::Reject(dice.roll(12)),
+        31..36 => Op::Speak(dice.roll(12)),
+        36..38 => Op::Data(dice.roll(12)),
+        38 => Op::Pass(dice.roll(40_000)),
+        _ if dice.roll(60) == 0 => Op::Close,
+        _ => Op::Pass(10),
+    }
+}
+
+/// Everything ever named, so that later steps can name it again.
+#[derive(Default)]
+struct Names {
+    participants: Vec<String>,
+    tracks: Vec<(String, String)>,
+}
+
+impl Names {
+    /// Counts from the newest, so that small numbers are mostly alive.
+    fn participant(&self, back: u32) -> String {
+        let names = &self.participants;
+        match names.len().checked_sub(1 + back as usize) {
+            Some(index) => names[index].clone(),
+            None => "nobody".to_owned(),
+        }
+    }
+
+    fn track(&self, back: u32) -> (String, String) {
+        match self.tracks.len().checked_sub(1 + back as usize) {
+            Some(index) => self.tracks[index].clone(),
+            None => ("nobody".to_owned(), "nothing".to_owned()),
+        }
+    }
+}
+
+fn perform(stage: &mut Stage, names: &mut Names, op: &Op) {
+    match *op {
+        Op::Join(number) => {
+            let name = format!("p{number}-{}", names.participants.len());
+            let joined = stage.join_as(&name, |m| {
+                if number == 5 {
+                    hidden(m);
+                }
+                m.protocol = 9 + number as i32;
+                m.auto_subscribe = [Wanted::Yes, Wanted::No][usize::from(number == 4)];
+            });
+            if joined.is_ok() {
+                names.participants.push(name);
+            }
+        }
+        Op::Activate(who) => stage.room.activated(stage.now, id(&names.participant(who))),
+        Op::Leave(who) => {
+            let who = id(&names.participant(who));
+            stage.room.leave(stage.now, who, LeaveReason::SignalClosed);
+        }
+        Op::Announce(who) => {
+            let who = names.participant(who);
+            let name = format!("t{}", names.tracks.len());
+            let (kind, info) = if names.tracks.len().is_multiple_of(3) {
+                (MediaKind::Video, camera(&name))
+            } else {
+                (MediaKind::Audio, microphone(&name))
+            };
+            if !names.tracks.len().is_multiple_of(5) {
+                stage.add_section(&who, &name, kind, "");
+            }
+            stage.announce(&who, info);
+            names.tracks.push((who, name));
+        }
+        Op::Offer(who) => {
+            stage.offer(&names.participant(who));
+        }
+        Op::Unoffer(who, track) => {
+            let (publisher, name) = names.track(track);
+            stage.remove_section(&publisher, &name);
+            stage.offer(&names.participant(who));
+            stage.offer(&publisher);
+        }
+        Op::Mute(who, track, muted) => {
+            stage.mute(&names.participant(who), &names.track(track).1, muted);
+        }
+        Op::Subscribe(who, track, wanted) => {
+            stage.subscribe(&names.participant(who), &names.track(track).1, wanted);
+        }
+        Op::Settings(who, track, disabled) => {
+            let settings = TrackSettings {
+                disabled,
+                ..TrackSettings::default()
+            };
+            stage.settings(&names.participant(who), &names.track(track).1, settings);
+        }
+        Op::Bind(back) => stage.bind(newest(stage, back)),
+        Op::Unbind(back) => stage.room.unbind(newest(stage, back)),
+        Op::Reject(back) => stage.room.reject(stage.now, newest(stage, back)),
+        Op::Speak(back) => {
+            let newest = stage.received.values().map(|r| r.track.0).max();
+            let track = TrackKey(newest.unwrap_or(0).saturating_sub(back));
+            stage.speak(track);
+        }
+        Op::Data(who) => stage.data(&names.participant(who), &[], &[]),
+        Op::Pass(ms) => stage.pass(Duration::from_millis(ms.into())),
+        Op::Close => stage.room.close(stage.now, LeaveReason::RoomDeleted),
+    }
+}
+
+fn newest(stage: &Stage, back: u32) -> SubscriptionKey {
+    let newest = stage.openings.keys().next_back().copied().unwrap_or(0);
+    SubscriptionKey(newest.saturating_sub(back))
+}
+
+/// The stage itself checks that nothing is told to who is gone, that keys are never
+/// used again, that what is closed was open, that versions rise and that deadlines
+/// do not repeat.
+fn check(stage: &Stage) {
+    let present: BTreeSet<ParticipantId> = stage.room.participants().map(|info| info.id).collect();
+    for opening in stage.openings.values() {
+        assert!(
+            present.contains(&opening.participant),
+            "dangling subscriber"
+        );
+        assert!(present.contains(&opening.publisher), "dangling publisher");
+        assert_ne!(opening.participant, opening.publisher, "hears itself");
+        let publisher = stage.room.participant(opening.publisher).unwrap();
+        assert!(
+            publisher.tracks.iter().any(|t| t.id == opening.track),
+            "subscribed to a track that is not there"
+        );
+    }
+    for sink in &stage.wire.packets {
+        assert!(
+            stage.openings.contains_key(&sink.sender.0),
+            "a packet left for a subscription that is not open"
+        );
+    }
+    let visible = stage
+        .room
+        .participants()
+        .filter(|info| info.permission.visibility == sfu::Visibility::Visible);
+    assert_eq!(stage.room.info().participants as usize, visible.count());
+}
+
+#[test]
+#[expect(clippy::print_stdout, reason = "shown when it fails")]
+fn whatever_happens_nothing_dangles() {
+    for seed in 0..60 {
+        let mut dice = Dice(seed);
+        let mut stage = Stage::new();
+        let mut names = Names::default();
+        for step in 0..400 {
+            let op = op(&mut dice);
+            println!("seed {seed} step {step}: {op:?}");
+            stage.wire.packets.clear();
+            perform(&mut stage, &mut names, &op);
+            stage.log();
+            check(&stage);
+        }
+    }
+}

@@ -1,0 +1,514 @@
+//! A room, the clock, and everything the room asked for, written down as short
+//! sentences.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::{Duration, Instant};
+
+use media::{
+    AudioLevel, Codec, Delivery, MediaKind, Mid, Outgoing, Packet, ParticipantId, Rid, Rtcp, SeqNo,
+    Ssrc, Timestamp, TrackId,
+};
+use sfu::{
+    Binding, Command, Destinations, Encryption, Identity, JoinRefusal, Joined, LeaveReason,
+    Membership, Message, Muted, Notice, OfferedSection, Opening, Outlet, Output, ParticipantInfo,
+    Permission, Publication, Received, RefusedWish, Reliability, Room, RoomInfo, SenderKey, Sink,
+    Source, State, SubscriptionKey, TrackInfo, TrackKey, TrackSettings, TransportKey, Visibility,
+    Wanted,
+};
+
+/// The room under test and what surrounds it.
+pub(crate) struct Stage {
+    pub(crate) room: Room,
+    pub(crate) now: Instant,
+    pub(crate) wire: Wire,
+    /// Every m-line a participant sends on, as its next offer has it.
+    offers: BTreeMap<ParticipantId, Vec<OfferedSection>>,
+    pub(crate) received: HashMap<Mid, Received>,
+    pub(crate) openings: BTreeMap<u32, Opening>,
+    bound: BTreeSet<u32>,
+    pub(crate) gone: BTreeSet<ParticipantId>,
+    pub(crate) versions: BTreeMap<(ParticipantId, ParticipantId), u32>,
+    joins: u32,
+    mids: u32,
+    seq: u16,
+}
+
+/// Keeps what the room sends.
+#[derive(Default)]
+pub(crate) struct Wire {
+    pub(crate) packets: Vec<Sink>,
+    pub(crate) rtcp: Vec<(TransportKey, Rtcp)>,
+}
+
+impl Outlet for Wire {
+    fn packet(&mut self, sink: Sink, _packet: &Outgoing<'_>) {
+        self.packets.push(sink);
+    }
+
+    fn rtcp(&mut self, transport: TransportKey, rtcp: Rtcp) {
+        self.rtcp.push((transport, rtcp));
+    }
+}
+
+impl Stage {
+    pub(crate) fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    pub(crate) fn with(change: impl FnOnce(&mut RoomInfo)) -> Self {
+        #[expect(clippy::disallowed_methods, reason = "any moment will do")]
+        let now = Instant::now();
+        let mut info = RoomInfo {
+            id: "RM_test".parse().unwrap(),
+            name: "test".into(),
+            metadata: String::new(),
+            created_at_ms: 0,
+            empty_timeout_s: 300,
+            departure_timeout_s: 20,
+            max_participants: 0,
+            participants: 0,
+            publishers: 0,
+        };
+        change(&mut info);
+        Self {
+            room: Room::new(now, info),
+            now,
+            wire: Wire::default(),
+            offers: BTreeMap::new(),
+            received: HashMap::new(),
+            openings: BTreeMap::new(),
+            bound: BTreeSet::new(),
+            gone: BTreeSet::new(),
+            versions: BTreeMap::new(),
+            joins: 0,
+            mids: 0,
+            seq: 0,
+        }
+    }
+
+    /// Somebody joins; what follows is not looked at.
+    pub(crate) fn join(&mut self, name: &str) {
+        self.join_as(name, |_| {}).unwrap();
+        self.log();
+    }
+
+    /// Somebody joins under the identity before any `-`, changed a little.
+    pub(crate) fn join_as(
+        &mut self,
+        name: &str,
+        change: impl FnOnce(&mut Membership),
+    ) -> Result<Joined, JoinRefusal> {
+        let mut membership = membership(name);
+        change(&mut membership);
+        let joined = self.room.join(self.now, membership)?;
+        self.joins += 1;
+        self.room
+            .attach(self.now, id(name), TransportKey(1000 + self.joins));
+        Ok(joined)
+    }
+
+    /// Announces a track. Its id is `TR_<name>`, its client id its name.
+    pub(crate) fn announce(&mut self, who: &str, track: TrackInfo) {
+        let publication = Publication {
+            cid: track.name.clone(),
+            track,
+        };
+        self.command(who, Command::Publish(Box::new(publication)));
+    }
+
+    /// Adds an m-line to a participant's next offer.
+    pub(crate) fn add_section(
+        &mut self,
+        who: &str,
+        track: &str,
+        kind: MediaKind,
+        rids: &str,
+    ) -> Mid {
+        let mid = Mid::new(self.mids.to_string().as_bytes()).unwrap();
+        self.mids += 1;
+        self.offers
+            .entry(id(who))
+            .or_default()
+            .push(OfferedSection {
+                mid,
+                kind,
+                cid: Some(track.to_owned()),
+                rids: rids
+                    .split_whitespace()
+                    .map(|rid| Rid::new(rid.as_bytes()).unwrap())
+                    .collect(),
+                codec: match kind {
+                    MediaKind::Audio => Codec::Opus,
+                    MediaKind::Video => Codec::Vp8,
+                },
+            });
+        mid
+    }
+
+    /// Takes an m-line out of a participant's next offer.
+    pub(crate) fn remove_section(&mut self, who: &str, track: &str) {
+        if let Some(sections) = self.offers.get_mut(&id(who)) {
+            sections.retain(|section| section.cid.as_deref() != Some(track));
+        }
+    }
+
+    /// A participant's offer arrives.
+    pub(crate) fn offer(&mut self, who: &str) -> Vec<Received> {
+        let sections = self.offers.get(&id(who)).cloned().unwrap_or_default();
+        let received = self.room.offered(self.now, id(who), &sections);
+        for received in &received {
+            self.received.insert(received.mid, *received);
+        }
+        received
+    }
+
+    /// Announces and offers a track, and lets subscribers have it.
+    pub(crate) fn publish(&mut self, who: &str, track: TrackInfo) -> TrackKey {
+        let mid = self.add_section(who, &track.name, track.kind, "");
+        self.announce(who, track);
+        self.offer(who);
+        let key = self.received[&mid].track;
+        self.settle();
+        key
+    }
+
+    /// Binds what was opened and forgets what was told.
+    pub(crate) fn settle(&mut self) {
+        self.log();
+        let opened: Vec<u32> = self.openings.keys().copied().collect();
+        for subscription in opened {
+            if !self.bound.contains(&subscription) {
+                self.bind(SubscriptionKey(subscription));
+            }
+        }
+        self.log();
+    }
+
+    /// An m-line for a subscription is ready.
+    pub(crate) fn bind(&mut self, subscription: SubscriptionKey) {
+        self.bound.insert(subscription.0);
+        let codecs = match self.openings.get(&subscription.0).map(|o| o.kind) {
+            Some(MediaKind::Video) => vec![Codec::Vp8],
+            Some(MediaKind::Audio) | None => vec![Codec::Opus, Codec::Red],
+        };
+        let binding = Binding {
+            sink: Sink {
+                transport: TransportKey(1),
+                sender: SenderKey(subscription.0),
+            },
+            ssrc: Ssrc(subscription.0 + 1),
+            codecs,
+        };
+        self.room
+            .bind(self.now, subscription, binding, &mut self.wire);
+    }
+
+    /// The subscription of `who` to `track`.
+    pub(crate) fn subscription(&self, who: &str, track: &str) -> SubscriptionKey {
+        let found = self
+            .openings
+            .values()
+            .find(|opening| opening.participant == id(who) && opening.track == track_id(track));
+        found.expect("an open subscription").subscription
+    }
+
+    pub(crate) fn command(&mut self, who: &str, command: Command) {
+        self.room
+            .command(self.now, id(who), command, &mut self.wire);
+    }
+
+    pub(crate) fn subscribe(&mut self, who: &str, track: &str, wanted: Wanted) {
+        let tracks = vec![track_id(track)];
+        self.command(who, Command::Subscribe { tracks, wanted });
+    }
+
+    pub(crate) fn settings(&mut self, who: &str, track: &str, settings: TrackSettings) {
+        let tracks = vec![track_id(track)];
+        self.command(who, Command::Settings { tracks, settings });
+    }
+
+    pub(crate) fn mute(&mut self, who: &str, track: &str, muted: Muted) {
+        let track = track_id(track);
+        self.command(who, Command::Mute { track, muted });
+    }
+
+    pub(crate) fn leave(&mut self, who: &str) {
+        self.room
+            .leave(self.now, id(who), LeaveReason::ClientInitiated);
+    }
+
+    pub(crate) fn data(&mut self, who: &str, identities: &[&str], sids: &[&str]) {
+        let message = Message {
+            reliability: Reliability::Reliable,
+            destinations: Destinations {
+                identities: identities.iter().map(|name| identity(name)).collect(),
+                sids: sids.iter().map(|name| id(name)).collect(),
+            },
+            payload: format!("from {who}").into(),
+        };
+        self.room.handle_data(self.now, id(who), message);
+    }
+
+    /// A packet of sound arrives on a track; returns who is sent it.
+    pub(crate) fn speak(&mut self, track: TrackKey) -> Vec<String> {
+        self.packet(track, Codec::Opus, &[1, 2, 3])
+    }
+
+    /// A packet arrives on a track; returns who is sent it.
+    pub(crate) fn packet(&mut self, track: TrackKey, codec: Codec, payload: &[u8]) -> Vec<String> {
+        self.seq = self.seq.wrapping_add(1);
+        self.now += Duration::from_millis(20);
+        let packet = Packet {
+            ssrc: Ssrc(7),
+            rid: None,
+            seq: SeqNo(self.seq),
+            timestamp: Timestamp(u32::from(self.seq) * 960),
+            marker: true,
+            delivery: Delivery::Original,
+            codec,
+            audio_level: Some(AudioLevel {
+                level: 30,
+                voice: true,
+            }),
+            payload,
+        };
+        self.wire.packets.clear();
+        self.room
+            .handle_packet(self.now, track, &packet, &mut self.wire);
+        let mut receivers: Vec<String> = self
+            .wire
+            .packets
+            .iter()
+            .map(|sink| name(self.openings[&sink.sender.0].participant))
+            .collect();
+        receivers.sort();
+        receivers
+    }
+
+    /// Time passes, in steps as the room asks for them.
+    pub(crate) fn pass(&mut self, time: Duration) {
+        let end = self.now + time;
+        while let Some(at) = self.room.deadline().filter(|at| *at <= end) {
+            self.now = self.now.max(at);
+            self.room.handle_timeout(self.now, &mut self.wire);
+            let next = self.room.deadline();
+            assert!(
+                next.is_none_or(|next| next > self.now),
+                "the room wants to be woken again at once"
+            );
+        }
+        self.now = end;
+    }
+
+    /// What the room asked for since the last look.
+    pub(crate) fn log(&mut self) -> Vec<String> {
+        let mut log = Vec::new();
+        while let Some(output) = self.room.poll() {
+            log.push(self.take(output));
+        }
+        log
+    }
+
+    fn take(&mut self, output: Output) -> String {
+        match output {
+            Output::Notice { to, notice } => {
+                self.check_present(to);
+                self.notice(to, notice)
+            }
+            Output::Data {
+                to,
+                reliability,
+                payload,
+            } => {
+                self.check_present(to);
+                let text = String::from_utf8(payload.to_vec()).unwrap();
+                format!("{} gets {reliability:?} {text}", name(to))
+            }
+            Output::Open(opening) => {
+                self.check_present(opening.participant);
+                let line = format!(
+                    "{} opens {} {:?} in {}",
+                    name(opening.participant),
+                    opening.track,
+                    opening.codec,
+                    opening.stream
+                );
+                let key = opening.subscription.0;
+                assert!(self.openings.insert(key, *opening).is_none(), "reused key");
+                line
+            }
+            Output::Close {
+                participant,
+                subscription,
+            } => {
+                self.check_present(participant);
+                let opening = self.openings.remove(&subscription.0).expect("was open");
+                assert_eq!(opening.participant, participant);
+                format!("{} closes {}", name(participant), opening.track)
+            }
+            Output::Receive {
+                participant,
+                received,
+            } => {
+                self.check_present(participant);
+                self.received.insert(received.mid, received);
+                format!("{} sends on {}", name(participant), received.mid)
+            }
+            Output::Gone { participant } => {
+                assert!(self.gone.insert(participant), "gone twice");
+                self.openings
+                    .retain(|_, opening| opening.participant != participant);
+                format!("{} is gone", name(participant))
+            }
+        }
+    }
+
+    fn check_present(&self, who: ParticipantId) {
+        assert!(!self.gone.contains(&who), "{who} is gone already");
+    }
+
+    fn notice(&mut self, to: ParticipantId, notice: Notice) -> String {
+        let who = name(to);
+        match notice {
+            Notice::Participants(infos) => {
+                let seen: Vec<String> = infos
+                    .iter()
+                    .map(|info| {
+                        let before = self.versions.insert((to, info.id), info.version);
+                        assert!(before.unwrap_or(0) < info.version, "versions rise");
+                        describe(info)
+                    })
+                    .collect();
+                format!("{who} sees {}", seen.join(", "))
+            }
+            Notice::Room(info) => format!(
+                "{who} counts {} of which {} publish",
+                info.participants, info.publishers
+            ),
+            Notice::Published { cid, track } => format!("{who} announced {cid} as {}", track.id),
+            Notice::Unpublished { track } => format!("{who} lost {track}"),
+            Notice::Mute { track, muted } => format!("{who} has {track} muted: {muted:?}"),
+            Notice::TrackSubscribed { track } => format!("{who} is received on {track}"),
+            Notice::SubscriptionFailed { track, failure } => {
+                format!("{who} cannot have {track}: {failure:?}")
+            }
+            Notice::Refused { wish, refusal } => match wish {
+                RefusedWish::Publish { cid } => format!("{who} may not publish {cid}: {refusal:?}"),
+                RefusedWish::Mute { track, .. } => {
+                    format!("{who} may not mute {track}: {refusal:?}")
+                }
+            },
+            Notice::Leave(reason) => format!("{who} must leave: {reason:?}"),
+        }
+    }
+}
+
+/// `alice active [TR_mic TR_cam(muted)]`
+pub(crate) fn describe(info: &ParticipantInfo) -> String {
+    let state = match info.state {
+        State::Joining => "joining".to_owned(),
+        State::Joined => "joined".to_owned(),
+        State::Active => "active".to_owned(),
+        State::Disconnected(reason) => format!("left({reason:?})"),
+    };
+    let tracks: Vec<String> = info
+        .tracks
+        .iter()
+        .map(|track| match track.muted {
+            Muted::No => track.id.to_string(),
+            Muted::Yes => format!("{}(muted)", track.id),
+        })
+        .collect();
+    let tracks = if tracks.is_empty() {
+        String::new()
+    } else {
+        format!(" [{}]", tracks.join(" "))
+    };
+    format!("{} {state}{tracks}", name(info.id))
+}
+
+pub(crate) fn id(name: &str) -> ParticipantId {
+    format!("PA_{name}").parse().unwrap()
+}
+
+pub(crate) fn track_id(name: &str) -> TrackId {
+    format!("TR_{name}").parse().unwrap()
+}
+
+pub(crate) fn name(id: ParticipantId) -> String {
+    id.as_str().trim_start_matches("PA_").to_owned()
+}
+
+/// The identity of `alice` and of `alice-again`.
+pub(crate) fn identity(name: &str) -> Identity {
+    Identity(name.split('-').next().unwrap().into())
+}
+
+pub(crate) fn membership(name: &str) -> Membership {
+    Membership {
+        participant: ParticipantInfo {
+            id: id(name),
+            identity: identity(name),
+            name: name.to_owned(),
+            metadata: String::new(),
+            attributes: BTreeMap::new(),
+            state: State::Joining,
+            joined_at_ms: 0,
+            version: 0,
+            permission: Permission {
+                can_subscribe: true,
+                can_publish: true,
+                can_publish_data: true,
+                can_publish_sources: Vec::new(),
+                can_update_metadata: false,
+                can_subscribe_metrics: false,
+                visibility: Visibility::Visible,
+                recorder: false,
+            },
+            kind: 0,
+            kind_details: Vec::new(),
+            region: String::new(),
+            client_protocol: 0,
+            capabilities: Vec::new(),
+            tracks: Vec::new(),
+        },
+        auto_subscribe: Wanted::Yes,
+        adaptive_stream: false,
+        protocol: 16,
+    }
+}
+
+pub(crate) fn hidden(membership: &mut Membership) {
+    membership.participant.permission.visibility = Visibility::Hidden;
+}
+
+pub(crate) fn microphone(name: &str) -> TrackInfo {
+    track(name, MediaKind::Audio, Source::Microphone)
+}
+
+pub(crate) fn camera(name: &str) -> TrackInfo {
+    track(name, MediaKind::Video, Source::Camera)
+}
+
+fn track(name: &str, kind: MediaKind, source: Source) -> TrackInfo {
+    TrackInfo {
+        id: track_id(name),
+        kind,
+        name: name.to_owned(),
+        source,
+        muted: Muted::No,
+        width: 0,
+        height: 0,
+        layers: Vec::new(),
+        simulcast: false,
+        codec: None,
+        stream: String::new(),
+        encryption: Encryption::None,
+        stereo: false,
+        disable_red: false,
+        disable_dtx: false,
+        audio_features: Vec::new(),
+        backup_codec_policy: 0,
+        codecs: Vec::new(),
+    }
+}
