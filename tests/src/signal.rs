@@ -52,6 +52,21 @@ pub enum Heard {
     Broken(String),
 }
 
+impl Heard {
+    /// The message, if it is one that we know.
+    pub fn response(&self) -> Option<&Response> {
+        match self {
+            Self::Response(response) => Some(response),
+            Self::Unknown | Self::Closed(_) | Self::Broken(_) => None,
+        }
+    }
+
+    /// Whether the connection is over.
+    pub fn is_end(&self) -> bool {
+        matches!(self, Self::Closed(_) | Self::Broken(_))
+    }
+}
+
 /// Protocol 16 is that of the browsers' clients of 2025.
 pub const V0: &str = "/rtc?sdk=rust&version=0.1.0&protocol=16&auto_subscribe=1&adaptive_stream=0";
 
@@ -93,9 +108,7 @@ impl Signal {
             Err(Refused { status, body }) => bail!("refused with {status}: {body}"),
         };
         let first = signal.hear(JOIN_LIMIT).await?;
-        if let Heard::Response(response) = &first
-            && let Response::Join(join) = response.as_ref()
-        {
+        if let Some(Response::Join(join)) = first.response() {
             return Ok((signal, join.clone()));
         }
         bail!("the first message is no join: {first:?}")
@@ -135,7 +148,7 @@ impl Signal {
                 if let Some(found) = choose(&heard) {
                     return Ok(found);
                 }
-                if let Heard::Closed(_) | Heard::Broken(_) = heard {
+                if heard.is_end() {
                     bail!("the connection ended ({heard:?}) before {what}");
                 }
             }

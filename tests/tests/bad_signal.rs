@@ -1,0 +1,499 @@
+//! Signalling that no client would send: each has its answer, and a call beside it goes on.
+#![expect(
+    clippy::unwrap_used,
+    reason = "what a test needs and has not is a failed test"
+)]
+
+use std::time::Duration;
+
+use e2e::{
+    call::Call,
+    http,
+    signal::{Heard, Request, Response, Signal},
+    tokens,
+    until::PATIENCE,
+};
+use livekit_protocol::{
+    AddTrackRequest, MuteTrackRequest, Ping, SessionDescription, SignalTarget, TrickleRequest,
+    UpdateSubscription,
+};
+use rand::{Rng, SeedableRng, rngs::StdRng};
+use serde_json::json;
+use tokio_tungstenite::tungstenite::Message;
+
+/// How the node takes it.
+#[derive(Debug, PartialEq, Eq)]
+enum Outcome {
+    /// It answers the next ping: what came before was passed over, or answered.
+    GoesOn,
+    /// It says goodbye, and then closes.
+    SentAway,
+    /// It closes with a code that is no farewell's: a client comes back.
+    Closed(u16),
+    /// It cuts the connection.
+    Cut,
+}
+
+/// Asks for a sign of life, and looks what comes.
+async fn outcome(signal: &mut Signal) -> Outcome {
+    let ping = Ping {
+        timestamp: 4_711,
+        ..Ping::default()
+    };
+    if signal.send(Request::PingReq(ping)).await.is_err() {
+        return Outcome::Cut;
+    }
+    let mut leave = false;
+    signal
+        .hear_until("a sign of life, or an end", PATIENCE, |heard| {
+            leave |= matches!(heard.response(), Some(Response::Leave(_)));
+            match heard {
+                Heard::Closed(_) | Heard::Broken(_) if leave => Some(Outcome::SentAway),
+                Heard::Closed(code) => Some(Outcome::Closed(*code)),
+                Heard::Broken(_) => Some(Outcome::Cut),
+                Heard::Response(_) | Heard::Unknown => {
+                    let Response::PongResp(pong) = heard.response()? else {
+                        return None;
+                    };
+                    (pong.last_ping_timestamp == 4_711).then_some(Outcome::GoesOn)
+                }
+            }
+        })
+        .await
+        .unwrap()
+}
+
+/// A close with 1000 and no farewell freezes some clients: never that.
+fn is_defined(outcome: &Outcome) -> bool {
+    !matches!(outcome, Outcome::Closed(1000 | 1005))
+}
+
+fn random(length: usize) -> Vec<u8> {
+    let mut bytes = vec![0; length];
+    StdRng::seed_from_u64(length as u64).fill(&mut bytes[..]);
+    bytes
+}
+
+#[tokio::test]
+async fn frames_of_garbage_end_at_most_the_connection_they_came_by() {
+    let call = Call::start().await.unwrap();
+    let deep = "[".repeat(10_000);
+    let cases = [
+        ("no bytes", Message::Binary(Vec::new().into())),
+        ("a byte", Message::Binary(vec![0xff].into())),
+        ("random bytes", Message::Binary(random(1_000).into())),
+        ("many random bytes", Message::Binary(random(100_000).into())),
+        (
+            "a length that lies",
+            Message::Binary(vec![0x0a, 0xff, 0xff, 0xff, 0x7f].into()),
+        ),
+        (
+            "no UTF-8 where text belongs",
+            Message::Binary(vec![0x0a, 0x03, 0x0a, 0x01, 0xff].into()),
+        ),
+        ("text", Message::Text("hello".into())),
+        ("JSON of nothing", Message::Text("{}".into())),
+        (
+            "JSON of the unknown",
+            Message::Text(r#"{"destroy":{"all":true}}"#.into()),
+        ),
+        ("deep JSON", Message::Text(deep.into())),
+        ("a ping", Message::Ping(vec![1; 125].into())),
+        (
+            "a pong nobody asked for",
+            Message::Pong(vec![1; 125].into()),
+        ),
+    ];
+    for (index, (what, message)) in cases.into_iter().enumerate() {
+        let mut signal = call.stranger(&format!("stranger-{index}")).await.unwrap();
+        signal.send_raw(message).await.unwrap();
+        let outcome = outcome(&mut signal).await;
+        assert!(is_defined(&outcome), "{what}: {outcome:?}");
+    }
+    call.goes_on().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_message_over_two_mebibytes_ends_its_connection() {
+    let call = Call::start().await.unwrap();
+    let mut signal = call.stranger("stranger").await.unwrap();
+    // The rest may find the connection closed already.
+    let _ = signal
+        .send_raw(Message::Binary(vec![0; 2 * 1024 * 1024 + 1].into()))
+        .await;
+    let outcome = outcome(&mut signal).await;
+    assert!(
+        is_defined(&outcome) && outcome != Outcome::GoesOn,
+        "{outcome:?}"
+    );
+
+    // In many frames it is no smaller.
+    let mut signal = call.stranger("stranger").await.unwrap();
+    let offer = offer("v=0\r\n".repeat(600_000));
+    let _ = signal.send(offer).await;
+    let outcome = self::outcome(&mut signal).await;
+    assert!(
+        is_defined(&outcome) && outcome != Outcome::GoesOn,
+        "{outcome:?}"
+    );
+    call.goes_on().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_unknown_or_out_of_order_is_passed_over() {
+    let call = Call::start().await.unwrap();
+    let answer = |id| SessionDescription {
+        id,
+        sdp: SDP.to_owned(),
+        ..typed("answer")
+    };
+    let mute = MuteTrackRequest {
+        sid: "TR_nobody".to_owned(),
+        muted: true,
+    };
+    let subscription = UpdateSubscription {
+        track_sids: (0..1_000).map(|number| format!("TR_{number}")).collect(),
+        subscribe: true,
+        ..UpdateSubscription::default()
+    };
+    // Field 99 of a request from the future, and a field of a known one.
+    let unknown = Message::Binary(vec![0x9a, 0x06, 0x02, 0x08, 0x01].into());
+    let mut signal = call.stranger("stranger").await.unwrap();
+    signal.send_raw(unknown).await.unwrap();
+    assert_eq!(
+        outcome(&mut signal).await,
+        Outcome::GoesOn,
+        "an unknown message"
+    );
+    for (what, request) in [
+        ("an answer to no offer", Request::Answer(answer(4_000_000))),
+        ("a mute of nobody's track", Request::Mute(mute)),
+        (
+            "a wish for tracks that are not there",
+            Request::Subscription(subscription),
+        ),
+        ("a ping of the past", Request::Ping(i64::MIN)),
+    ] {
+        signal.send(request).await.unwrap();
+        assert_eq!(outcome(&mut signal).await, Outcome::GoesOn, "{what}");
+    }
+    call.goes_on().await.unwrap();
+}
+
+#[tokio::test]
+async fn ten_thousand_candidates_hurt_nobody() {
+    let call = Call::start().await.unwrap();
+    let mut signal = call.stranger("stranger").await.unwrap();
+    let places = [
+        "10.0.0.1 9",
+        "0.0.0.0 1",
+        "255.255.255.255 7",
+        "224.0.0.1 5004",
+        "127.0.0.1 22",
+        "169.254.169.254 80",
+        "::1 22",
+        "::ffff:127.0.0.1 22",
+        "example.org 80",
+        "3f1a2b.local 5000",
+        "1.2.3.4 99999",
+        "1.2.3.4 -1",
+        "1.2.3.4 0",
+    ];
+    for number in 0..10_000 {
+        let place = places[number % places.len()];
+        let candidate = format!("candidate:{number} 1 udp 2113937151 {place} typ host");
+        let init = json!({ "candidate": candidate, "sdpMid": "0", "sdpMLineIndex": 0 });
+        let target = [SignalTarget::Publisher, SignalTarget::Subscriber][number % 2];
+        let trickle = trickle(init.to_string(), target);
+        // A node that has enough of it closes.
+        if signal.send(trickle).await.is_err() {
+            break;
+        }
+    }
+    let outcome = outcome(&mut signal).await;
+    assert!(is_defined(&outcome), "{outcome:?}");
+    call.goes_on().await.unwrap();
+}
+
+#[tokio::test]
+async fn candidates_that_are_none_are_answered_or_passed_over() {
+    let call = Call::start().await.unwrap();
+    let mut signal = call.stranger("stranger").await.unwrap();
+    for init in [
+        "",
+        "null",
+        "[]",
+        "{",
+        "{}",
+        r#"{"candidate":""}"#,
+        r#"{"candidate":7}"#,
+        r#"{"candidate":"candidate:"}"#,
+        r#"{"candidate":"candidate:1 1 udp","sdpMLineIndex":-1}"#,
+    ] {
+        signal
+            .send(trickle(init.to_owned(), SignalTarget::Publisher))
+            .await
+            .unwrap();
+        assert_eq!(outcome(&mut signal).await, Outcome::GoesOn, "{init}");
+    }
+    call.goes_on().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_hostile_description_is_refused_or_answered_and_nothing_else_happens() {
+    let call = Call::start().await.unwrap();
+    for (index, (what, sdp)) in hostile_descriptions().into_iter().enumerate() {
+        let mut signal = call.stranger(&format!("stranger-{index}")).await.unwrap();
+        signal.send(offer(sdp.clone())).await.unwrap();
+        let heard = outcome(&mut signal).await;
+        assert!(is_defined(&heard), "{what}: {heard:?}");
+        // The same as an answer to the server's first offer.
+        let mut signal = call.stranger(&format!("answerer-{index}")).await.unwrap();
+        let id = signal
+            .hear_until("the server's offer", PATIENCE, |heard| {
+                let Response::Offer(offer) = heard.response()? else {
+                    return None;
+                };
+                Some(offer.id)
+            })
+            .await
+            .unwrap();
+        let answer = SessionDescription {
+            id,
+            sdp,
+            ..typed("answer")
+        };
+        signal.send(Request::Answer(answer)).await.unwrap();
+        let heard = outcome(&mut signal).await;
+        assert!(is_defined(&heard), "{what}, as an answer: {heard:?}");
+    }
+    call.goes_on().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_flood_of_requests_stays_with_its_sender() {
+    let call = Call::start().await.unwrap();
+    let mut signal = call.stranger("stranger").await.unwrap();
+    for number in 0..300_u32 {
+        let add = AddTrackRequest {
+            cid: number.to_string(),
+            ..AddTrackRequest::default()
+        };
+        let description = SessionDescription {
+            id: number + 1,
+            sdp: SDP.to_owned(),
+            ..typed("offer")
+        };
+        let sent = [
+            signal.send(Request::AddTrack(add)).await.is_ok(),
+            signal.send(Request::Offer(description)).await.is_ok(),
+            signal.send(Request::Ping(0)).await.is_ok(),
+        ];
+        if sent.contains(&false) {
+            break;
+        }
+    }
+    let outcome = outcome(&mut signal).await;
+    assert!(is_defined(&outcome), "{outcome:?}");
+    call.goes_on().await.unwrap();
+}
+
+#[tokio::test]
+async fn who_never_listens_does_not_hold_up_the_others() {
+    let call = Call::start().await.unwrap();
+    let token = tokens::token(e2e::call::ROOM, "deaf").unwrap();
+    let (mut deaf, _) = Signal::join(&call.node.url(), &token).await.unwrap();
+    call.ada
+        .until("the deaf one", |seen| seen.others.contains_key("deaf"))
+        .await
+        .unwrap();
+    // Asks for much and reads nothing of it.
+    for _ in 0..20_000 {
+        if deaf.send(Request::Ping(1)).await.is_err() {
+            break;
+        }
+    }
+    call.goes_on().await.unwrap();
+    drop(deaf);
+    let gone = |seen: &e2e::seen::Seen| !seen.others.contains_key("deaf");
+    call.ada
+        .until_within(Duration::from_secs(90), "the deaf one to be gone", gone)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn what_is_no_http_is_refused() {
+    let call = Call::start().await.unwrap();
+    let at = call.node.http();
+    for bytes in [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n".to_vec(),
+        b"GET / HTTP/9.9\r\n\r\n".to_vec(),
+        b"GET /rtc HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\nConnection: close\r\n\r\n".to_vec(),
+        [b"GET / HTTP/1.1\r\n".to_vec(), b"X: y\r\n".repeat(10_000), b"\r\n".to_vec()].concat(),
+        [&[b'A'; 200_000][..], b"\r\n\r\n"].concat(),
+    ] {
+        // It may close while we still write.
+        let answer = http::exchange(at, &bytes).await.unwrap_or_default();
+        let text = String::from_utf8_lossy(&answer);
+        assert!(text.is_empty() || text.starts_with("HTTP/1.1 4"), "{text}");
+    }
+    call.goes_on().await.unwrap();
+}
+
+fn typed(kind: &str) -> SessionDescription {
+    SessionDescription {
+        r#type: kind.to_owned(),
+        ..SessionDescription::default()
+    }
+}
+
+fn offer(sdp: String) -> Request {
+    Request::Offer(SessionDescription {
+        id: 1,
+        sdp,
+        ..typed("offer")
+    })
+}
+
+fn trickle(candidate_init: String, target: SignalTarget) -> Request {
+    Request::Trickle(TrickleRequest {
+        candidate_init,
+        target: target as i32,
+        r#final: false,
+    })
+}
+
+/// An offer that is in order: sound, picture, data.
+const SDP: &str = "v=0\r\n\
+o=- 1 2 IN IP4 127.0.0.1\r\n\
+s=-\r\n\
+t=0 0\r\n\
+a=group:BUNDLE 0 1 2\r\n\
+a=fingerprint:sha-256 00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF\r\n\
+a=ice-ufrag:abcd\r\n\
+a=ice-pwd:abcdefghijklmnopqrstuvwx\r\n\
+a=setup:actpass\r\n\
+m=audio 9 UDP/TLS/RTP/SAVPF 111\r\n\
+c=IN IP4 0.0.0.0\r\n\
+a=mid:0\r\n\
+a=sendrecv\r\n\
+a=rtcp-mux\r\n\
+a=extmap:1 urn:ietf:params:rtp-hdrext:sdes:mid\r\n\
+a=rtpmap:111 opus/48000/2\r\n\
+a=ssrc:1111 cname:x\r\n\
+m=video 9 UDP/TLS/RTP/SAVPF 96 97\r\n\
+c=IN IP4 0.0.0.0\r\n\
+a=mid:1\r\n\
+a=sendrecv\r\n\
+a=rtcp-mux\r\n\
+a=extmap:1 urn:ietf:params:rtp-hdrext:sdes:mid\r\n\
+a=rtpmap:96 VP8/90000\r\n\
+a=rtcp-fb:96 nack pli\r\n\
+a=rtpmap:97 rtx/90000\r\n\
+a=fmtp:97 apt=96\r\n\
+a=ssrc-group:FID 2222 3333\r\n\
+a=ssrc:2222 cname:x\r\n\
+a=ssrc:3333 cname:x\r\n\
+m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\n\
+c=IN IP4 0.0.0.0\r\n\
+a=mid:2\r\n\
+a=sctp-port:5000\r\n";
+
+fn hostile_descriptions() -> Vec<(&'static str, String)> {
+    let swap = |from: &str, to: &str| {
+        assert!(SDP.contains(from), "{from}");
+        SDP.replace(from, to)
+    };
+    let audio = &SDP[SDP.find("m=audio").unwrap()..SDP.find("m=video").unwrap()];
+    let sections = |count: usize| {
+        let sections = (10..10 + count).map(|mid| audio.replace("mid:0", &format!("mid:{mid}")));
+        format!("{SDP}{}", sections.collect::<String>())
+    };
+    let candidates = "a=candidate:1 1 udp 1 10.0.0.1 1 typ host\r\n".repeat(5_000);
+    let rids: String = (0..20).map(|rid| format!("a=rid:{rid} send\r\n")).collect();
+    let rids = format!(
+        "a=mid:1\r\n{rids}a=simulcast:send {}\r\n",
+        (0..20)
+            .map(|rid| rid.to_string())
+            .collect::<Vec<_>>()
+            .join(";")
+    );
+    let fingerprint = SDP
+        .lines()
+        .find(|line| line.starts_with("a=fingerprint"))
+        .unwrap();
+    vec![
+        ("nothing", String::new()),
+        ("no SDP", "hello".to_owned()),
+        ("cut in the head", SDP[..40].to_owned()),
+        ("cut in a section", SDP[..SDP.len() / 2].to_owned()),
+        ("cut in the last line", SDP[..SDP.len() - 3].to_owned()),
+        (
+            "a mebibyte",
+            format!("{SDP}a=x:{}\r\n", "y".repeat(1 << 20)),
+        ),
+        ("ten thousand sections", sections(10_000)),
+        ("five hundred sections", sections(500)),
+        ("five thousand candidates", format!("{SDP}{candidates}")),
+        (
+            "a long line",
+            swap("s=-", &format!("s={}", "s".repeat(10_000))),
+        ),
+        ("no fingerprint", swap(fingerprint, "a=x")),
+        (
+            "a weak fingerprint",
+            swap(
+                fingerprint,
+                "a=fingerprint:sha-1 00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00:11:22:33",
+            ),
+        ),
+        (
+            "a short fingerprint",
+            swap(fingerprint, "a=fingerprint:sha-256 00:11"),
+        ),
+        ("setup:holdconn", swap("setup:actpass", "setup:holdconn")),
+        ("no ufrag", swap("a=ice-ufrag:abcd\r\n", "")),
+        (
+            "a long ufrag",
+            swap("ice-ufrag:abcd", &format!("ice-ufrag:{}", "u".repeat(300))),
+        ),
+        (
+            "a long password",
+            swap(
+                "ice-pwd:abcdefghijklmnopqrstuvwx",
+                &format!("ice-pwd:{}", "p".repeat(300)),
+            ),
+        ),
+        ("a negative port", swap("m=audio 9", "m=audio -9")),
+        (
+            "a huge port",
+            swap("m=audio 9", "m=audio 99999999999999999999"),
+        ),
+        ("an empty ssrc", swap("a=ssrc:1111", "a=ssrc:0")),
+        ("a huge ssrc", swap("a=ssrc:1111", "a=ssrc:99999999999")),
+        ("the same ssrc twice", swap("a=ssrc:1111", "a=ssrc:2222")),
+        ("the same mid twice", swap("a=mid:1\r\n", "a=mid:0\r\n")),
+        (
+            "a long mid",
+            swap("a=mid:1\r\n", &format!("a=mid:{}\r\n", "m".repeat(300))),
+        ),
+        ("extension 0", swap("extmap:1 ", "extmap:0 ")),
+        ("extension 15", swap("extmap:1 ", "extmap:15 ")),
+        ("extension 256", swap("extmap:1 ", "extmap:256 ")),
+        ("a payload type of RTCP", SDP.replace("111", "72")),
+        ("a payload type over 127", SDP.replace("111", "300")),
+        ("an RTX of itself", swap("apt=96", "apt=97")),
+        ("twenty rids", swap("a=mid:1\r\n", &rids)),
+        ("NUL bytes", SDP.replace("s=-", "s=\0")),
+        ("CR only", SDP.replace("\r\n", "\r")),
+        ("no BUNDLE", swap("a=group:BUNDLE 0 1 2\r\n", "")),
+        ("a BUNDLE of others", swap("BUNDLE 0 1 2", "BUNDLE 7 8 9")),
+        ("no rtcp-mux", SDP.replace("a=rtcp-mux\r\n", "")),
+        ("SCTP port 0", swap("sctp-port:5000", "sctp-port:0")),
+        (
+            "a candidate by name",
+            format!("{SDP}a=candidate:1 1 udp 1 localhost 22 typ host\r\n"),
+        ),
+    ]
+}
