@@ -1,1 +1,22 @@
 //! LiveKit messages to our commands and notices and back; tokens; reasons.
+//!
+//! Pure translation: bytes and text come in, our own types go out, and back. Which
+//! notice is due is left to `sfu`, connections to `transport`, time, sockets and
+//! randomness to the shell. Message types of LiveKit stay inside this crate.
+
+mod claims;
+mod client;
+pub mod data;
+mod info;
+pub mod join;
+pub mod negotiation;
+mod reason;
+pub mod signal;
+pub mod token;
+mod wire;
+
+pub use claims::{Claims, VideoGrants};
+pub use client::{Client, Sdk};
+pub use reason::{Action, action, disconnect_reason, leave_reason};
+
+use livekit_protocol as proto;

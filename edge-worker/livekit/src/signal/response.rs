@@ -1,0 +1,246 @@
+//! One message to a client, and its form on the wire.
+
+use media::{Mid, TrackId};
+use prost::Message;
+use sfu::{LeaveReason, Muted, ParticipantInfo, Refusal, RoomInfo, TrackInfo};
+
+use super::{Candidate, Frame, FrameFormat, Target, Trickle};
+use crate::proto::{self, request_response, signal_response::Message as Wire};
+use crate::{info, reason};
+
+/// One message to a client.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Response(Box<proto::SignalResponse>);
+
+impl Response {
+    /// Answers the offer that came with `id`. `placed` names the tracks of others on
+    /// a single connection; empty on one that only publishes.
+    pub fn answer(
+        id: u32,
+        sdp: impl Into<String>,
+        placed: impl IntoIterator<Item = (Mid, TrackId)>,
+    ) -> Self {
+        Self::of(Wire::Answer(description("answer", id, sdp.into(), placed)))
+    }
+
+    /// Offers the subscribing connection.
+    pub fn offer(
+        id: u32,
+        sdp: impl Into<String>,
+        placed: impl IntoIterator<Item = (Mid, TrackId)>,
+    ) -> Self {
+        Self::of(Wire::Offer(description("offer", id, sdp.into(), placed)))
+    }
+
+    /// A candidate of ours; `None` says that there are no more.
+    pub fn trickle(target: Target, candidate: Option<Candidate>) -> Self {
+        Self::of(Wire::Trickle(Trickle { target, candidate }.to_proto()))
+    }
+
+    /// Asks a client with a single connection to offer so many more receiving
+    /// sections; none means: just offer again.
+    pub fn media_sections_requirement(audios: u32, videos: u32) -> Self {
+        Self::of(Wire::MediaSectionsRequirement(
+            proto::MediaSectionsRequirement {
+                num_audios: audios,
+                num_videos: videos,
+            },
+        ))
+    }
+
+    /// The room changed.
+    pub fn room_update(room: &RoomInfo) -> Self {
+        let room = Some(info::room(room));
+        Self::of(Wire::RoomUpdate(proto::RoomUpdate { room }))
+    }
+
+    /// Participants came, changed or left: several messages if one would be too
+    /// large, none if there is nothing to tell.
+    pub fn participants<'a>(
+        participants: impl IntoIterator<Item = &'a ParticipantInfo>,
+    ) -> Vec<Self> {
+        let mut messages = Vec::new();
+        let mut chunk: Vec<proto::ParticipantInfo> = Vec::new();
+        let mut size = 0;
+        for participant in participants {
+            let participant = info::participant(participant);
+            let bytes = participant.encoded_len();
+            if !chunk.is_empty() && size + bytes > UPDATE_CHUNK {
+                messages.push(std::mem::take(&mut chunk));
+                size = 0;
+            }
+            size += bytes;
+            chunk.push(participant);
+        }
+        if !chunk.is_empty() {
+            messages.push(chunk);
+        }
+        let update = |participants| Wire::Update(proto::ParticipantUpdate { participants });
+        messages
+            .into_iter()
+            .map(|chunk| Self::of(update(chunk)))
+            .collect()
+    }
+
+    /// Acknowledges an announced track.
+    pub fn track_published(cid: impl Into<String>, track: &TrackInfo) -> Self {
+        Self::of(Wire::TrackPublished(proto::TrackPublishedResponse {
+            cid: cid.into(),
+            track: Some(info::track(track)),
+        }))
+    }
+
+    /// Takes the client's own track back.
+    pub fn track_unpublished(track: TrackId) -> Self {
+        let track_sid = track.to_string();
+        Self::of(Wire::TrackUnpublished(proto::TrackUnpublishedResponse {
+            track_sid,
+        }))
+    }
+
+    /// Somebody receives the client's own track for the first time.
+    pub fn track_subscribed(track: TrackId) -> Self {
+        let track_sid = track.to_string();
+        Self::of(Wire::TrackSubscribed(proto::TrackSubscribed { track_sid }))
+    }
+
+    /// Mutes the client's own track, or asks to unmute it.
+    pub fn mute(track: TrackId, muted: Muted) -> Self {
+        Self::of(Wire::Mute(mute(track.as_str(), muted)))
+    }
+
+    /// A wanted track cannot be had.
+    pub fn subscription_failed(track: TrackId, failure: sfu::SubscriptionFailure) -> Self {
+        let err = match failure {
+            sfu::SubscriptionFailure::CodecUnsupported => {
+                proto::SubscriptionError::SeCodecUnsupported
+            }
+            sfu::SubscriptionFailure::TrackNotFound => proto::SubscriptionError::SeTrackNotfound,
+        };
+        Self::of(Wire::SubscriptionResponse(proto::SubscriptionResponse {
+            track_sid: track.to_string(),
+            err: err.into(),
+        }))
+    }
+
+    /// A newer token for coming back later.
+    pub fn refresh_token(token: impl Into<String>) -> Self {
+        Self::of(Wire::RefreshToken(token.into()))
+    }
+
+    /// Answers [`Request::Ping`](super::Request::Ping): milliseconds since 1970.
+    pub fn pong(now_ms: i64) -> Self {
+        Self::of(Wire::Pong(now_ms))
+    }
+
+    /// Answers [`Request::PingReq`](super::Request::PingReq).
+    pub fn pong_resp(timestamp: i64, now_ms: i64) -> Self {
+        Self::of(Wire::PongResp(proto::Pong {
+            last_ping_timestamp: timestamp,
+            timestamp: now_ms,
+        }))
+    }
+
+    /// Tells to go, why, and what to do next; the socket is closed after it. Older
+    /// clients read `can_reconnect`, newer ones `action`.
+    pub fn leave(why: LeaveReason) -> Self {
+        let action = reason::action(why);
+        Self::of(Wire::Leave(proto::LeaveRequest {
+            can_reconnect: action != reason::Action::Disconnect,
+            reason: reason::disconnect_reason(why),
+            action: action.to_proto().into(),
+            regions: None,
+        }))
+    }
+
+    /// Announcing a track was refused.
+    pub fn refused_publish(cid: impl Into<String>, refusal: Refusal) -> Self {
+        let copy = proto::AddTrackRequest {
+            cid: cid.into(),
+            ..Default::default()
+        };
+        Self::refused(refusal, request_response::Request::AddTrack(copy))
+    }
+
+    /// Muting a track was refused.
+    pub fn refused_mute(track: &str, muted: Muted, refusal: Refusal) -> Self {
+        // What is longer than an id was none; returning it whole would serve nobody.
+        let track: String = track.chars().take(64).collect();
+        Self::refused(
+            refusal,
+            request_response::Request::Mute(mute(&track, muted)),
+        )
+    }
+
+    /// The message as a frame of the form the client speaks. What JSON cannot say
+    /// (numbers that LiveKit's enums do not have yet) goes out binary: every client
+    /// that writes text reads both.
+    pub fn frame(&self, format: FrameFormat) -> Frame {
+        let text = match format {
+            FrameFormat::Binary => None,
+            FrameFormat::Text => serde_json::to_string(&self.0).ok(),
+        };
+        text.map_or_else(|| Frame::Binary(self.0.encode_to_vec().into()), Frame::Text)
+    }
+
+    pub(super) fn of(message: Wire) -> Self {
+        Self(Box::new(proto::SignalResponse {
+            message: Some(message),
+        }))
+    }
+
+    pub(super) fn request(answer: proto::RequestResponse) -> Self {
+        Self::of(Wire::RequestResponse(answer))
+    }
+
+    pub(crate) fn wire(&self) -> &Wire {
+        self.0.message.as_ref().expect("every constructor sets it")
+    }
+
+    fn refused(refusal: Refusal, copy: request_response::Request) -> Self {
+        let (reason, message) = match refusal {
+            Refusal::NotAllowed => (request_response::Reason::NotAllowed, "not allowed"),
+            Refusal::NotFound => (request_response::Reason::NotFound, "not found"),
+            Refusal::LimitExceeded => (
+                request_response::Reason::LimitExceeded,
+                "too many or too long",
+            ),
+            Refusal::Unsupported => (request_response::Reason::UnsupportedType, "not supported"),
+            Refusal::Queued => (request_response::Reason::Queued, "already under way"),
+        };
+        Self::request(proto::RequestResponse {
+            request_id: 0,
+            reason: reason.into(),
+            message: message.to_owned(),
+            request: Some(copy),
+        })
+    }
+}
+
+/// Bytes of participants in one message: SDKs and proxies take messages of this
+/// size without trouble, and a large room's roster is larger.
+const UPDATE_CHUNK: usize = 128 * 1024;
+
+fn description(
+    kind: &str,
+    id: u32,
+    sdp: String,
+    placed: impl IntoIterator<Item = (Mid, TrackId)>,
+) -> proto::SessionDescription {
+    proto::SessionDescription {
+        r#type: kind.to_owned(),
+        sdp,
+        id,
+        mid_to_track_id: placed
+            .into_iter()
+            .map(|(mid, track)| (mid.to_string(), track.to_string()))
+            .collect(),
+    }
+}
+
+fn mute(track: &str, muted: Muted) -> proto::MuteTrackRequest {
+    proto::MuteTrackRequest {
+        sid: track.to_owned(),
+        muted: muted == Muted::Yes,
+    }
+}

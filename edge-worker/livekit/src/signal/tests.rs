@@ -1,0 +1,540 @@
+//! What clients are told, read back from the wire.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use media::{Codec, MediaKind, Mid};
+use prost::Message;
+use sfu::{
+    Encryption, Identity, LeaveReason, Muted, Notice, ParticipantInfo, Permission, Refusal,
+    RefusedWish, RoomInfo, SimulcastCodec, Source, State, SubscriptionFailure, TrackInfo,
+    VideoLayer, VideoQuality,
+};
+
+use super::*;
+use crate::join::{JoinRequest, Mode};
+use crate::proto::signal_response::Message as Wire;
+use crate::{Client, Sdk, VideoGrants, proto};
+
+fn room() -> RoomInfo {
+    RoomInfo {
+        id: "RM_abcdefghijkl".parse().unwrap(),
+        name: "parlour".into(),
+        metadata: "m".into(),
+        created_at_ms: 1_700_000_000_123,
+        empty_timeout_s: 300,
+        departure_timeout_s: 20,
+        max_participants: 9,
+        participants: 2,
+        publishers: 1,
+    }
+}
+
+fn permission() -> Permission {
+    VideoGrants::default().permission()
+}
+
+fn participant(id: &str) -> ParticipantInfo {
+    ParticipantInfo {
+        id: id.parse().unwrap(),
+        identity: Identity("ada".into()),
+        name: "Ada".into(),
+        metadata: "about her".into(),
+        attributes: [("k".to_owned(), "v".to_owned())].into(),
+        state: State::Active,
+        joined_at_ms: 1_700_000_000_456,
+        version: 3,
+        permission: permission(),
+        kind: 4,
+        kind_details: vec![0],
+        region: "lagos".into(),
+        client_protocol: 2,
+        capabilities: vec![1, 2],
+        tracks: vec![Arc::new(camera())],
+    }
+}
+
+fn camera() -> TrackInfo {
+    let layer = |quality, width| VideoLayer {
+        quality,
+        width,
+        height: width / 2,
+        bitrate: 1,
+    };
+    TrackInfo {
+        id: "TR_VCabcdefghijkl".parse().unwrap(),
+        kind: MediaKind::Video,
+        name: "cam".into(),
+        source: Source::Camera,
+        muted: Muted::No,
+        width: 640,
+        height: 320,
+        layers: vec![
+            layer(VideoQuality::Low, 320),
+            layer(VideoQuality::Medium, 640),
+        ],
+        simulcast: true,
+        codec: Some(Codec::Vp8),
+        stream: "camera".into(),
+        encryption: Encryption::Gcm,
+        stereo: false,
+        disable_red: false,
+        disable_dtx: false,
+        audio_features: vec![],
+        backup_codec_policy: 0,
+        codecs: vec![SimulcastCodec {
+            codec: Some(Codec::Vp8),
+            cid: "c".into(),
+        }],
+    }
+}
+
+fn request(mode: Mode, protocol: i32) -> JoinRequest {
+    let client = Client {
+        protocol,
+        ..Client::default()
+    };
+    JoinRequest {
+        mode,
+        client,
+        ..JoinRequest::default()
+    }
+}
+
+fn settings() -> JoinSettings {
+    JoinSettings {
+        region: "lagos".into(),
+        node_id: "ND_1".into(),
+        ice_servers: vec![],
+        sif_trailer: Bytes::from_static(b"trailer"),
+    }
+}
+
+fn join(request: &JoinRequest, permission: Permission) -> proto::JoinResponse {
+    let joined = Joined {
+        room: &room(),
+        participant: &ParticipantInfo {
+            permission,
+            ..participant("PA_self")
+        },
+        others: &[Arc::new(participant("PA_other"))],
+        request,
+        settings: &settings(),
+    };
+    let Frame::Binary(bytes) = Response::join(&joined).frame(FrameFormat::Binary) else {
+        panic!("binary")
+    };
+    let message = proto::SignalResponse::decode(bytes).unwrap().message;
+    let Some(Wire::Join(join)) = message else {
+        panic!("a join response")
+    };
+    join
+}
+
+#[test]
+fn a_join_response_tells_what_clients_need() {
+    let join = join(&request(Mode::Dual, 16), permission());
+    let room = join.room.unwrap();
+    assert_eq!(
+        (room.sid.as_str(), room.name.as_str()),
+        ("RM_abcdefghijkl", "parlour")
+    );
+    assert_eq!(
+        (room.creation_time, room.creation_time_ms),
+        (1_700_000_000, 1_700_000_000_123)
+    );
+    let own = join.participant.unwrap();
+    assert_eq!(
+        (own.sid.as_str(), own.identity.as_str()),
+        ("PA_self", "ada")
+    );
+    assert!(own.permission.unwrap().can_publish);
+    assert_eq!(
+        join.other_participants[0].tracks[0].sid,
+        "TR_VCabcdefghijkl"
+    );
+    let server = join.server_info.unwrap();
+    assert_eq!((server.version.as_str(), server.protocol), ("1.13.0", 17));
+    assert_eq!(
+        (join.server_version.as_str(), join.server_region.as_str()),
+        ("1.13.0", "lagos")
+    );
+    assert_eq!((join.ping_interval, join.ping_timeout), (5, 15));
+    assert_eq!(join.sif_trailer, b"trailer");
+    let codecs: Vec<_> = join
+        .enabled_publish_codecs
+        .iter()
+        .map(|it| it.mime.as_str())
+        .collect();
+    assert_eq!(
+        codecs,
+        ["video/VP8", "video/H264", "audio/opus", "audio/red"]
+    );
+}
+
+#[test]
+fn jn_4_subscriber_primary_and_fast_publish_follow_mode_and_permission() {
+    for (mode, protocol, can_subscribe, can_publish, expected) in [
+        (Mode::Dual, 16, true, true, (true, true)),
+        (Mode::Dual, 16, false, true, (false, true)),
+        (Mode::Dual, 16, true, false, (true, false)),
+        (Mode::Dual, 2, true, true, (false, true)),
+        (Mode::Single, 17, true, true, (false, true)),
+    ] {
+        let permission = Permission {
+            can_subscribe,
+            can_publish,
+            ..permission()
+        };
+        let join = join(&request(mode, protocol), permission);
+        assert_eq!((join.subscriber_primary, join.fast_publish), expected);
+    }
+}
+
+#[test]
+fn cc_1_firefox_on_linux_and_android_is_told_not_to_publish_h264() {
+    for (browser, os, expected) in [
+        ("Firefox", "Linux", vec!["video/H264"]),
+        ("firefox", "android", vec!["video/H264"]),
+        ("Firefox", "macOS", vec![]),
+        ("Chrome", "Linux", vec![]),
+    ] {
+        let mut request = request(Mode::Single, 17);
+        request.client.browser = browser.into();
+        request.client.os = os.into();
+        let configuration = join(&request, permission()).client_configuration;
+        let publish = configuration.and_then(|it| it.disabled_codecs).map(|it| {
+            it.publish
+                .into_iter()
+                .map(|codec| codec.mime)
+                .collect::<Vec<_>>()
+        });
+        assert_eq!(publish.unwrap_or_default(), expected, "{browser} {os}");
+    }
+}
+
+#[test]
+fn gotcha_10_a_participant_is_told_whole() {
+    let told = crate::info::participant(&participant("PA_x"));
+    assert_eq!(
+        (told.client_protocol, told.capabilities.as_slice()),
+        (2, &[1, 2][..])
+    );
+    assert_eq!(
+        (told.joined_at, told.joined_at_ms),
+        (1_700_000_000, 1_700_000_000_456)
+    );
+    assert_eq!(
+        (told.version, told.kind, told.kind_details.as_slice()),
+        (3, 4, &[0][..])
+    );
+    assert_eq!(
+        (told.region.as_str(), told.metadata.as_str()),
+        ("lagos", "about her")
+    );
+    assert!(told.is_publisher);
+    assert_eq!(told.attributes["k"], "v");
+}
+
+#[test]
+fn pu_2_who_left_is_told_with_the_reason() {
+    let gone = ParticipantInfo {
+        state: State::Disconnected(LeaveReason::RoomClosed),
+        ..participant("PA_x")
+    };
+    let told = crate::info::participant(&gone);
+    assert_eq!((told.state, told.disconnect_reason), (3, 10));
+}
+
+#[test]
+#[expect(deprecated, reason = "older clients read it only there")]
+fn at_1_a_track_is_told_whole() {
+    let track = crate::info::track(&camera());
+    assert_eq!((track.r#type, track.source, track.muted), (1, 1, false));
+    assert_eq!(
+        (track.width, track.height, track.simulcast),
+        (640, 320, true)
+    );
+    assert_eq!(
+        (track.mime_type.as_str(), track.stream.as_str()),
+        ("video/VP8", "camera")
+    );
+    assert_eq!(track.encryption, 1);
+    let rids: Vec<_> = track
+        .layers
+        .iter()
+        .map(|it| (it.rid.as_str(), it.quality))
+        .collect();
+    assert_eq!(rids, [("q", 0), ("h", 1)]);
+    assert_eq!(
+        (track.codecs.len(), track.codecs[0].mime_type.as_str()),
+        (1, "video/VP8")
+    );
+    assert_eq!(track.codecs[0].layers, track.layers);
+}
+
+#[test]
+fn the_codec_in_use_replaces_an_announced_one_that_was_not_taken() {
+    for (announced, used, expected) in [
+        (Some(Codec::H264), None, vec!["video/H264"]),
+        (Some(Codec::H264), Some(Codec::Vp8), vec!["video/VP8"]),
+        (Some(Codec::Vp8), Some(Codec::Vp8), vec!["video/VP8"]),
+        (None, Some(Codec::Vp8), vec!["video/VP8"]),
+        (None, None, vec![]),
+    ] {
+        let codecs = announced
+            .map(|codec| SimulcastCodec {
+                codec: Some(codec),
+                cid: "c".into(),
+            })
+            .into_iter()
+            .collect();
+        let track = crate::info::track(&TrackInfo {
+            codec: used,
+            codecs,
+            ..camera()
+        });
+        let seen: Vec<_> = track
+            .codecs
+            .iter()
+            .map(|it| it.mime_type.as_str())
+            .collect();
+        assert_eq!(seen, expected);
+        assert_eq!(
+            track.mime_type,
+            expected.first().copied().unwrap_or_default()
+        );
+    }
+}
+
+#[test]
+fn pu_4_a_large_roster_is_told_in_chunks() {
+    let one = ParticipantInfo {
+        metadata: "m".repeat(50_000),
+        ..participant("PA_x")
+    };
+    let huge = ParticipantInfo {
+        metadata: "m".repeat(300_000),
+        ..participant("PA_y")
+    };
+    for (roster, expected) in [
+        (vec![], vec![]),
+        (vec![&one], vec![1]),
+        (vec![&one; 5], vec![2, 2, 1]),
+        (vec![&one, &huge, &one], vec![1, 1, 1]),
+    ] {
+        let sizes: Vec<_> = Response::participants(roster)
+            .iter()
+            .map(|response| {
+                let Wire::Update(update) = response.wire() else {
+                    panic!("an update")
+                };
+                update.participants.len()
+            })
+            .collect();
+        assert_eq!(sizes, expected);
+    }
+}
+
+#[test]
+fn answers_echo_the_id_and_name_tracks_by_mid() {
+    let placed = [(Mid::new(b"3").unwrap(), camera().id)];
+    for id in [0, 1, 77] {
+        let response = Response::answer(id, "v=0", placed);
+        let Wire::Answer(answer) = response.wire() else {
+            panic!("an answer")
+        };
+        assert_eq!(
+            (answer.id, answer.r#type.as_str(), answer.sdp.as_str()),
+            (id, "answer", "v=0")
+        );
+        assert_eq!(answer.mid_to_track_id["3"], "TR_VCabcdefghijkl");
+    }
+    let response = Response::offer(2, "v=0", []);
+    let Wire::Offer(offer) = response.wire() else {
+        panic!("an offer")
+    };
+    assert_eq!((offer.id, offer.r#type.as_str()), (2, "offer"));
+    assert!(offer.mid_to_track_id.is_empty());
+}
+
+#[test]
+fn lv_1_a_leave_speaks_to_old_and_new_clients() {
+    for (reason, can_reconnect, action) in [
+        (LeaveReason::DuplicateIdentity, false, 0),
+        (LeaveReason::StateMismatch, true, 2),
+        (LeaveReason::ServerShutdown, true, 2),
+        (LeaveReason::JoinFailure, false, 0),
+    ] {
+        let response = Response::leave(reason);
+        let Wire::Leave(leave) = response.wire() else {
+            panic!("a leave")
+        };
+        assert_eq!(
+            (leave.can_reconnect, leave.action),
+            (can_reconnect, action),
+            "{reason:?}"
+        );
+    }
+}
+
+#[test]
+fn st_3_pings_of_both_kinds_are_answered() {
+    assert_eq!(Response::pong(9).wire(), &Wire::Pong(9));
+    let pong = proto::Pong {
+        last_ping_timestamp: 4,
+        timestamp: 9,
+    };
+    assert_eq!(Response::pong_resp(4, 9).wire(), &Wire::PongResp(pong));
+}
+
+#[test]
+fn gotcha_4_a_reconnect_response_tells_the_last_sequence() {
+    let response = Response::reconnect(&Client::default(), &settings(), 12);
+    let Wire::Reconnect(reconnect) = response.wire() else {
+        panic!("a reconnect")
+    };
+    assert_eq!(reconnect.last_message_seq, 12);
+    assert!(reconnect.server_info.is_some());
+}
+
+#[test]
+fn every_notice_becomes_its_message() {
+    let track = camera().id;
+    let refused = |wish| Notice::Refused {
+        wish,
+        refusal: Refusal::NotAllowed,
+    };
+    for (notice, expected) in [
+        (
+            Notice::Participants(vec![Arc::new(participant("PA_x"))]),
+            "Update(",
+        ),
+        (Notice::Room(Arc::new(room())), "RoomUpdate("),
+        (
+            Notice::Published {
+                cid: "c".into(),
+                track: Arc::new(camera()),
+            },
+            "TrackPublished(",
+        ),
+        (Notice::Unpublished { track }, "TrackUnpublished("),
+        (
+            Notice::Mute {
+                track,
+                muted: Muted::Yes,
+            },
+            "Mute(",
+        ),
+        (Notice::TrackSubscribed { track }, "TrackSubscribed("),
+        (
+            Notice::SubscriptionFailed {
+                track,
+                failure: SubscriptionFailure::TrackNotFound,
+            },
+            "SubscriptionResponse(",
+        ),
+        (
+            refused(RefusedWish::Publish { cid: "c".into() }),
+            "RequestResponse(",
+        ),
+        (
+            refused(RefusedWish::Mute {
+                track,
+                muted: Muted::No,
+            }),
+            "RequestResponse(",
+        ),
+        (Notice::Leave(LeaveReason::RoomClosed), "Leave("),
+    ] {
+        let told = notice(
+            &notice,
+            Recipient {
+                protocol: 17,
+                sdk: Sdk::Js,
+            },
+        );
+        assert_eq!(told.len(), 1);
+        let text = format!("{:?}", told[0].wire());
+        assert!(text.starts_with(expected), "{text}");
+    }
+}
+
+#[test]
+fn an_empty_update_is_never_sent() {
+    let told = notice(&Notice::Participants(vec![]), Recipient::default());
+    assert_eq!(told, []);
+}
+
+#[test]
+fn gotcha_18_nobody_is_told_what_its_protocol_does_not_know() {
+    let track = camera().id;
+    let refused = Notice::Refused {
+        wish: RefusedWish::Publish { cid: "c".into() },
+        refusal: Refusal::NotAllowed,
+    };
+    for (notice, protocol, sdk, told) in [
+        (Notice::Unpublished { track }, 6, Sdk::Js, false),
+        (Notice::Unpublished { track }, 7, Sdk::Js, true),
+        (Notice::TrackSubscribed { track }, 9, Sdk::Rust, false),
+        (Notice::TrackSubscribed { track }, 10, Sdk::Rust, true),
+        (Notice::TrackSubscribed { track }, 9, Sdk::Js, true),
+        (refused.clone(), 9, Sdk::Python, false),
+        (refused, 13, Sdk::Android, true),
+    ] {
+        let seen = !notice(&notice, Recipient { protocol, sdk }).is_empty();
+        assert_eq!(seen, told, "{notice:?} {protocol} {sdk:?}");
+    }
+}
+
+#[test]
+fn ws_2_text_clients_are_answered_in_json() {
+    let Frame::Text(text) = Response::pong_resp(4, 9).frame(FrameFormat::Text) else {
+        panic!("text")
+    };
+    let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(json["pongResp"]["lastPingTimestamp"], "4");
+
+    let odd = ParticipantInfo {
+        kind: 99,
+        ..participant("PA_x")
+    };
+    let update = Response::participants([&odd]).remove(0);
+    assert!(
+        matches!(update.frame(FrameFormat::Text), Frame::Binary(_)),
+        "no word for kind 99"
+    );
+}
+
+#[test]
+fn sp_4_a_requirement_for_no_section_is_still_a_message() {
+    let Frame::Binary(bytes) =
+        Response::media_sections_requirement(0, 0).frame(FrameFormat::Binary)
+    else {
+        panic!("binary")
+    };
+    let message = proto::SignalResponse::decode(bytes).unwrap().message;
+    assert!(matches!(message, Some(Wire::MediaSectionsRequirement(_))));
+}
+
+#[test]
+fn at_3_refusals_have_livekits_reasons_and_a_copy_of_the_request() {
+    use proto::request_response::{Reason, Request};
+    for (refusal, reason) in [
+        (Refusal::NotAllowed, Reason::NotAllowed),
+        (Refusal::NotFound, Reason::NotFound),
+        (Refusal::LimitExceeded, Reason::LimitExceeded),
+        (Refusal::Unsupported, Reason::UnsupportedType),
+        (Refusal::Queued, Reason::Queued),
+    ] {
+        let response = Response::refused_publish("c", refusal);
+        let Wire::RequestResponse(answer) = response.wire() else {
+            panic!("an answer")
+        };
+        assert_eq!(answer.reason(), reason);
+        let Some(Request::AddTrack(copy)) = &answer.request else {
+            panic!("a copy")
+        };
+        assert_eq!(copy.cid, "c");
+    }
+}
