@@ -447,7 +447,7 @@ fn every_notice_becomes_its_message() {
         ),
         (Notice::Leave(LeaveReason::RoomClosed), "Leave("),
     ] {
-        let told = notice(
+        let told = super::notice(
             &notice,
             Recipient {
                 protocol: 17,
@@ -482,7 +482,7 @@ fn gotcha_18_nobody_is_told_what_its_protocol_does_not_know() {
         (refused.clone(), 9, Sdk::Python, false),
         (refused, 13, Sdk::Android, true),
     ] {
-        let seen = !notice(&notice, Recipient { protocol, sdk }).is_empty();
+        let seen = !super::notice(&notice, Recipient { protocol, sdk }).is_empty();
         assert_eq!(seen, told, "{notice:?} {protocol} {sdk:?}");
     }
 }
