@@ -1,0 +1,337 @@
+//! What an operator can choose: a file, then `EDGE_*` from the environment, checked
+//! once into [`Config`]. The only place that reads the environment.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::path::Path;
+
+use figment::Figment;
+use figment::providers::{Env, Format, Serialized, Toml};
+use serde::{Deserialize, Serialize};
+
+/// Everything a node is told, checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Who this node is.
+    pub node: Node,
+    /// Signalling and APIs, for everybody.
+    pub http: SocketAddr,
+    /// Health, metrics and control, for operators only.
+    pub admin: SocketAddr,
+    /// Media.
+    pub rtc: Rtc,
+    /// API keys and their secrets.
+    pub keys: BTreeMap<String, String>,
+    /// What rooms start with.
+    pub room: Room,
+    /// How to log.
+    pub log: Log,
+}
+
+/// Who this node is.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Node {
+    /// Shown to clients and in logs; drawn at start if empty.
+    pub id: String,
+    /// The city or data centre, shown to clients.
+    pub region: String,
+}
+
+/// Media, checked.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Rtc {
+    /// One UDP socket per shard, on consecutive ports.
+    pub sockets: Vec<SocketAddr>,
+    /// Addresses clients are told to send to.
+    pub advertise: Vec<IpAddr>,
+}
+
+/// What rooms start with.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Room {
+    /// How long a room nobody ever joined stays open.
+    pub empty_timeout_s: u32,
+    /// How long a room stays open after the last participant left.
+    pub departure_timeout_s: u32,
+    /// 0: no limit.
+    pub max_participants: u32,
+}
+
+/// How to log.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Log {
+    /// One line of text, or one JSON object, per event.
+    pub format: LogFormat,
+    /// `error`, `warn`, `info`, `debug` or `trace`, or a list like `info,edge_worker::shard=debug`.
+    pub level: String,
+}
+
+/// The form of a log line.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// A setting that cannot work, with its key and what is allowed.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file or the environment has a key or a form we do not know.
+    #[error("{0}")]
+    Form(#[from] Box<figment::Error>),
+    /// A value is out of range.
+    #[error("{key} is {value:?}; allowed: {allowed}")]
+    Value {
+        /// The setting.
+        key: &'static str,
+        /// As it was found.
+        value: String,
+        /// What would work.
+        allowed: &'static str,
+    },
+}
+
+impl Config {
+    /// For one's own machine: every setting has a default, keys are `devkey`/`secret`.
+    pub fn dev() -> Result<Self, ConfigError> {
+        let mut raw = Raw::default();
+        raw.http.bind = Ipv4Addr::LOCALHOST.into();
+        raw.rtc.bind = Ipv4Addr::LOCALHOST.into();
+        raw.rtc.advertise = vec![Ipv4Addr::LOCALHOST.into()];
+        raw.keys.insert(DEV_KEY.into(), DEV_SECRET.into());
+        Raw::layered(Figment::from(Serialized::defaults(raw)))?.checked(Keys::DevAllowed)
+    }
+
+    /// For production, from `file`.
+    pub fn from_file(file: &Path) -> Result<Self, ConfigError> {
+        let figment =
+            Figment::from(Serialized::defaults(Raw::default())).merge(Toml::file_exact(file));
+        Raw::layered(figment)?.checked(Keys::DevRefused)
+    }
+}
+
+/// The key everybody knows, good on one's own machine only.
+pub const DEV_KEY: &str = "devkey";
+/// The secret everybody knows.
+pub const DEV_SECRET: &str = "secret";
+
+/// What `EDGE_` stands before in the environment, e.g. `EDGE_HTTP__PORT`.
+const ENV_PREFIX: &str = "EDGE_";
+
+/// Set by test harnesses to find the binary; not a setting.
+const NOT_SETTINGS: &[&str] = &["worker"];
+
+#[derive(Clone, Copy)]
+enum Keys {
+    DevAllowed,
+    DevRefused,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Raw {
+    node: Node,
+    http: Listener,
+    admin: Listener,
+    rtc: RawRtc,
+    keys: BTreeMap<String, String>,
+    room: Room,
+    log: Log,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Listener {
+    bind: IpAddr,
+    port: u16,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct RawRtc {
+    bind: IpAddr,
+    udp_port: u16,
+    shards: u16,
+    advertise: Vec<IpAddr>,
+}
+
+impl Default for Raw {
+    fn default() -> Self {
+        Self {
+            node: Node {
+                id: String::new(),
+                region: String::new(),
+            },
+            http: Listener {
+                bind: Ipv4Addr::UNSPECIFIED.into(),
+                port: 7880,
+            },
+            admin: Listener {
+                bind: Ipv4Addr::LOCALHOST.into(),
+                port: 9090,
+            },
+            rtc: RawRtc {
+                bind: Ipv4Addr::UNSPECIFIED.into(),
+                udp_port: 7882,
+                shards: 0,
+                advertise: Vec::new(),
+            },
+            keys: BTreeMap::new(),
+            // LiveKit's own: apps rely on them.
+            room: Room {
+                empty_timeout_s: 300,
+                departure_timeout_s: 20,
+                max_participants: 0,
+            },
+            log: Log {
+                format: LogFormat::Text,
+                level: "info".into(),
+            },
+        }
+    }
+}
+
+impl Raw {
+    fn layered(figment: Figment) -> Result<Self, ConfigError> {
+        figment
+            .merge(Env::prefixed(ENV_PREFIX).ignore(NOT_SETTINGS).split("__"))
+            .extract()
+            .map_err(|error| ConfigError::Form(Box::new(error)))
+    }
+
+    fn checked(self, dev_keys: Keys) -> Result<Config, ConfigError> {
+        if self.keys.is_empty() {
+            return Err(value(
+                "keys",
+                "",
+                "at least one `key = \"secret\"`; `edge-worker keygen` makes one",
+            ));
+        }
+        if matches!(dev_keys, Keys::DevRefused) {
+            for (key, secret) in &self.keys {
+                if secret.len() < SHORTEST_SECRET {
+                    return Err(value(
+                        "keys",
+                        &format!("a secret of {} characters for {key}", secret.len()),
+                        "secrets of 32 characters or more; `edge-worker keygen` makes one",
+                    ));
+                }
+            }
+        }
+        let shards = match self.rtc.shards {
+            0 => std::thread::available_parallelism().map_or(1, |cores| cores.get() as u16),
+            shards @ 1..=MOST_SHARDS => shards,
+            more => {
+                return Err(value(
+                    "rtc.shards",
+                    &more.to_string(),
+                    "0 (one per core) to 128",
+                ));
+            }
+        };
+        let Some(last_port) = self.rtc.udp_port.checked_add(shards - 1) else {
+            return Err(value(
+                "rtc.udp_port",
+                &self.rtc.udp_port.to_string(),
+                "room for one port per shard below 65536",
+            ));
+        };
+        if self.rtc.udp_port == 0 {
+            return Err(value("rtc.udp_port", "0", "1 to 65535"));
+        }
+        let advertise = match self.rtc.advertise.as_slice() {
+            [] => vec![outward_address().ok_or_else(|| {
+                value(
+                    "rtc.advertise",
+                    "[]",
+                    "a list of addresses clients can reach; none could be found on this machine",
+                )
+            })?],
+            given => given.to_vec(),
+        };
+        let sockets =
+            (self.rtc.udp_port..=last_port).map(|port| SocketAddr::new(self.rtc.bind, port));
+        Ok(Config {
+            node: self.node,
+            http: SocketAddr::new(self.http.bind, self.http.port),
+            admin: SocketAddr::new(self.admin.bind, self.admin.port),
+            rtc: Rtc {
+                sockets: sockets.collect(),
+                advertise,
+            },
+            keys: self.keys,
+            room: self.room,
+            log: self.log,
+        })
+    }
+}
+
+/// HS256 wants a key at least as long as its digest (RFC 7518 section 3.2).
+const SHORTEST_SECRET: usize = 32;
+
+/// More than any machine we run on has cores.
+const MOST_SHARDS: u16 = 128;
+
+fn value(key: &'static str, value: &str, allowed: &'static str) -> ConfigError {
+    ConfigError::Value {
+        key,
+        value: value.into(),
+        allowed,
+    }
+}
+
+/// The address this machine sends from. Connecting a UDP socket picks a route and sends nothing.
+fn outward_address() -> Option<IpAddr> {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
+    // An address of RFC 5737, reserved for documentation: routed like the internet.
+    socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;
+    Some(socket.local_addr().ok()?.ip())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dev_needs_nothing() {
+        let config = Config::dev().unwrap();
+        assert_eq!(config.http.to_string(), "127.0.0.1:7880");
+        assert_eq!(config.rtc.sockets[0].to_string(), "127.0.0.1:7882");
+        assert_eq!(config.admin.to_string(), "127.0.0.1:9090");
+        assert_eq!(config.keys[DEV_KEY], DEV_SECRET);
+    }
+
+    #[test]
+    fn what_cannot_work_is_refused_by_name() {
+        let strong = format!("[keys]\napp = \"{}\"\n", "s".repeat(32));
+        for (text, expected) in [
+            (String::new(), "keys"),
+            ("[keys]\nk = \"short\"".into(), "32 characters"),
+            (format!("{strong}[htpp]\nport = 1"), "htpp"),
+            (format!("{strong}[http]\nprot = 1"), "prot"),
+            (format!("{strong}[http]\nport = 70000"), "http.port"),
+            (format!("{strong}[rtc]\nshards = 500"), "rtc.shards"),
+            (
+                format!("{strong}[rtc]\nudp_port = 65535\nshards = 2"),
+                "rtc.udp_port",
+            ),
+            (format!("{strong}[log]\nformat = \"xml\""), "log.format"),
+        ] {
+            let figment =
+                Figment::from(Serialized::defaults(Raw::default())).merge(Toml::string(&text));
+            let error = figment
+                .extract::<Raw>()
+                .map_err(|error| ConfigError::Form(Box::new(error)))
+                .and_then(|raw| raw.checked(Keys::DevRefused))
+                .unwrap_err()
+                .to_string();
+            assert!(error.contains(expected), "{text:?} said {error:?}");
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! Draws ids and secrets.
+
+use media::{ParticipantId, RoomId};
+use rand::Rng;
+use rand::distr::Alphanumeric;
+
+/// Characters after the prefix: 62^12 leaves no room for collisions.
+const RANDOM_LEN: usize = 12;
+
+/// `len` letters and digits.
+pub fn random_text(len: usize) -> String {
+    rand::rng()
+        .sample_iter(Alphanumeric)
+        .take(len)
+        .map(char::from)
+        .collect()
+}
+
+/// The random part of an id.
+pub fn random_suffix() -> String {
+    random_text(RANDOM_LEN)
+}
+
+/// A new participant.
+pub fn participant_id() -> ParticipantId {
+    format!("{}{}", ParticipantId::PREFIX, random_suffix())
+        .parse()
+        .expect("made of its own alphabet")
+}
+
+/// A new life of a room.
+pub fn room_id() -> RoomId {
+    format!("{}{}", RoomId::PREFIX, random_suffix())
+        .parse()
+        .expect("made of its own alphabet")
+}
+
+/// A new node.
+pub fn node_id() -> String {
+    format!("ND_{}", random_suffix())
+}

@@ -1,0 +1,44 @@
+//! Logs an operator can read. Ids stand in spans; addresses and names are wrapped
+//! in [`Pii`] and show at debug level only.
+
+use std::fmt;
+use std::io::IsTerminal;
+
+use anyhow::Context;
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{Log, LogFormat};
+
+/// Starts logging to standard error.
+pub fn start(config: &Log) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(&config.level).with_context(|| {
+        format!(
+            "log.level is {:?}; allowed: error, warn, info, debug, trace",
+            config.level
+        )
+    })?;
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false)
+        .with_writer(std::io::stderr);
+    let started = match config.format {
+        LogFormat::Text => subscriber.try_init(),
+        LogFormat::Json => subscriber.json().flatten_event(true).try_init(),
+    };
+    started.map_err(|error| anyhow::anyhow!("cannot start logging: {error}"))
+}
+
+/// Something that tells who or where somebody is. Shown only where debug logs are
+/// asked for.
+pub struct Pii<T>(pub T);
+
+impl<T: fmt::Display> fmt::Display for Pii<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if tracing::enabled!(tracing::Level::DEBUG) {
+            self.0.fmt(f)
+        } else {
+            f.write_str("***")
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! Starts a node's parts, keeps them together, and stops them in order. The only
+//! place that starts threads and long-lived tasks.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use transport::Identity;
+
+use crate::config::Config;
+use crate::directory::Directory;
+use crate::metrics::Metrics;
+use crate::shard::{Shard, ShardInbox, ToShard};
+use crate::{cli, http, ids, logs};
+
+/// How a node was started.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Mode {
+    /// On one's own machine; says how to join.
+    Dev,
+    /// By its configuration.
+    Configured,
+}
+
+/// What every part of the shell may look at.
+#[derive(Debug)]
+pub struct Node {
+    /// As checked.
+    pub config: Config,
+    /// Shown to clients.
+    pub id: String,
+    /// For tokens.
+    pub keys: livekit::token::Keys,
+    /// Where rooms live.
+    pub directory: Directory,
+    /// To count into.
+    pub metrics: Metrics,
+    /// One for each WebSocket that may be open.
+    pub signal_slots: Arc<Semaphore>,
+    /// Set once when the node stops.
+    pub stopping: watch::Receiver<bool>,
+}
+
+/// WebSockets at a time: what the file descriptors of a common limit allow.
+const SIGNAL_SLOTS: usize = 20_000;
+
+/// Clients get this long to hear that the node stops.
+const STOP_LIMIT: Duration = Duration::from_secs(5);
+
+/// Runs until told to stop by SIGTERM or SIGINT.
+pub fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
+    logs::start(&config.log)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the async runtime")?;
+    runtime.block_on(serve(config, mode))
+}
+
+async fn serve(config: Config, mode: Mode) -> anyhow::Result<()> {
+    let metrics = Metrics::new();
+    let (shards, inboxes) = start_shards(&config, &metrics)?;
+    let (stop, stopping) = watch::channel(false);
+    let node = Arc::new(Node {
+        id: if config.node.id.is_empty() {
+            ids::node_id()
+        } else {
+            config.node.id.clone()
+        },
+        keys: config
+            .keys
+            .iter()
+            .map(|(key, secret)| (key.clone(), secret.clone()))
+            .collect(),
+        directory: Directory::new(inboxes),
+        metrics,
+        signal_slots: Arc::new(Semaphore::new(SIGNAL_SLOTS)),
+        stopping,
+        config,
+    });
+
+    let public = bind(node.config.http, "http").await?;
+    let private = bind(node.config.admin, "admin").await?;
+    let mut servers = JoinSet::new();
+    servers.spawn(http::serve_public(public, node.clone()));
+    servers.spawn(http::serve_admin(private, node.clone()));
+    tracing::info!(
+        node = node.id,
+        region = node.config.node.region,
+        http = node.config.http.port(),
+        udp = node.config.rtc.sockets[0].port(),
+        shards = node.config.rtc.sockets.len(),
+        "ready"
+    );
+    if mode == Mode::Dev {
+        cli::say(&welcome(&node.config))?;
+    }
+
+    until_told_to_stop().await?;
+    tracing::info!("stopping");
+    for inbox in node.directory.shards() {
+        // A shard that has stopped already has nobody to send away.
+        let _ = inbox.send(ToShard::Stop);
+    }
+    let _ = stop.send(true);
+    let orderly = tokio::time::timeout(STOP_LIMIT, async {
+        while let Some(ended) = servers.join_next().await {
+            ended.context("a listener failed")??;
+        }
+        // All slots back means that every client has been told.
+        let _ = node.signal_slots.acquire_many(SIGNAL_SLOTS as u32).await;
+        anyhow::Ok(())
+    });
+    if orderly.await.is_err() {
+        tracing::warn!("some clients did not close in time");
+    }
+    tokio::task::spawn_blocking(move || shards.into_iter().for_each(join_thread))
+        .await
+        .context("cannot wait for the shards")?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn start_shards(
+    config: &Config,
+    metrics: &Metrics,
+) -> anyhow::Result<(Vec<JoinHandle<()>>, Vec<ShardInbox>)> {
+    let identity = Arc::new(Identity::generate().context("cannot make a DTLS certificate")?);
+    let mut threads = Vec::new();
+    let mut inboxes = Vec::new();
+    for (index, socket) in config.rtc.sockets.iter().enumerate() {
+        let advertised = config
+            .rtc
+            .advertise
+            .iter()
+            .map(|ip| SocketAddr::new(*ip, socket.port()))
+            .collect();
+        let (shard, inbox) = Shard::new(*socket, advertised, identity.clone(), metrics.clone())
+            .with_context(|| {
+                format!(
+                    "cannot use UDP {socket}; rtc.udp_port (EDGE_RTC__UDP_PORT) chooses another"
+                )
+            })?;
+        #[expect(clippy::disallowed_methods, reason = "a shard is a thread of its own")]
+        let thread = std::thread::Builder::new()
+            .name(format!("shard-{index}"))
+            .spawn(move || shard.run())
+            .context("cannot start a shard's thread")?;
+        threads.push(thread);
+        inboxes.push(inbox);
+    }
+    Ok((threads, inboxes))
+}
+
+async fn bind(address: SocketAddr, section: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| {
+        let variable = format!("EDGE_{}__PORT", section.to_uppercase());
+        format!("cannot listen on {address}; {section}.port ({variable}) chooses another")
+    })
+}
+
+async fn until_told_to_stop() -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+fn join_thread(thread: JoinHandle<()>) {
+    if thread.join().is_err() {
+        tracing::error!("a shard ended by a panic; its rooms were lost");
+    }
+}
+
+fn welcome(config: &Config) -> String {
+    format!(
+        "\n  Edge worker for this machine only\n\n    LIVEKIT_URL=ws://{}\n    LIVEKIT_API_KEY=devkey\n    LIVEKIT_API_SECRET=secret\n\n  \
+         A token for room \"demo\":  edge-worker token --room demo --identity ada\n  \
+         Health and metrics:       http://{}/metrics\n  Stop with Ctrl-C.\n",
+        config.http, config.admin
+    )
+}

@@ -1,0 +1,150 @@
+//! What shards and signal tasks say to each other. Every queue is bounded: a shard
+//! that is full refuses, a client that does not read is closed.
+
+use std::sync::Arc;
+use std::sync::mpsc;
+
+use livekit::join::Mode;
+use livekit::signal::Target;
+use media::{Mid, ParticipantId, TrackId};
+use sfu::{Command, JoinRefusal, Joined, LeaveReason, Membership, Notice, RoomInfo};
+use transport::sdp::Description;
+
+use crate::directory::Place;
+
+/// Wishes waiting for one shard: a second of a very busy node's signalling.
+const INBOX_LEN: usize = 8_192;
+
+/// Notices waiting for one client, a few full room updates; more means it does not read.
+pub const OUTBOX_LEN: usize = 1_024;
+
+/// Something for a shard to do.
+#[derive(Debug)]
+pub enum ToShard {
+    /// Somebody comes.
+    Join(Box<Arrival>),
+    /// Somebody wants something.
+    Wish {
+        /// Who.
+        participant: ParticipantId,
+        /// What.
+        wish: Wish,
+    },
+    /// Send everybody away, then stop.
+    Stop,
+}
+
+/// Somebody at the door, authorised.
+#[derive(Debug)]
+pub struct Arrival {
+    /// The room, should it have to be made.
+    pub room: RoomInfo,
+    /// Keeps the room on this shard.
+    pub place: Place,
+    /// Who, and with which rights.
+    pub membership: Membership,
+    /// One connection or two.
+    pub mode: Mode,
+    /// The connection that carries data to it and makes it active.
+    pub primary: Target,
+    /// Tracks announced with the join.
+    pub commands: Vec<Command>,
+    /// The offer that came with the join.
+    pub offer: Option<(u32, Description)>,
+    /// Where to answer.
+    pub outbox: Outbox,
+}
+
+/// What a participant wants.
+#[derive(Debug)]
+pub enum Wish {
+    /// Of its room.
+    Command(Command),
+    /// To negotiate what it sends (or everything, with one connection).
+    Offer {
+        /// Echoed in the answer.
+        id: u32,
+        /// Its side.
+        description: Description,
+    },
+    /// To accept what we offered.
+    Answer {
+        /// Of our offer.
+        id: u32,
+        /// Its side.
+        description: Description,
+    },
+    /// To go, or it is gone.
+    Leave(LeaveReason),
+}
+
+/// Something to tell a client.
+#[derive(Debug)]
+pub enum ToSignal {
+    /// It is in.
+    Joined(Box<Joined>),
+    /// It is not.
+    Refused(JoinRefusal),
+    /// News of its room.
+    Notice(Notice),
+    /// To its offer.
+    Answer {
+        /// Of its offer.
+        id: u32,
+        /// Our side.
+        description: Description,
+        /// Which m-line carries which track.
+        tracks: Vec<(Mid, TrackId)>,
+    },
+    /// For its second connection.
+    Offer {
+        /// To be echoed.
+        id: u32,
+        /// Our side.
+        description: Description,
+        /// Which m-line carries which track.
+        tracks: Vec<(Mid, TrackId)>,
+    },
+    /// It should offer again, with this many more sections.
+    Sections {
+        /// For sound.
+        audio: u32,
+        /// For pictures.
+        video: u32,
+    },
+}
+
+/// To one client.
+pub type Outbox = tokio::sync::mpsc::Sender<ToSignal>;
+
+/// To one shard, from anywhere.
+#[derive(Clone, Debug)]
+pub struct ShardInbox {
+    queue: mpsc::SyncSender<ToShard>,
+    waker: Arc<mio::Waker>,
+}
+
+/// The shard takes no more now.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the shard's inbox is full or the shard has stopped")]
+pub struct InboxClosed;
+
+impl ShardInbox {
+    /// Both ends; `waker` wakes the shard's poll.
+    pub fn new(waker: mio::Waker) -> (Self, mpsc::Receiver<ToShard>) {
+        let (queue, inbox) = mpsc::sync_channel(INBOX_LEN);
+        (
+            Self {
+                queue,
+                waker: Arc::new(waker),
+            },
+            inbox,
+        )
+    }
+
+    /// Hands `message` over without waiting.
+    pub fn send(&self, message: ToShard) -> Result<(), InboxClosed> {
+        self.queue.try_send(message).map_err(|_| InboxClosed)?;
+        self.waker.wake().map_err(|_| InboxClosed)
+    }
+}

@@ -1,0 +1,217 @@
+//! The transports of one shard, and the way media takes from a room to them.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use media::{Mid, Outgoing, ParticipantId, Rtcp, Ssrc, TrackId};
+use rustc_hash::FxHashMap;
+use sfu::{Outlet, SenderKey, Sink, SubscriptionKey, TrackKey, TransportKey};
+use transport::{Drops, SenderId, Transport};
+
+use super::RoomKey;
+use super::socket::Socket;
+use crate::metrics::Metrics;
+
+/// One transport and whose it is.
+#[derive(Debug)]
+pub(super) struct Slot {
+    pub(super) transport: Transport,
+    pub(super) owner: ParticipantId,
+    pub(super) room: RoomKey,
+    /// Its ICE user fragment, as the demux knows it.
+    pub(super) ufrag: String,
+    /// Tracks received on it.
+    pub(super) origins: Vec<(Mid, TrackKey)>,
+    /// Subscriptions sent on it.
+    pub(super) sinks: FxHashMap<SenderId, Sending>,
+    /// Something may be waiting in it.
+    dirty: bool,
+    /// What it dropped so far and the node knows of.
+    counted: Drops,
+}
+
+/// One subscription on its transport.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sending {
+    pub(super) subscription: SubscriptionKey,
+    pub(super) track: TrackId,
+    pub(super) ssrc: Ssrc,
+}
+
+impl Slot {
+    /// The track received on m-line `mid`.
+    pub(super) fn origin(&self, mid: Mid) -> Option<TrackKey> {
+        self.origins
+            .iter()
+            .find(|(known, _)| *known == mid)
+            .map(|(_, track)| *track)
+    }
+
+    /// From now on `track` is received on m-line `mid`.
+    pub(super) fn receive(&mut self, mid: Mid, track: TrackKey) {
+        self.origins.retain(|(known, _)| *known != mid);
+        self.origins.push((mid, track));
+    }
+
+    /// Adds what it dropped since the last time to the node's counters.
+    pub(super) fn count_drops(&mut self, metrics: &Metrics) {
+        let drops = self.transport.drops();
+        if drops.total() == self.counted.total() {
+            return;
+        }
+        for (reason, count) in drops.iter() {
+            let new = count - self.counted.of(reason);
+            if new > 0 {
+                metrics
+                    .datagrams_dropped
+                    .with_label_values(&[reason.label()])
+                    .inc_by(new);
+            }
+        }
+        self.counted = drops.clone();
+    }
+}
+
+/// The transports of one shard, by key. A key is never used twice.
+#[derive(Debug, Default)]
+pub(super) struct Transports {
+    slots: Vec<Option<Box<Slot>>>,
+    generations: Vec<u16>,
+    free: Vec<u16>,
+    dirty: Vec<TransportKey>,
+}
+
+impl Transports {
+    /// Takes in a transport.
+    pub(super) fn insert(
+        &mut self,
+        transport: Transport,
+        owner: ParticipantId,
+        room: RoomKey,
+        ufrag: String,
+    ) -> Option<TransportKey> {
+        let index = match self.free.pop() {
+            Some(index) => index,
+            None => {
+                let index = u16::try_from(self.slots.len()).ok()?;
+                self.slots.push(None);
+                self.generations.push(0);
+                index
+            }
+        };
+        let at = usize::from(index);
+        let slot = Slot {
+            transport,
+            owner,
+            room,
+            ufrag,
+            origins: Vec::new(),
+            sinks: FxHashMap::default(),
+            dirty: false,
+            counted: Drops::default(),
+        };
+        self.slots[at] = Some(Box::new(slot));
+        Some(TransportKey(
+            u32::from(self.generations[at]) << 16 | u32::from(index),
+        ))
+    }
+
+    /// Lets a transport go.
+    pub(super) fn remove(&mut self, key: TransportKey) -> Option<Box<Slot>> {
+        let at = self.index(key)?;
+        let slot = self.slots[at].take()?;
+        self.generations[at] = self.generations[at].wrapping_add(1);
+        self.free.push(at as u16);
+        Some(slot)
+    }
+
+    /// The transport `key`, if it is still there.
+    pub(super) fn get_mut(&mut self, key: TransportKey) -> Option<&mut Slot> {
+        let at = self.index(key)?;
+        self.slots[at].as_deref_mut()
+    }
+
+    /// Marks a transport as having something to say.
+    pub(super) fn touch(&mut self, key: TransportKey) {
+        let Some(at) = self.index(key) else { return };
+        let Some(slot) = self.slots[at].as_deref_mut() else {
+            return;
+        };
+        if !slot.dirty {
+            slot.dirty = true;
+            self.dirty.push(key);
+        }
+    }
+
+    /// Takes one transport that may have something to say.
+    pub(super) fn next_dirty(&mut self) -> Option<TransportKey> {
+        let key = self.dirty.pop()?;
+        if let Some(slot) = self.get_mut(key) {
+            slot.dirty = false;
+        }
+        Some(key)
+    }
+
+    /// Adds what all of them dropped since the last time to the node's counters.
+    pub(super) fn count_drops(&mut self, metrics: &Metrics) {
+        for slot in self.slots.iter_mut().flatten() {
+            slot.count_drops(metrics);
+        }
+    }
+
+    fn index(&self, key: TransportKey) -> Option<usize> {
+        let at = usize::from(key.0 as u16);
+        (self.generations.get(at) == Some(&((key.0 >> 16) as u16))).then_some(at)
+    }
+}
+
+/// Runs `work` on a connection so that a bug in it ends that connection only.
+pub(super) fn guarded<T>(metrics: &Metrics, work: impl FnOnce() -> T) -> Option<T> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(done) => Some(done),
+        Err(_) => {
+            metrics.connection_panics.inc();
+            None
+        }
+    }
+}
+
+/// Carries a room's media to its transports and out.
+pub(super) struct Wire<'a> {
+    pub(super) transports: &'a mut Transports,
+    pub(super) socket: &'a mut Socket,
+    pub(super) metrics: &'a Metrics,
+}
+
+impl Outlet for Wire<'_> {
+    fn packet(&mut self, sink: Sink, packet: &Outgoing<'_>) {
+        let Some(slot) = self.transports.get_mut(sink.transport) else {
+            return;
+        };
+        let sender = SenderId(sink.sender.0);
+        if let Ok(to) = slot
+            .transport
+            .seal(sender, packet, &mut self.socket.scratch)
+        {
+            self.socket.send_scratch(to);
+            self.metrics.packets_forwarded.inc();
+        } else {
+            self.socket.scratch.clear();
+        }
+    }
+
+    fn rtcp(&mut self, transport: TransportKey, rtcp: Rtcp) {
+        let Some(slot) = self.transports.get_mut(transport) else {
+            return;
+        };
+        slot.transport.send_rtcp(rtcp);
+        self.transports.touch(transport);
+    }
+}
+
+/// The room's name for an m-line of ours.
+pub(super) fn sink(transport: TransportKey, sender: SenderId) -> Sink {
+    Sink {
+        transport,
+        sender: SenderKey(sender.0),
+    }
+}
