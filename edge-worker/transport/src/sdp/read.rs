@@ -1,0 +1,615 @@
+//! Reads session descriptions line by line (RFC 8866 section 5). Strict about what we
+//! act on, deaf to the rest, and bounded: a stranger wrote the text.
+
+use media::{Mid, Rid, Ssrc};
+
+use super::{
+    CodecLine, Description, Direction, Extension, FingerprintError, Msid, RidDirection, RidLine,
+    SdpKind, Section, SectionKind, SetupRole, Simulcast, SsrcGroup, SsrcGroupKind, SsrcLine,
+    TransportLines,
+};
+
+pub(super) fn description(kind: SdpKind, text: &str) -> Result<Description, SdpError> {
+    if text.len() > Description::MAX_LEN {
+        return Err(SdpProblem::TooMany(Limit::Bytes).at(0));
+    }
+    let mut reader = Reader {
+        description: Description::new(kind, 0, 0),
+        draft: None,
+    };
+    let mut lines = text.split('\n').enumerate();
+    match lines.next().map(|(_, line)| trimmed(line)) {
+        Some("v=0") => {}
+        Some(_) | None => return Err(SdpProblem::Version.at(1)),
+    }
+    for (index, line) in lines {
+        let number = index + 1;
+        reader
+            .line(trimmed(line))
+            .map_err(|problem| problem.at(number))?;
+    }
+    reader.close_section();
+    Ok(reader.description)
+}
+
+/// Without the carriage return that belongs to the line's end.
+fn trimmed(line: &str) -> &str {
+    line.strip_suffix('\r').unwrap_or(line)
+}
+
+struct Reader {
+    description: Description,
+    draft: Option<Draft>,
+}
+
+/// A section whose codec lines are not put together yet: they come in any order.
+struct Draft {
+    section: Section,
+    payload_types: Vec<u8>,
+    maps: Vec<CodecLine>,
+    parameters: Vec<(u8, String)>,
+    feedback: Vec<(Option<u8>, String)>,
+}
+
+impl Reader {
+    fn line(&mut self, line: &str) -> Result<(), SdpProblem> {
+        if line.len() > Description::MAX_LINE_LEN {
+            return Err(SdpProblem::TooMany(Limit::LineBytes));
+        }
+        if line.is_empty() {
+            return Ok(());
+        }
+        if line.bytes().any(|b| b.is_ascii_control() && b != b'\t') {
+            return Err(SdpProblem::ControlCharacter);
+        }
+        let Some((letter, value)) = line.split_once('=') else {
+            return Err(SdpProblem::Form);
+        };
+        match letter {
+            "m" => self.open_section(value),
+            "a" => self.attribute(value),
+            "o" => self.origin(value),
+            _ if letter.len() == 1 => Ok(()),
+            _ => Err(SdpProblem::Form),
+        }
+    }
+
+    fn origin(&mut self, value: &str) -> Result<(), SdpProblem> {
+        let mut words = value.split_ascii_whitespace().skip(1);
+        self.description.id = number(words.next(), "o=")?;
+        self.description.version = number(words.next(), "o=")?;
+        Ok(())
+    }
+
+    fn open_section(&mut self, value: &str) -> Result<(), SdpProblem> {
+        self.close_section();
+        if self.description.sections.len() == Description::MAX_SECTIONS {
+            return Err(SdpProblem::TooMany(Limit::Sections));
+        }
+        let mut words = value.split_ascii_whitespace();
+        let mut word = || words.next().ok_or(SdpProblem::Malformed("m="));
+        let kind = match word()? {
+            "audio" => SectionKind::Audio,
+            "video" => SectionKind::Video,
+            "application" => SectionKind::Application,
+            other => SectionKind::Other(other.to_owned()),
+        };
+        let port = word()?;
+        let port = port.split_once('/').map_or(port, |(port, _)| port);
+        let port = number(Some(port), "m=")?;
+        let protocol = word()?.to_owned();
+        let is_media = matches!(kind, SectionKind::Audio | SectionKind::Video);
+        let payload_types = match is_media && protocol.contains("RTP/") {
+            true => payload_types(words)?,
+            false => Vec::new(),
+        };
+        let mut section = Section::new(kind, protocol);
+        section.port = port;
+        self.draft = Some(Draft {
+            section,
+            payload_types,
+            maps: Vec::new(),
+            parameters: Vec::new(),
+            feedback: Vec::new(),
+        });
+        Ok(())
+    }
+
+    fn close_section(&mut self) {
+        if let Some(draft) = self.draft.take() {
+            self.description.sections.push(draft.finish());
+        }
+    }
+
+    fn attribute(&mut self, line: &str) -> Result<(), SdpProblem> {
+        let (name, value) = line.split_once(':').unwrap_or((line, ""));
+        let lines = match &mut self.draft {
+            Some(draft) => &mut draft.section.transport,
+            None => &mut self.description.transport,
+        };
+        if transport_attribute(lines, name, value)? {
+            return Ok(());
+        }
+        match &mut self.draft {
+            Some(draft) => draft.attribute(name, value),
+            None => self.session_attribute(name, value),
+        }
+    }
+
+    fn session_attribute(&mut self, name: &str, value: &str) -> Result<(), SdpProblem> {
+        match name {
+            "ice-lite" => self.description.ice_lite = true,
+            "extmap-allow-mixed" => self.description.extmap_allow_mixed = true,
+            "group" if self.description.bundle.is_empty() => {
+                if let Some(mids) = value.strip_prefix("BUNDLE") {
+                    self.description.bundle = bundle(mids)?;
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// Takes a line about the transport; `false` if it is about something else.
+fn transport_attribute(
+    lines: &mut TransportLines,
+    name: &str,
+    value: &str,
+) -> Result<bool, SdpProblem> {
+    match name {
+        "ice-ufrag" => lines.ufrag = Some(ice_word(value, 4, "ice-ufrag")?),
+        "ice-pwd" => lines.pwd = Some(ice_word(value, 22, "ice-pwd")?),
+        "ice-options" => {
+            let words = value.split_ascii_whitespace().take(MAX_ICE_OPTIONS);
+            lines.ice_options = words.map(str::to_owned).collect();
+        }
+        "fingerprint" => {
+            let fingerprint = value.parse()?;
+            if lines.fingerprints.len() == MAX_FINGERPRINTS {
+                return Err(SdpProblem::TooMany(Limit::Fingerprints));
+            }
+            if !lines.fingerprints.contains(&fingerprint) {
+                lines.fingerprints.push(fingerprint);
+            }
+        }
+        "setup" => {
+            lines.setup = Some(match value.trim() {
+                "active" => SetupRole::Active,
+                "passive" => SetupRole::Passive,
+                "actpass" => SetupRole::ActPass,
+                "holdconn" => SetupRole::HoldConn,
+                _ => return Err(SdpProblem::Malformed("setup")),
+            });
+        }
+        _ => return Ok(false),
+    }
+    Ok(true)
+}
+
+impl Draft {
+    fn attribute(&mut self, name: &str, value: &str) -> Result<(), SdpProblem> {
+        let section = &mut self.section;
+        match name {
+            "mid" => section.mid = Some(mid(value)?),
+            "sendrecv" => section.direction = Direction::SendRecv,
+            "sendonly" => section.direction = Direction::SendOnly,
+            "recvonly" => section.direction = Direction::RecvOnly,
+            "inactive" => section.direction = Direction::Inactive,
+            "bundle-only" => section.bundle_only = true,
+            "rtcp-mux" => section.rtcp_mux = true,
+            "rtcp-rsize" => section.rtcp_rsize = true,
+            "end-of-candidates" => section.end_of_candidates = true,
+            "sctp-port" => section.sctp_port = Some(number(Some(value), "sctp-port")?),
+            "max-message-size" => {
+                section.max_message_size = Some(number(Some(value), "max-message-size")?);
+            }
+            "rtpmap" => self.rtpmap(value)?,
+            "fmtp" => self.fmtp(value)?,
+            "rtcp-fb" => self.rtcp_fb(value)?,
+            "extmap" => {
+                let extension = extension(value)?;
+                bounded_push(
+                    &mut section.extensions,
+                    extension,
+                    Section::MAX_EXTENSIONS,
+                    Limit::Extensions,
+                )?;
+            }
+            "msid" => {
+                let msid = msid(value)?;
+                bounded_push(&mut section.msids, msid, MAX_MSIDS, Limit::Msids)?;
+            }
+            "ssrc" => ssrc(section, value)?,
+            "ssrc-group" => ssrc_group(section, value)?,
+            "rid" => rid(section, value)?,
+            "simulcast" => section.simulcast = Some(simulcast(value)?),
+            "candidate" => {
+                let line = format!("candidate:{value}");
+                bounded_push(
+                    &mut section.candidates,
+                    line,
+                    Section::MAX_CANDIDATES,
+                    Limit::Candidates,
+                )?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn rtpmap(&mut self, value: &str) -> Result<(), SdpProblem> {
+        let mut words = value.split_ascii_whitespace();
+        let payload_type = payload_type(words.next())?;
+        let mut parts = words
+            .next()
+            .ok_or(SdpProblem::Malformed("rtpmap"))?
+            .split('/');
+        let name = parts.next().unwrap_or_default().to_owned();
+        let clock_rate = number(parts.next(), "rtpmap")?;
+        let channels = match parts.next() {
+            Some(channels) => Some(number(Some(channels), "rtpmap")?),
+            None => None,
+        };
+        let map = CodecLine {
+            payload_type,
+            name,
+            clock_rate,
+            channels,
+            fmtp: String::new(),
+            feedback: Vec::new(),
+        };
+        bounded_push(&mut self.maps, map, Section::MAX_CODECS, Limit::Codecs)
+    }
+
+    fn fmtp(&mut self, value: &str) -> Result<(), SdpProblem> {
+        let (first, rest) = value.split_once(' ').ok_or(SdpProblem::Malformed("fmtp"))?;
+        let parameters = (payload_type(Some(first))?, rest.trim().to_owned());
+        bounded_push(
+            &mut self.parameters,
+            parameters,
+            2 * Section::MAX_CODECS,
+            Limit::Codecs,
+        )
+    }
+
+    fn rtcp_fb(&mut self, value: &str) -> Result<(), SdpProblem> {
+        let (first, rest) = value
+            .split_once(' ')
+            .ok_or(SdpProblem::Malformed("rtcp-fb"))?;
+        let of = match first {
+            "*" => None,
+            number => Some(payload_type(Some(number))?),
+        };
+        let feedback = (of, rest.trim().to_owned());
+        bounded_push(
+            &mut self.feedback,
+            feedback,
+            MAX_FEEDBACK_PER_CODEC * Section::MAX_CODECS,
+            Limit::Codecs,
+        )
+    }
+
+    /// Puts each codec's lines together, in the order of the m-line.
+    fn finish(mut self) -> Section {
+        for payload_type in self.payload_types {
+            let Some(at) = position(&self.maps, payload_type) else {
+                continue;
+            };
+            let mut codec = self.maps.swap_remove(at);
+            let own = |of: &u8| *of == payload_type;
+            for (_, parameters) in self.parameters.iter().filter(|(of, _)| own(of)) {
+                if !codec.fmtp.is_empty() {
+                    codec.fmtp.push(';');
+                }
+                codec.fmtp.push_str(parameters);
+            }
+            for (_, feedback) in self
+                .feedback
+                .iter()
+                .filter(|(of, _)| of.as_ref().is_none_or(own))
+            {
+                let is_new = !codec.feedback.contains(feedback);
+                if is_new && codec.feedback.len() < MAX_FEEDBACK_PER_CODEC {
+                    codec.feedback.push(feedback.clone());
+                }
+            }
+            self.section.codecs.push(codec);
+        }
+        self.section
+    }
+}
+
+fn position(maps: &[CodecLine], payload_type: u8) -> Option<usize> {
+    maps.iter().position(|map| map.payload_type == payload_type)
+}
+
+fn payload_types<'a>(words: impl Iterator<Item = &'a str>) -> Result<Vec<u8>, SdpProblem> {
+    let mut payload_types = Vec::new();
+    for word in words {
+        let payload_type = payload_type(Some(word))?;
+        if !payload_types.contains(&payload_type) {
+            bounded_push(
+                &mut payload_types,
+                payload_type,
+                Section::MAX_CODECS,
+                Limit::Codecs,
+            )?;
+        }
+    }
+    Ok(payload_types)
+}
+
+fn payload_type(word: Option<&str>) -> Result<u8, SdpProblem> {
+    match number(word, "payload type")? {
+        payload_type @ 0..=127 => Ok(payload_type),
+        _ => Err(SdpProblem::Malformed("payload type")),
+    }
+}
+
+fn extension(value: &str) -> Result<Extension, SdpProblem> {
+    let malformed = SdpProblem::Malformed("extmap");
+    let mut words = value.split_ascii_whitespace();
+    let first = words.next().ok_or(malformed)?;
+    let (id, direction) = match first.split_once('/') {
+        None => (first, None),
+        Some((id, "sendrecv")) => (id, Some(Direction::SendRecv)),
+        Some((id, "sendonly")) => (id, Some(Direction::SendOnly)),
+        Some((id, "recvonly")) => (id, Some(Direction::RecvOnly)),
+        Some((id, "inactive")) => (id, Some(Direction::Inactive)),
+        Some(_) => return Err(malformed),
+    };
+    Ok(Extension {
+        id: number(Some(id), "extmap")?,
+        direction,
+        uri: words.next().ok_or(malformed)?.to_owned(),
+    })
+}
+
+fn msid(value: &str) -> Result<Msid, SdpProblem> {
+    let mut words = value.split_ascii_whitespace();
+    Ok(Msid {
+        stream: words
+            .next()
+            .ok_or(SdpProblem::Malformed("msid"))?
+            .to_owned(),
+        track: words.next().unwrap_or_default().to_owned(),
+    })
+}
+
+fn ssrc(section: &mut Section, value: &str) -> Result<(), SdpProblem> {
+    let (first, attribute) = value.split_once(' ').unwrap_or((value, ""));
+    let ssrc = Ssrc(number(Some(first), "ssrc")?);
+    let at = match section.ssrcs.iter().position(|line| line.ssrc == ssrc) {
+        Some(at) => at,
+        None => {
+            let line = SsrcLine {
+                ssrc,
+                cname: None,
+                msid: None,
+            };
+            bounded_push(&mut section.ssrcs, line, Section::MAX_SSRCS, Limit::Ssrcs)?;
+            section.ssrcs.len() - 1
+        }
+    };
+    let line = &mut section.ssrcs[at];
+    match attribute.split_once(':') {
+        Some(("cname", name)) if !name.trim().is_empty() => {
+            line.cname = Some(name.trim().to_owned());
+        }
+        Some(("msid", names)) => line.msid = Some(msid(names)?),
+        Some(_) | None => {}
+    }
+    Ok(())
+}
+
+fn ssrc_group(section: &mut Section, value: &str) -> Result<(), SdpProblem> {
+    let mut words = value.split_ascii_whitespace();
+    let kind = match words.next() {
+        Some("FID") => SsrcGroupKind::Fid,
+        Some("SIM") => SsrcGroupKind::Sim,
+        Some(_) => return Ok(()),
+        None => return Err(SdpProblem::Malformed("ssrc-group")),
+    };
+    let mut ssrcs = Vec::new();
+    for word in words {
+        let ssrc = Ssrc(number(Some(word), "ssrc-group")?);
+        bounded_push(&mut ssrcs, ssrc, Section::MAX_SSRCS, Limit::Ssrcs)?;
+    }
+    let group = SsrcGroup { kind, ssrcs };
+    bounded_push(
+        &mut section.ssrc_groups,
+        group,
+        Section::MAX_SSRCS,
+        Limit::Ssrcs,
+    )
+}
+
+fn rid(section: &mut Section, value: &str) -> Result<(), SdpProblem> {
+    let mut words = value.splitn(3, ' ');
+    let rid = rid_name(words.next().unwrap_or_default())?;
+    let direction = match words.next() {
+        Some("send") => RidDirection::Send,
+        Some("recv") => RidDirection::Recv,
+        Some(_) | None => return Err(SdpProblem::Malformed("rid")),
+    };
+    if section.rids.iter().any(|line| line.rid == rid) {
+        return Err(SdpProblem::DuplicateRid);
+    }
+    let line = RidLine {
+        rid,
+        direction,
+        restrictions: words.next().unwrap_or_default().trim().to_owned(),
+    };
+    bounded_push(&mut section.rids, line, Section::MAX_RIDS, Limit::Rids)
+}
+
+fn rid_name(text: &str) -> Result<Rid, SdpProblem> {
+    Rid::new(text.as_bytes()).ok_or(SdpProblem::Malformed("rid"))
+}
+
+fn simulcast(value: &str) -> Result<Simulcast, SdpProblem> {
+    let mut simulcast = Simulcast::default();
+    let mut words = value.split_ascii_whitespace();
+    while let Some(direction) = words.next() {
+        let list = match direction {
+            "send" => &mut simulcast.send,
+            "recv" => &mut simulcast.recv,
+            _ => return Err(SdpProblem::Malformed("simulcast")),
+        };
+        for encoding in words.next().unwrap_or_default().split(';') {
+            let first = encoding.split(',').next().unwrap_or_default();
+            let rid = rid_name(first.strip_prefix('~').unwrap_or(first))?;
+            if list.contains(&rid) {
+                return Err(SdpProblem::DuplicateRid);
+            }
+            bounded_push(list, rid, Section::MAX_RIDS, Limit::Rids)?;
+        }
+    }
+    Ok(simulcast)
+}
+
+fn bundle(mids: &str) -> Result<Vec<Mid>, SdpProblem> {
+    let mut members = Vec::new();
+    for name in mids.split_ascii_whitespace() {
+        bounded_push(
+            &mut members,
+            mid(name)?,
+            Description::MAX_SECTIONS,
+            Limit::Sections,
+        )?;
+    }
+    Ok(members)
+}
+
+fn mid(text: &str) -> Result<Mid, SdpProblem> {
+    Mid::new(text.trim().as_bytes()).ok_or(SdpProblem::Malformed("mid"))
+}
+
+/// Letters, digits, `+` and `/`, as many as RFC 8839 section 5.4 asks for and allows;
+/// `-` and `_` too, because some stacks write them.
+fn ice_word(text: &str, shortest: usize, what: &'static str) -> Result<String, SdpProblem> {
+    let text = text.trim();
+    let legal = |b: u8| b.is_ascii_alphanumeric() || b"+/-_=".contains(&b);
+    let fits = (shortest..=256).contains(&text.len());
+    if !fits || !text.bytes().all(legal) {
+        return Err(SdpProblem::Malformed(what));
+    }
+    Ok(text.to_owned())
+}
+
+fn number<N: std::str::FromStr>(word: Option<&str>, what: &'static str) -> Result<N, SdpProblem> {
+    let digits = word.map(str::trim).filter(|word| !word.starts_with('+'));
+    digits
+        .and_then(|word| word.parse().ok())
+        .ok_or(SdpProblem::Malformed(what))
+}
+
+fn bounded_push<T>(
+    list: &mut Vec<T>,
+    item: T,
+    most: usize,
+    limit: Limit,
+) -> Result<(), SdpProblem> {
+    if list.len() >= most {
+        return Err(SdpProblem::TooMany(limit));
+    }
+    list.push(item);
+    Ok(())
+}
+
+/// Browsers write two.
+const MAX_ICE_OPTIONS: usize = 8;
+/// One certificate hashed several ways, or a few certificates.
+const MAX_FINGERPRINTS: usize = 8;
+/// A track can be in several streams; nobody uses more than one.
+const MAX_MSIDS: usize = 16;
+/// Browsers write five.
+const MAX_FEEDBACK_PER_CODEC: usize = 16;
+
+/// Why a text is no description, and where.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("line {line}: {problem}")]
+pub struct SdpError {
+    /// Counted from 1; 0 is the text as a whole.
+    pub line: usize,
+    /// What is wrong with it.
+    pub problem: SdpProblem,
+}
+
+/// What is wrong with a line.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum SdpProblem {
+    /// The text does not start with `v=0`.
+    #[error("a description starts with v=0")]
+    Version,
+    /// Not a letter, `=` and a value.
+    #[error("a line is a letter, '=' and a value")]
+    Form,
+    /// NUL, a carriage return alone, or another control character.
+    #[error("a control character does not belong in a line")]
+    ControlCharacter,
+    /// More than we read.
+    #[error("too many or too long: {0}")]
+    TooMany(Limit),
+    /// A line we act on does not have its form.
+    #[error("malformed {0}")]
+    Malformed(&'static str),
+    /// A fingerprint does not have its form.
+    #[error(transparent)]
+    Fingerprint(#[from] FingerprintError),
+    /// Two encodings of a section have the same name.
+    #[error("two encodings have the same rid")]
+    DuplicateRid,
+}
+
+impl SdpProblem {
+    fn at(self, line: usize) -> SdpError {
+        SdpError {
+            line,
+            problem: self,
+        }
+    }
+}
+
+/// What there is too much of.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Limit {
+    /// The whole text.
+    Bytes,
+    /// One line.
+    LineBytes,
+    /// M-lines.
+    Sections,
+    /// Codecs of a section, or their parameters and feedback.
+    Codecs,
+    /// Header extensions of a section.
+    Extensions,
+    /// Sources of a section, or their groups.
+    Ssrcs,
+    /// Encodings of a section.
+    Rids,
+    /// Candidates of a section.
+    Candidates,
+    /// Fingerprints in one place.
+    Fingerprints,
+    /// Stream names of a section.
+    Msids,
+}
+
+impl std::fmt::Display for Limit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Bytes => "bytes",
+            Self::LineBytes => "bytes in a line",
+            Self::Sections => "m-lines",
+            Self::Codecs => "codecs",
+            Self::Extensions => "header extensions",
+            Self::Ssrcs => "sources",
+            Self::Rids => "rids",
+            Self::Candidates => "candidates",
+            Self::Fingerprints => "fingerprints",
+            Self::Msids => "msids",
+        })
+    }
+}

@@ -1,0 +1,258 @@
+//! The codecs of an m-line that we carry, and how we describe them.
+//!
+//! H.264 is carried with packetization-mode 1 and up to Main profile: what every
+//! browser can decode (RFC 7742 section 6.2 asks for Constrained Baseline only).
+
+use media::{Codec, MediaKind, PayloadType};
+
+use super::sender::{Channels, SendingCodec};
+use crate::sdp::{CodecLine, Section};
+
+/// A codec of an m-line that we carry.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Carried {
+    pub(super) codec: Codec,
+    pub(super) line: CodecLine,
+    /// Its repairs (RFC 4588).
+    pub(super) rtx: Option<CodecLine>,
+}
+
+impl Carried {
+    pub(super) fn sending(&self) -> SendingCodec {
+        SendingCodec {
+            codec: self.codec,
+            payload_type: PayloadType(self.line.payload_type),
+            rtx: self.rtx.as_ref().map(|rtx| PayloadType(rtx.payload_type)),
+        }
+    }
+}
+
+/// What we carry of a section, in its order; of H.264 the most decodable profile first.
+pub(super) fn carried(section: &Section, kind: MediaKind) -> Vec<Carried> {
+    let lines = || section.codecs.iter().filter(|line| is_usable(line));
+    let mut carried: Vec<Carried> = lines()
+        .filter_map(|line| {
+            let codec = codec_of(line).filter(|codec| codec.kind() == kind)?;
+            let rtx = lines().find(|other| repairs(other) == Some(line.payload_type));
+            Some(Carried {
+                codec,
+                line: line.clone(),
+                rtx: rtx.cloned(),
+            })
+        })
+        .collect();
+    let opus = carried.iter().find(|each| each.codec == Codec::Opus);
+    let opus = opus.map(|each| each.line.payload_type);
+    carried.retain(|each| each.codec != Codec::Red || wraps(&each.line, opus));
+    order_h264(&mut carried);
+    carried
+}
+
+/// Profiles trade places among themselves only: codecs keep the client's order.
+fn order_h264(carried: &mut [Carried]) {
+    let places: Vec<usize> = (0..carried.len())
+        .filter(|at| carried[*at].codec == Codec::H264)
+        .collect();
+    let mut profiles: Vec<Carried> = places.iter().map(|at| carried[*at].clone()).collect();
+    profiles.sort_by_key(|each| h264_rank(&each.line));
+    for (at, profile) in places.into_iter().zip(profiles) {
+        carried[at] = profile;
+    }
+}
+
+fn codec_of(line: &CodecLine) -> Option<Codec> {
+    let codec = Codec::ALL
+        .into_iter()
+        .find(|codec| codec.rtpmap_name().eq_ignore_ascii_case(&line.name))?;
+    if codec.clock_rate() != line.clock_rate {
+        return None;
+    }
+    let stereo = line.channels == Some(2);
+    let carried = match codec {
+        Codec::Opus | Codec::Red => stereo,
+        Codec::Vp8 => true,
+        Codec::H264 => h264_rank(line).is_some(),
+    };
+    carried.then_some(codec)
+}
+
+/// With RTP and RTCP on one transport, these numbers look like RTCP (RFC 5761 section 4).
+fn is_usable(line: &CodecLine) -> bool {
+    !(64..=95).contains(&line.payload_type)
+}
+
+/// The payload type a repair format repairs.
+fn repairs(line: &CodecLine) -> Option<u8> {
+    if !line.name.eq_ignore_ascii_case("rtx") {
+        return None;
+    }
+    line.parameter("apt")?.parse().ok()
+}
+
+/// Whether every block of this RED format is Opus (RFC 2198 section 5).
+fn wraps(line: &CodecLine, opus: Option<u8>) -> bool {
+    let Some(opus) = opus else { return false };
+    line.fmtp
+        .split('/')
+        .all(|block| block.trim().parse() == Ok(opus))
+}
+
+/// 0 is the most decodable; `None` for what we do not carry.
+fn h264_rank(line: &CodecLine) -> Option<u8> {
+    if line.parameter("packetization-mode") != Some("1") {
+        return None;
+    }
+    // RFC 6184 section 8.1: Baseline where nothing is written.
+    let level = line.parameter("profile-level-id").unwrap_or("42000a");
+    let number = u32::from_str_radix(level, 16).ok()?;
+    let constraints = number >> 8 & 0xff;
+    match number >> 16 {
+        0x42 if constraints & 0x40 != 0 => Some(0),
+        0x42 => Some(1),
+        0x4d => Some(2),
+        _ => None,
+    }
+}
+
+/// Moves `codec` before the others.
+pub(super) fn put_first(carried: &mut [Carried], codec: Codec) {
+    carried.sort_by_key(|each| each.codec != codec);
+}
+
+/// Whether a client that offers `carried` can play a sender of `codec`. RED can be
+/// unwrapped and Opus wrapped on the way, so either will do for sound.
+pub(super) fn can_play(carried: &[Carried], codec: Codec) -> bool {
+    carried.iter().any(|each| suits(each.codec, codec))
+}
+
+/// What of `carried` a sender of `codec` is sent in, its own codec first.
+pub(super) fn for_sender(carried: &[Carried], codec: Codec) -> Vec<Carried> {
+    let mut chosen: Vec<Carried> = Vec::new();
+    for each in carried.iter().filter(|each| suits(each.codec, codec)) {
+        if chosen.iter().all(|other| other.codec != each.codec) {
+            chosen.push(each.clone());
+        }
+    }
+    put_first(&mut chosen, codec);
+    chosen
+}
+
+fn suits(one: Codec, other: Codec) -> bool {
+    one == other || (one.kind(), other.kind()) == (MediaKind::Audio, MediaKind::Audio)
+}
+
+/// The lines of one codec and its repairs, with feedback cut down to `feedback`.
+pub(super) fn lines(carried: &Carried, fmtp: String, feedback: &[&str]) -> Vec<CodecLine> {
+    let mut line = carried.line.clone();
+    line.fmtp = fmtp;
+    line.feedback
+        .retain(|offered| feedback.contains(&offered.as_str()));
+    let mut lines = vec![line];
+    if let Some(rtx) = &carried.rtx {
+        let mut rtx = rtx.clone();
+        rtx.feedback.clear();
+        lines.push(rtx);
+    }
+    lines
+}
+
+/// Feedback about streams we receive.
+pub(super) fn receiving_feedback(kind: MediaKind) -> &'static [&'static str] {
+    match kind {
+        MediaKind::Audio => &["transport-cc", "nack"],
+        MediaKind::Video => &["transport-cc", "ccm fir", "nack", "nack pli"],
+    }
+}
+
+/// Feedback about streams we send. RED repeats itself and needs no NACK.
+pub(super) fn sending_feedback(codec: Codec) -> &'static [&'static str] {
+    match codec {
+        Codec::Opus => &["nack"],
+        Codec::Red => &[],
+        Codec::Vp8 | Codec::H264 => &["ccm fir", "nack", "nack pli"],
+    }
+}
+
+/// Whether a publisher's Opus encoder may pause in silence.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Dtx {
+    /// It may.
+    #[default]
+    On,
+    /// It sends on.
+    Off,
+}
+
+/// How we want Opus encoded (RFC 7587 section 6.1), stereo as the client offers it.
+pub(super) fn opus_wish(offered: &CodecLine, dtx: Dtx) -> String {
+    let mut wish = String::from(OPUS);
+    if dtx == Dtx::On {
+        wish.push_str(";usedtx=1");
+    }
+    if ["stereo", "sprop-stereo"]
+        .map(|key| offered.parameter(key))
+        .contains(&Some("1"))
+    {
+        // Music in two channels deserves the codec's highest rate.
+        wish.push_str(";stereo=1;maxaveragebitrate=510000");
+    }
+    wish
+}
+
+const OPUS: &str = "minptime=10;useinbandfec=1";
+
+/// Our own codec lines for a sender of `codec`, that codec first.
+pub(super) fn our_lines(codec: Codec, channels: Channels) -> Vec<CodecLine> {
+    let opus = CodecLine {
+        payload_type: 111,
+        name: "opus".into(),
+        clock_rate: 48_000,
+        channels: Some(2),
+        fmtp: match channels {
+            Channels::Mono => OPUS.into(),
+            Channels::Stereo => format!("{OPUS};sprop-stereo=1"),
+        },
+        // A client that takes RED asks for no repeats.
+        feedback: owned(sending_feedback(codec)),
+    };
+    let red = CodecLine {
+        payload_type: 63,
+        name: "red".into(),
+        fmtp: "111/111".into(),
+        feedback: Vec::new(),
+        ..opus.clone()
+    };
+    match codec {
+        Codec::Opus => vec![opus, red],
+        Codec::Red => vec![red, opus],
+        Codec::Vp8 => our_video(codec, 96, String::new()),
+        Codec::H264 => our_video(
+            codec,
+            102,
+            "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f".into(),
+        ),
+    }
+}
+
+fn our_video(codec: Codec, payload_type: u8, fmtp: String) -> Vec<CodecLine> {
+    let line = CodecLine {
+        payload_type,
+        name: codec.rtpmap_name().into(),
+        clock_rate: codec.clock_rate(),
+        channels: None,
+        fmtp,
+        feedback: owned(sending_feedback(codec)),
+    };
+    let rtx = CodecLine {
+        payload_type: payload_type + 1,
+        name: "rtx".into(),
+        fmtp: format!("apt={payload_type}"),
+        feedback: Vec::new(),
+        ..line.clone()
+    };
+    vec![line, rtx]
+}
+
+fn owned(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
+}

@@ -1,0 +1,164 @@
+//! The RTP header extensions we read and write (RFC 8285), and their numbers.
+
+use super::error::NegotiationError;
+use crate::sdp::{Direction, Extension, Section};
+
+/// The number of each extension; 0 where it is not negotiated. In a bundle a number
+/// means the same in every m-line (RFC 9143 section 9.1).
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct ExtensionIds {
+    /// Name of the m-line (RFC 9143 section 15).
+    pub(crate) mid: u8,
+    /// Name of the encoding (RFC 8852).
+    pub(crate) rid: u8,
+    /// Name of the encoding a repair belongs to (RFC 8852).
+    pub(crate) repaired_rid: u8,
+    /// Loudness (RFC 6464).
+    pub(crate) audio_level: u8,
+    /// Number on the transport, for its feedback.
+    pub(crate) twcc: u8,
+}
+
+/// Which extensions belong in a section.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Wanted {
+    /// All that we read.
+    Receiving,
+    /// All that we write.
+    Sending,
+}
+
+impl ExtensionIds {
+    /// Takes the numbers of one more section; they must fit those taken so far.
+    pub(super) fn merge(&mut self, section: &Section) -> Result<(), NegotiationError> {
+        for extension in &section.extensions {
+            let (Some(kind), Some(id)) = (Kind::of(extension), usable_id(extension)) else {
+                continue;
+            };
+            let mut others = Kind::ALL.into_iter().filter(|other| *other != kind);
+            if others.any(|other| self.id(other) == id) {
+                return Err(NegotiationError::ExtensionConflict(extension.id));
+            }
+            let known = self.id_mut(kind);
+            if *known == 0 {
+                *known = id;
+            }
+        }
+        Ok(())
+    }
+
+    /// The lines of a section to echo, mirrored. What has another number than in the
+    /// sections before it is left out.
+    pub(super) fn echo(&self, offered: &[Extension], wanted: Wanted) -> Vec<Extension> {
+        let keep = |extension: &&Extension| {
+            let kind = Kind::of(extension).filter(|kind| kind.belongs(wanted));
+            kind.is_some_and(|kind| usable_id(extension) == Some(self.id(kind)))
+        };
+        let kept = offered.iter().filter(keep);
+        kept.map(|extension| Extension {
+            direction: extension.direction.map(mirrored),
+            ..extension.clone()
+        })
+        .collect()
+    }
+
+    fn id(&self, kind: Kind) -> u8 {
+        match kind {
+            Kind::Mid => self.mid,
+            Kind::Rid => self.rid,
+            Kind::RepairedRid => self.repaired_rid,
+            Kind::AudioLevel => self.audio_level,
+            Kind::Twcc => self.twcc,
+        }
+    }
+
+    fn id_mut(&mut self, kind: Kind) -> &mut u8 {
+        match kind {
+            Kind::Mid => &mut self.mid,
+            Kind::Rid => &mut self.rid,
+            Kind::RepairedRid => &mut self.repaired_rid,
+            Kind::AudioLevel => &mut self.audio_level,
+            Kind::Twcc => &mut self.twcc,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Kind {
+    Mid,
+    Rid,
+    RepairedRid,
+    AudioLevel,
+    Twcc,
+}
+
+impl Kind {
+    const ALL: [Self; 5] = [
+        Self::Mid,
+        Self::Rid,
+        Self::RepairedRid,
+        Self::AudioLevel,
+        Self::Twcc,
+    ];
+
+    fn uri(self) -> &'static str {
+        match self {
+            Self::Mid => "urn:ietf:params:rtp-hdrext:sdes:mid",
+            Self::Rid => "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id",
+            Self::RepairedRid => "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id",
+            Self::AudioLevel => "urn:ietf:params:rtp-hdrext:ssrc-audio-level",
+            Self::Twcc => {
+                "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
+            }
+        }
+    }
+
+    fn of(extension: &Extension) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|kind| kind.uri() == extension.uri)
+    }
+
+    fn belongs(self, wanted: Wanted) -> bool {
+        match wanted {
+            Wanted::Receiving => true,
+            Wanted::Sending => self == Self::Mid,
+        }
+    }
+}
+
+/// The `extmap` lines of a section of our own offers.
+pub(super) fn our_extensions() -> Vec<Extension> {
+    vec![Extension {
+        id: u16::from(OUR_MID),
+        direction: None,
+        uri: Kind::Mid.uri().into(),
+    }]
+}
+
+/// The number of the m-line's name in our own offers.
+const OUR_MID: u8 = 4;
+
+/// The number the `mid` extension has in a section, if it can be written.
+pub(super) fn mid_id(extensions: &[Extension]) -> Option<u8> {
+    let mid = extensions
+        .iter()
+        .find(|extension| Kind::of(extension) == Some(Kind::Mid))?;
+    usable_id(mid)
+}
+
+/// 0 is padding, 15 and what needs more than a byte cannot be written (RFC 8285
+/// section 4.2), and an inactive extension is not sent.
+fn usable_id(extension: &Extension) -> Option<u8> {
+    let id = u8::try_from(extension.id).ok()?;
+    let usable = !matches!(id, 0 | 15) && extension.direction != Some(Direction::Inactive);
+    usable.then_some(id)
+}
+
+fn mirrored(direction: Direction) -> Direction {
+    match direction {
+        Direction::SendRecv | Direction::Inactive => direction,
+        Direction::SendOnly => Direction::RecvOnly,
+        Direction::RecvOnly => Direction::SendOnly,
+    }
+}

@@ -1,0 +1,268 @@
+//! We make the offers.
+
+use media::Codec::{H264, Opus, Red, Vp8};
+use media::{PayloadType, Ssrc};
+
+use super::*;
+use crate::sdp::{Direction, SetupRole};
+use crate::sections::{DtlsRole, NegotiationError};
+
+const SUBSCRIBE: &str = include_str!("../../../tests/fixtures/chromium_subscribe_answer.sdp");
+
+fn offering() -> Sections {
+    Sections::new(Negotiator::Local)
+}
+
+fn make_offer(sections: &mut Sections) -> Description {
+    with_local(|local| sections.offer(local)).unwrap()
+}
+
+/// What a client that takes everything answers.
+fn agree(offer: &Description) -> Description {
+    let mut answer = offer.clone();
+    answer.kind = SdpKind::Answer;
+    answer.ice_lite = false;
+    for section in &mut answer.sections {
+        section.transport.ufrag = Some("theirs".into());
+        section.transport.pwd = Some("theirpasswordtheirpassword".into());
+        section.transport.fingerprints = vec![Fingerprint::sha256([1; 32])];
+        section.transport.setup = Some(SetupRole::Active);
+        section.candidates.clear();
+        if section.direction == Direction::SendOnly {
+            section.direction = Direction::RecvOnly;
+        }
+        section.msids.clear();
+        section.ssrcs.clear();
+        section.ssrc_groups.clear();
+    }
+    Description::parse(SdpKind::Answer, &answer.print()).unwrap()
+}
+
+fn negotiate(sections: &mut Sections) -> Description {
+    let offer = make_offer(sections);
+    sections.apply_answer(&agree(&offer)).unwrap();
+    offer
+}
+
+#[test]
+fn data_channels_are_offered_without_any_sender() {
+    let mut sections = offering();
+    assert!(sections.needs_offer());
+    let offer = negotiate(&mut sections);
+    assert_eq!(summary(&offer), ["application sendrecv"]);
+    assert!(!sections.needs_offer());
+    let remote = sections.remote().unwrap();
+    assert_eq!(remote.role, DtlsRole::Server);
+    assert_eq!(remote.data.unwrap().sctp_port, 5_000);
+    assert_eq!(offer.sections[0].transport.setup, Some(SetupRole::ActPass));
+}
+
+#[test]
+fn what_chromium_answers_is_taken() {
+    let mut sections = offering();
+    let ids = [Opus, Vp8, Red, H264, Opus]
+        .into_iter()
+        .zip(1..)
+        .map(|(codec, number)| sections.add_sender(sender(codec, number)))
+        .collect::<Vec<_>>();
+    let offer = make_offer(&mut sections);
+    assert_eq!(
+        summary(&offer),
+        [
+            "application sendrecv",
+            "audio sendonly 111 63",
+            "video sendonly 96 97",
+            "audio sendonly 63 111",
+            "video sendonly 102 103",
+            "audio sendonly 111 63",
+        ]
+    );
+    let text = offer.print();
+    for line in [
+        "a=rtcp-fb:111 nack\r\n",
+        "profile-level-id=42e01f\r\n",
+        "a=extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid\r\n",
+        "a=msid:PA_a|TR_2 TR_2\r\n",
+        "a=ssrc-group:FID 1002 2002\r\n",
+    ] {
+        assert!(text.contains(line), "{line} in\n{text}");
+    }
+    let answer = Description::parse(SdpKind::Answer, SUBSCRIBE).unwrap();
+    sections.apply_answer(&answer).unwrap();
+    assert_eq!(
+        events(&mut sections),
+        [
+            ready(ids[0], &[Opus, Red]),
+            ready(ids[1], &[Vp8]),
+            ready(ids[2], &[Red, Opus]),
+            ready(ids[3], &[H264]),
+            ready(ids[4], &[Opus, Red]),
+        ]
+    );
+    let sending = sections.sending(ids[3]).unwrap();
+    assert_eq!(sending.codecs[0].payload_type, PayloadType(102));
+    assert_eq!(sending.rtx_ssrc, Some(Ssrc(2_004)));
+    assert_eq!(sending.mid_extension, Some(4));
+    assert_eq!(
+        sections.apply_answer(&answer),
+        Err(NegotiationError::NoOffer)
+    );
+}
+
+#[test]
+fn a_removed_sender_leaves_its_section_to_the_next() {
+    let mut sections = offering();
+    let one = sections.add_sender(sender(Vp8, 1));
+    negotiate(&mut sections);
+    sections.remove_sender(one);
+    assert!(sections.needs_offer());
+    let offer = negotiate(&mut sections);
+    assert_eq!(offer.sections[1].direction, Direction::Inactive);
+    assert!(offer.sections[1].msids.is_empty());
+    let two = sections.add_sender(sender(H264, 2));
+    let offer = negotiate(&mut sections);
+    assert_eq!(offer.sections.len(), 2);
+    assert_eq!(offer.sections[1].ssrcs[0].ssrc, Ssrc(1_002));
+    assert_eq!(sections.placements(), [(mid("1"), two)]);
+}
+
+#[test]
+fn sections_do_not_pile_up() {
+    let mut sections = offering();
+    for round in 0..300 {
+        let audio = sections.add_sender(sender(Opus, 2 * round));
+        let video = sections.add_sender(sender(Vp8, 2 * round + 1));
+        let offer = negotiate(&mut sections);
+        assert_eq!(offer.sections.len(), 3, "round {round}");
+        sections.remove_sender(audio);
+        sections.remove_sender(video);
+        if round % 3 == 0 {
+            negotiate(&mut sections);
+        }
+    }
+    assert_eq!(events(&mut sections), [], "nobody is told of the gone");
+    assert_eq!(sections.placements(), []);
+}
+
+#[test]
+fn hundreds_of_senders_are_offered() {
+    let mut sections = offering();
+    for number in 0..300 {
+        sections.add_sender(sender([Opus, Vp8][number as usize % 2], number));
+    }
+    assert_eq!(negotiate(&mut sections).sections.len(), 301);
+    assert_eq!(events(&mut sections).len(), 300);
+}
+
+#[test]
+fn there_is_an_end_to_sections() {
+    let mut sections = offering();
+    for number in 0..Description::MAX_SECTIONS as u32 {
+        sections.add_sender(sender(Opus, number));
+    }
+    let offer = make_offer(&mut sections);
+    assert_eq!(offer.sections.len(), Description::MAX_SECTIONS);
+    let last = SenderId(Description::MAX_SECTIONS as u32 - 1);
+    let rejected = SectionsEvent::SenderRejected { sender: last };
+    assert_eq!(events(&mut sections), [rejected]);
+}
+
+#[test]
+fn what_the_client_does_not_take_is_refused() {
+    let refuse = |change: &dyn Fn(&mut Section)| {
+        let mut sections = offering();
+        let id = sections.add_sender(sender(H264, 1));
+        let mut answer = agree(&make_offer(&mut sections));
+        change(&mut answer.sections[1]);
+        sections.apply_answer(&answer).unwrap();
+        assert_eq!(
+            events(&mut sections),
+            [SectionsEvent::SenderRejected { sender: id }]
+        );
+        assert_eq!(sections.placements(), []);
+        assert_eq!(sections.sending(id), None);
+        let next = sections.add_sender(sender(Vp8, 2));
+        sections.remove_sender(id);
+        let offer = negotiate(&mut sections);
+        assert_eq!(offer.sections.len(), 2);
+        assert_eq!(events(&mut sections), [ready(next, &[Vp8])]);
+        offer.sections[1].mid
+    };
+    let inactive = refuse(&|section| section.direction = Direction::Inactive);
+    assert_eq!(inactive, Some(mid("1")));
+    let other_codec = refuse(&|section| section.codecs[0].name = "AV1".into());
+    assert_eq!(other_codec, Some(mid("1")));
+    // A refused m-line comes back under a new name.
+    let rejected = refuse(&|section| section.port = 0);
+    assert_eq!(rejected, Some(mid("2")));
+}
+
+#[test]
+fn an_answer_that_crosses_a_removal_does_no_harm() {
+    let mut sections = offering();
+    let one = sections.add_sender(sender(Vp8, 1));
+    let offer = make_offer(&mut sections);
+    sections.remove_sender(one);
+    let two = sections.add_sender(sender(Vp8, 2));
+    sections.apply_answer(&agree(&offer)).unwrap();
+    assert_eq!(events(&mut sections), []);
+    assert!(sections.needs_offer());
+    negotiate(&mut sections);
+    assert_eq!(events(&mut sections), [ready(two, &[Vp8])]);
+    assert_eq!(sections.placements(), [(mid("1"), two)]);
+}
+
+#[test]
+fn answers_that_do_not_match_are_refused() {
+    let mut sections = offering();
+    sections.add_sender(sender(Vp8, 1));
+    let good = agree(&make_offer(&mut sections));
+    let changed = |change: &dyn Fn(&mut Description)| {
+        let mut answer = good.clone();
+        change(&mut answer);
+        answer
+    };
+    for (answer, expected) in [
+        (
+            changed(&|answer| drop(answer.sections.pop())),
+            NegotiationError::SectionCount {
+                expected: 2,
+                found: 1,
+            },
+        ),
+        (
+            changed(&|answer| answer.sections[1].mid = Some(mid("x"))),
+            NegotiationError::SectionChanged(1),
+        ),
+        (
+            changed(&|answer| answer.sections[0].transport.setup = Some(SetupRole::ActPass)),
+            NegotiationError::SetupRole,
+        ),
+        (
+            changed(&|answer| answer.sections[0].transport.fingerprints.clear()),
+            NegotiationError::MissingFingerprint,
+        ),
+        (
+            changed(&|answer| answer.kind = SdpKind::Offer),
+            NegotiationError::WrongSide,
+        ),
+    ] {
+        assert_eq!(sections.apply_answer(&answer), Err(expected));
+    }
+    sections.apply_answer(&good).unwrap();
+    assert_eq!(events(&mut sections).len(), 1);
+}
+
+#[test]
+fn stereo_is_offered_where_it_is_sent() {
+    let mut sections = offering();
+    sections.add_sender(Sender {
+        channels: Channels::Stereo,
+        ..sender(Opus, 1)
+    });
+    let offer = make_offer(&mut sections);
+    assert_eq!(
+        offer.sections[1].codecs[0].fmtp,
+        "minptime=10;useinbandfec=1;sprop-stereo=1"
+    );
+}
