@@ -1,2 +1,29 @@
 //! One client connection, sans-IO: ICE, DTLS, SRTP, SCTP and SDP; bytes in, packets out
 //! and back. Sockets and the clock are left to the shell, rooms to `sfu`.
+
+mod drops;
+mod dtls;
+mod ice;
+mod identity;
+mod rtcp;
+mod rtp;
+mod rtx;
+mod sctp;
+pub mod sdp;
+mod sections;
+mod srtp;
+#[cfg(test)]
+mod testing;
+mod transport;
+mod twcc;
+pub mod wire;
+
+pub use drops::{DropReason, Drops};
+pub use ice::{IceCredentials, stun_ufrag};
+pub use identity::{Identity, IdentityError};
+pub use sctp::{Channel, DataRefused};
+pub use sections::{
+    Channels, Dtx, NegotiationError, Negotiator, Offered, Sender, SenderId, Unplaced,
+};
+pub use srtp::SealError;
+pub use transport::{Event, FailReason, Incoming, Output, Setup, Transport};

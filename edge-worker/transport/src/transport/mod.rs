@@ -1,0 +1,358 @@
+//! One client connection put together: which datagram goes to which protocol, in which
+//! order they come up, and what is due when.
+//!
+//! First ICE tells which addresses are the client's, then DTLS agrees on keys, then
+//! media and data flow. Nothing gets to a protocol before the one in front of it passed.
+
+mod negotiate;
+mod receive;
+mod send;
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use media::{Codec, Mid, Packet, Rtcp, Ssrc};
+use rustc_hash::FxHashMap;
+
+use crate::drops::{DropReason, Drops};
+use crate::dtls::{Dtls, DtlsFailure};
+use crate::ice::{Ice, IceCredentials};
+use crate::identity::Identity;
+use crate::rtx::Repairs;
+use crate::sctp::{Channel, DataChannels, DataRefused, Opens};
+use crate::sections::{Negotiator, Sections, SectionsEvent, SenderId};
+use crate::srtp::{Opener, Sealer};
+use crate::twcc::ArrivalLog;
+
+/// What a transport is made of.
+#[derive(Debug)]
+pub struct Setup {
+    /// The node's certificate.
+    pub identity: Arc<Identity>,
+    /// Ours, random, for this transport alone.
+    pub ice: IceCredentials,
+    /// Where we are reached over UDP, best first.
+    pub candidates: Vec<SocketAddr>,
+    /// Who makes the offers.
+    pub negotiator: Negotiator,
+}
+
+/// What a transport asks for or tells.
+#[derive(Debug)]
+pub enum Output {
+    /// Send a datagram.
+    Transmit {
+        /// Where to.
+        to: SocketAddr,
+        /// What.
+        bytes: Vec<u8>,
+    },
+    /// Something happened.
+    Event(Event),
+}
+
+/// What happens on a transport.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// Media and data can flow.
+    Connected,
+    /// It is over.
+    Failed(FailReason),
+    /// The client moved to another address; packets follow it.
+    AddressChanged,
+    /// The client takes a sender's packets. Told again when the codecs change.
+    SenderReady {
+        /// Whose.
+        sender: SenderId,
+        /// In these, best first; at least one.
+        codecs: Vec<Codec>,
+    },
+    /// The client cannot play a sender.
+    SenderRejected {
+        /// Which.
+        sender: SenderId,
+    },
+    /// Messages can flow on a channel.
+    ChannelOpen(Channel),
+    /// A message arrived.
+    Data {
+        /// On which channel.
+        channel: Channel,
+        /// The message.
+        payload: Bytes,
+    },
+    /// What the client says of what it receives.
+    Feedback {
+        /// Of which sender; `None` of the transport as a whole.
+        sender: Option<SenderId>,
+        /// What.
+        rtcp: Rtcp,
+    },
+    /// What the client says of what it sends.
+    Report {
+        /// In which m-line.
+        mid: Mid,
+        /// What.
+        rtcp: Rtcp,
+    },
+}
+
+/// Why a transport is over.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum FailReason {
+    /// The client has not checked the path for 30 s (RFC 7675).
+    ConsentExpired,
+    /// DTLS did not come up in time.
+    HandshakeTimeout,
+    /// The client ended DTLS with an alert.
+    HandshakeRefused,
+    /// The client's certificate is not the one its description names.
+    WrongCertificate,
+    /// The client said goodbye.
+    ClosedByClient,
+    /// The crypto beneath failed us.
+    Crypto,
+}
+
+impl From<DtlsFailure> for FailReason {
+    fn from(failure: DtlsFailure) -> Self {
+        match failure {
+            DtlsFailure::Fingerprint => Self::WrongCertificate,
+            DtlsFailure::Alert => Self::HandshakeRefused,
+            DtlsFailure::Timeout => Self::HandshakeTimeout,
+            DtlsFailure::Setup => Self::Crypto,
+        }
+    }
+}
+
+/// One packet of a track, and the m-line it came in.
+#[derive(Clone, Copy, Debug)]
+pub struct Incoming<'a> {
+    /// The m-line.
+    pub mid: Mid,
+    /// The packet.
+    pub packet: Packet<'a>,
+}
+
+/// One client connection. After each call that changes something,
+/// [`poll`](Self::poll) until there is nothing more.
+#[derive(Debug)]
+pub struct Transport {
+    identity: Arc<Identity>,
+    credentials: IceCredentials,
+    candidates: Vec<SocketAddr>,
+    sections: Sections,
+    ice: Ice,
+    dtls: Option<Dtls>,
+    keys: Option<Box<Keys>>,
+    data: DataChannels,
+    arrivals: ArrivalLog,
+    /// A stream of the client's, for feedback about all of them has to name one.
+    heard: Ssrc,
+    /// The m-lines of the client's streams, for its reports.
+    heard_in: FxHashMap<Ssrc, Mid>,
+    outbound: FxHashMap<SenderId, Outbound>,
+    /// Whom feedback about a stream of ours is for.
+    senders: FxHashMap<Ssrc, SenderId>,
+    rtcp: Vec<Rtcp>,
+    transmits: VecDeque<(SocketAddr, Vec<u8>)>,
+    events: VecDeque<Event>,
+    drops: Drops,
+    life: Life,
+}
+
+/// Media in both directions.
+#[derive(Debug)]
+struct Keys {
+    sealer: Sealer,
+    opener: Opener,
+}
+
+/// What a sender needs besides what was negotiated.
+#[derive(Debug)]
+struct Outbound {
+    ssrc: Ssrc,
+    rtx: Ssrc,
+    cname: String,
+    repairs: Repairs,
+    /// Whether the client has reported on the stream, so that it knows its m-line.
+    placed: Placed,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Placed {
+    Known,
+    Unknown,
+}
+
+/// How far the transport has come.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Life {
+    Connecting,
+    Connected,
+    Over,
+}
+
+impl Transport {
+    /// How much RTCP may wait for the next poll.
+    const MAX_RTCP: usize = 1024;
+    /// Our name in RTCP where no sender of ours is meant.
+    const REPORTER: Ssrc = Ssrc(1);
+
+    /// A transport nobody has been told of yet.
+    pub fn new(now: Instant, setup: Setup) -> Self {
+        let Setup {
+            identity,
+            ice,
+            candidates,
+            negotiator,
+        } = setup;
+        let opens = match negotiator {
+            Negotiator::Local => Opens::Us,
+            Negotiator::Remote => Opens::Client,
+        };
+        Self {
+            ice: Ice::new(ice.clone(), Arc::clone(identity.crypto())),
+            identity,
+            credentials: ice,
+            candidates,
+            sections: Sections::new(negotiator),
+            dtls: None,
+            keys: None,
+            data: DataChannels::new(opens),
+            arrivals: ArrivalLog::new(now),
+            heard: Ssrc(0),
+            heard_in: FxHashMap::default(),
+            outbound: FxHashMap::default(),
+            senders: FxHashMap::default(),
+            rtcp: Vec::new(),
+            transmits: VecDeque::new(),
+            events: VecDeque::new(),
+            drops: Drops::default(),
+            life: Life::Connecting,
+        }
+    }
+
+    /// Queues one report or request; everything queued goes into the next poll's
+    /// compounds.
+    pub fn send_rtcp(&mut self, rtcp: Rtcp) {
+        if self.rtcp.len() < Self::MAX_RTCP {
+            self.rtcp.push(rtcp);
+        } else {
+            self.drops.count(DropReason::RtcpFull);
+        }
+    }
+
+    /// Takes a message for sending; it waits, within bounds, for its channel to open.
+    pub fn send_data(&mut self, channel: &Channel, payload: Bytes) -> Result<(), DataRefused> {
+        if self.life == Life::Over {
+            return Err(DataRefused::NoChannel);
+        }
+        self.data.send(channel, payload)
+    }
+
+    /// What is to be done next; `None` until something happens again.
+    pub fn poll(&mut self, now: Instant) -> Option<Output> {
+        self.pump(now);
+        if let Some((to, bytes)) = self.transmits.pop_front() {
+            return Some(Output::Transmit { to, bytes });
+        }
+        self.next_event().map(Output::Event)
+    }
+
+    fn next_event(&mut self) -> Option<Event> {
+        if let Some(event) = self.events.pop_front() {
+            return Some(event);
+        }
+        if self.life != Life::Connected {
+            // A sender is ready when packets can flow.
+            return None;
+        }
+        loop {
+            return Some(match self.sections.poll_event()? {
+                SectionsEvent::SenderReady { sender, codecs } => {
+                    Event::SenderReady { sender, codecs }
+                }
+                SectionsEvent::SenderRejected { sender } => Event::SenderRejected { sender },
+                // ICE notices by itself: the checks carry the new name.
+                SectionsEvent::RemoteRestarted => continue,
+            });
+        }
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is due.
+    pub fn deadline(&self) -> Option<Instant> {
+        if self.life == Life::Over {
+            return None;
+        }
+        let dtls = self.dtls.as_ref().and_then(Dtls::deadline);
+        let feedback = self.keys.as_ref().and_then(|_| self.arrivals.deadline());
+        [
+            dtls,
+            feedback,
+            self.data.deadline(),
+            self.ice.consent_until(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// Does what is due.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        if self.life == Life::Over {
+            return;
+        }
+        if self.ice.consent_until().is_some_and(|at| at <= now) {
+            self.fail(FailReason::ConsentExpired);
+            return;
+        }
+        if let Some(dtls) = &mut self.dtls
+            && dtls.deadline().is_some_and(|at| at <= now)
+            && let Err(failure) = dtls.handle_timeout(now)
+        {
+            self.fail(failure.into());
+            return;
+        }
+        if self.data.deadline().is_some_and(|at| at <= now) {
+            self.data.handle_timeout(now, &mut self.drops);
+        }
+    }
+
+    fn fail(&mut self, reason: FailReason) {
+        if self.life != Life::Over {
+            self.life = Life::Over;
+            self.events.push_back(Event::Failed(reason));
+        }
+    }
+
+    /// Whether the client has proven that `address` is its own.
+    pub fn is_validated(&self, address: SocketAddr) -> bool {
+        self.ice.is_validated(address)
+    }
+
+    /// Whether media and data flow.
+    pub fn is_connected(&self) -> bool {
+        self.life == Life::Connected
+    }
+
+    /// What was refused so far.
+    pub fn drops(&self) -> &Drops {
+        &self.drops
+    }
+
+    /// Says goodbye to the client; nothing is received or sent afterwards.
+    pub fn close(&mut self, now: Instant) {
+        if self.life == Life::Over {
+            return;
+        }
+        self.pump(now);
+        if let Some(dtls) = &mut self.dtls {
+            dtls.close(now);
+        }
+        self.life = Life::Over;
+    }
+}

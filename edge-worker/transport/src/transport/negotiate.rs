@@ -1,0 +1,125 @@
+//! The half of a transport that descriptions are about; `sections` does the work.
+
+use std::time::Instant;
+
+use media::{Codec, Mid};
+
+use super::{Outbound, Placed, Transport};
+use crate::rtx::Repairs;
+use crate::sdp::Description;
+use crate::sections::{Dtx, Local, NegotiationError, Offered, Sender, SenderId, Unplaced};
+
+impl Transport {
+    /// Takes the client's offer, to be answered.
+    pub fn apply_offer(
+        &mut self,
+        _now: Instant,
+        offer: &Description,
+    ) -> Result<(), NegotiationError> {
+        self.sections.apply_offer(offer)?;
+        self.limit_data();
+        Ok(())
+    }
+
+    /// The m-lines in which the client sends, in order.
+    pub fn offered(&self) -> Vec<Offered> {
+        self.sections.offered()
+    }
+
+    /// Asks for `codec` first in the next answer, where the client sends in `mid`.
+    pub fn prefer(&mut self, mid: Mid, codec: Codec) {
+        self.sections.prefer(mid, codec);
+    }
+
+    /// Says in the next answer whether Opus may pause, where the client sends in `mid`.
+    pub fn set_dtx(&mut self, mid: Mid, dtx: Dtx) {
+        self.sections.set_dtx(mid, dtx);
+    }
+
+    /// Answers the offer taken last.
+    pub fn answer(&mut self) -> Result<Description, NegotiationError> {
+        self.sections.answer(&Local {
+            ufrag: &self.credentials.ufrag,
+            pwd: &self.credentials.pwd,
+            fingerprint: self.identity.fingerprint(),
+            candidates: &self.candidates,
+        })
+    }
+
+    /// Whether the newest description no longer says what is wanted.
+    pub fn needs_offer(&self) -> bool {
+        self.sections.needs_offer()
+    }
+
+    /// Makes an offer, to be answered by the client.
+    pub fn offer(&mut self) -> Result<Description, NegotiationError> {
+        self.sections.offer(&Local {
+            ufrag: &self.credentials.ufrag,
+            pwd: &self.credentials.pwd,
+            fingerprint: self.identity.fingerprint(),
+            candidates: &self.candidates,
+        })
+    }
+
+    /// Takes the client's answer to our offer.
+    pub fn apply_answer(
+        &mut self,
+        _now: Instant,
+        answer: &Description,
+    ) -> Result<(), NegotiationError> {
+        self.sections.apply_answer(answer)?;
+        self.limit_data();
+        Ok(())
+    }
+
+    fn limit_data(&mut self) {
+        if let Some(data) = self.sections.remote().and_then(|remote| remote.data) {
+            self.data.limit(data.max_message_size);
+        }
+    }
+
+    /// Wants a stream of ours negotiated; events tell how it went.
+    pub fn add_sender(&mut self, sender: Sender) -> SenderId {
+        let outbound = Outbound {
+            ssrc: sender.ssrc,
+            rtx: sender.rtx,
+            cname: sender.cname.clone(),
+            repairs: Repairs::default(),
+            placed: Placed::Unknown,
+        };
+        let id = self.sections.add_sender(sender);
+        self.senders.insert(outbound.ssrc, id);
+        self.senders.insert(outbound.rtx, id);
+        self.outbound.insert(id, outbound);
+        id
+    }
+
+    /// Wants it no more.
+    pub fn remove_sender(&mut self, id: SenderId) {
+        self.sections.remove_sender(id);
+        if let Some(outbound) = self.outbound.remove(&id) {
+            self.senders.remove(&outbound.ssrc);
+            self.senders.remove(&outbound.rtx);
+        }
+    }
+
+    /// Senders without an m-line.
+    pub fn unplaced(&self) -> Unplaced {
+        self.sections.unplaced()
+    }
+
+    /// M-lines the client would receive on that carry nothing.
+    pub fn free(&self) -> Unplaced {
+        self.sections.free()
+    }
+
+    /// M-lines the client is ready to receive on, filled or not.
+    pub fn receiving(&self) -> Unplaced {
+        self.sections.receiving()
+    }
+
+    /// Senders and the m-lines that carry them in the newest description.
+    pub fn placements(&self) -> Vec<(Mid, SenderId)> {
+        self.sections.placements()
+    }
+}

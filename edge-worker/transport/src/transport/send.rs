@@ -1,0 +1,147 @@
+//! What leaves: media sealed at once, everything else with the next poll.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use media::{Delivery, Outgoing, Ssrc};
+
+use super::{Event, Keys, Life, Placed, Transport};
+use crate::rtcp::{self, Reporter};
+use crate::rtp::NewHeader;
+use crate::rtx;
+use crate::sctp::DataEvent;
+use crate::sections::SenderId;
+use crate::srtp::SealError;
+
+impl Transport {
+    /// Appends one encrypted packet to `out` and answers where it goes; `out` is as
+    /// before if it cannot be sent.
+    pub fn seal(
+        &mut self,
+        sender: SenderId,
+        packet: &Outgoing<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<SocketAddr, SealError> {
+        let start = out.len();
+        let sealed = self.seal_at(start, sender, packet, out);
+        if sealed.is_err() {
+            out.truncate(start);
+        }
+        sealed
+    }
+
+    fn seal_at(
+        &mut self,
+        start: usize,
+        sender: SenderId,
+        packet: &Outgoing<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<SocketAddr, SealError> {
+        let to = self.ice.destination().ok_or(SealError::NotConnected)?;
+        let keys = match (&mut self.keys, self.life) {
+            (Some(keys), Life::Connected) => keys,
+            (_, Life::Connecting | Life::Connected | Life::Over) => {
+                return Err(SealError::NotConnected);
+            }
+        };
+        let sending = self.sections.sending(sender).ok_or(SealError::NoSender)?;
+        let outbound = self.outbound.get_mut(&sender).ok_or(SealError::NoSender)?;
+        let codec = sending
+            .codec(packet.codec)
+            .ok_or(SealError::NotNegotiated)?;
+        let mid = match outbound.placed {
+            Placed::Known => None,
+            Placed::Unknown => sending.mid_extension.map(|id| (id, sending.mid)),
+        };
+        let mut header = NewHeader {
+            marker: packet.marker,
+            payload_type: codec.payload_type,
+            seq: packet.seq,
+            timestamp: packet.timestamp,
+            ssrc: sending.ssrc,
+            mid,
+        };
+        let mut original = None;
+        if packet.delivery == Delivery::Repair {
+            let (Some(payload_type), Some(ssrc)) = (codec.rtx, sending.rtx_ssrc) else {
+                return Err(SealError::NotNegotiated);
+            };
+            header.payload_type = payload_type;
+            header.ssrc = ssrc;
+            header.seq = outbound.repairs.number();
+            original = Some(rtx::prefix(packet.seq));
+        }
+        let len = header.write(out);
+        out.extend_from_slice(original.as_ref().map_or(&[], <[u8; 2]>::as_slice));
+        out.extend_from_slice(packet.head);
+        out.extend_from_slice(packet.body);
+        keys.sealer
+            .seal_rtp(out, start, len, header.ssrc.0, header.seq.0)?;
+        Ok(to)
+    }
+
+    /// Moves everything that waits one step towards the socket.
+    pub(super) fn pump(&mut self, now: Instant) {
+        self.pump_data(now);
+        self.pump_rtcp(now);
+        let Some(to) = self.ice.destination() else {
+            return;
+        };
+        if let Some(dtls) = &mut self.dtls {
+            while let Some(bytes) = dtls.poll() {
+                self.transmits.push_back((to, bytes));
+            }
+        }
+    }
+
+    fn pump_data(&mut self, now: Instant) {
+        while let Some(event) = self.data.poll_event() {
+            self.events.push_back(match event {
+                DataEvent::Opened(channel) => Event::ChannelOpen(channel),
+                DataEvent::Message(channel, payload) => Event::Data { channel, payload },
+            });
+        }
+        if self.life != Life::Connected {
+            return;
+        }
+        let Some(dtls) = &mut self.dtls else {
+            return;
+        };
+        while let Some(packets) = self.data.poll_transmit(now) {
+            for packet in packets {
+                dtls.send(now, &packet);
+            }
+        }
+    }
+
+    fn pump_rtcp(&mut self, now: Instant) {
+        let to = self.ice.destination();
+        let (Some(to), Some(keys), Life::Connected) = (to, &mut self.keys, self.life) else {
+            return;
+        };
+        let mut compounds = self.arrivals.feedback(now, Self::REPORTER, self.heard);
+        if !self.rtcp.is_empty() {
+            let (senders, outbound) = (&self.senders, &self.outbound);
+            let cname = |ssrc: Ssrc| {
+                let outbound = outbound.get(senders.get(&ssrc)?)?;
+                Some(outbound.cname.as_str())
+            };
+            let reporter = Reporter {
+                ssrc: Self::REPORTER,
+                cname: &cname,
+            };
+            compounds.extend(rtcp::write(&self.rtcp, reporter));
+            self.rtcp.clear();
+        }
+        for compound in compounds {
+            if let Some(sealed) = seal_rtcp(keys, compound) {
+                self.transmits.push_back((to, sealed));
+            }
+        }
+    }
+}
+
+fn seal_rtcp(keys: &mut Keys, mut compound: Vec<u8>) -> Option<Vec<u8>> {
+    keys.sealer.seal_rtcp(&mut compound).ok()?;
+    Some(compound)
+}

@@ -1,0 +1,182 @@
+//! A client made of the raw protocol crates, and a network in memory with a clock moved by
+//! hand: the other end for scenario tests.
+
+#![allow(
+    dead_code,
+    clippy::allow_attributes,
+    reason = "each test file is a crate of its own and uses its part"
+)]
+
+pub mod client;
+pub mod net;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use transport::sdp::{Description, SdpKind};
+use transport::{Event, IceCredentials, Identity, Negotiator, Output, Setup, Transport};
+
+use client::{Client, Profiles, Role};
+use net::Net;
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "an Instant cannot be made otherwise; time moves by hand from here"
+)]
+pub fn start() -> Instant {
+    Instant::now()
+}
+
+pub const SERVER: &str = "192.0.2.1:7881";
+pub const CLIENT: &str = "198.51.100.7:50000";
+
+/// A transport and its client.
+pub struct Call {
+    pub now: Instant,
+    pub transport: Transport,
+    pub client: Client,
+    pub net: Net,
+    pub events: Vec<Event>,
+    /// RTP as the transport gave it out: m-line, sequence number, payload.
+    pub packets: Vec<(String, u16, Vec<u8>)>,
+}
+
+#[derive(Clone, Copy)]
+pub struct Options {
+    pub role: Role,
+    pub profiles: Profiles,
+    pub loss_percent: u64,
+    pub seed: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            role: Role::Client,
+            profiles: Profiles::Both,
+            loss_percent: 0,
+            seed: 1,
+        }
+    }
+}
+
+impl Call {
+    /// The client has offered and been answered; nothing has been sent.
+    pub fn negotiated(options: Options) -> Self {
+        let now = start();
+        let identity = Arc::new(Identity::generate().unwrap());
+        let ours = IceCredentials {
+            ufrag: "edgeufrag".into(),
+            pwd: "edgepasswordedgepassword".into(),
+        };
+        let mut transport = Transport::new(
+            now,
+            Setup {
+                identity,
+                ice: ours.clone(),
+                candidates: vec![SERVER.parse().unwrap()],
+                negotiator: Negotiator::Remote,
+            },
+        );
+        let client = Client::new(options.role, options.profiles, ours);
+        let offer = Description::parse(SdpKind::Offer, &client.offer()).unwrap();
+        transport.apply_offer(now, &offer).unwrap();
+        let answer = transport.answer().unwrap().print();
+        assert!(answer.contains("a=ice-ufrag:edgeufrag"), "{answer}");
+        Self {
+            now,
+            transport,
+            client,
+            net: Net::new(options.loss_percent, options.seed),
+            events: Vec::new(),
+            packets: Vec::new(),
+        }
+    }
+
+    pub fn connected(options: Options) -> Self {
+        let mut call = Self::negotiated(options);
+        call.run_until(Duration::from_secs(8), |call| {
+            call.client.is_connected() && call.events.contains(&Event::Connected)
+        });
+        call
+    }
+
+    /// Moves time on until `done`, and fails if that takes longer than `patience`.
+    pub fn run_until(&mut self, patience: Duration, done: impl Fn(&Self) -> bool) {
+        let end = self.now + patience;
+        while !done(self) {
+            assert!(
+                self.now < end,
+                "not done in {patience:?}: {:?} {:?} {:?}",
+                self.events,
+                self.drops(),
+                self.transport
+            );
+            self.step(end);
+        }
+    }
+
+    pub fn run(&mut self, time: Duration) {
+        let end = self.now + time;
+        while self.now < end {
+            self.step(end);
+        }
+    }
+
+    fn step(&mut self, end: Instant) {
+        self.client.tick(self.now);
+        self.flush();
+        let next = [
+            self.net.next(),
+            self.transport.deadline(),
+            self.client.deadline(),
+            Some(end),
+        ];
+        let next = next.into_iter().flatten().min().unwrap();
+        self.now = self.now.max(next);
+        while let Some((to, from, mut bytes)) = self.net.arrived(self.now) {
+            if to.to_string() == SERVER {
+                self.deliver(from, &mut bytes);
+            } else if to == self.client.address {
+                self.client.handle(self.now, &bytes);
+            }
+        }
+        if self.transport.deadline().is_some_and(|at| at <= self.now) {
+            self.transport.handle_timeout(self.now);
+            self.flush();
+            let late = self.transport.deadline().is_some_and(|at| at <= self.now);
+            assert!(!late, "a deadline stays in the past");
+        }
+    }
+
+    pub fn deliver(&mut self, from: std::net::SocketAddr, bytes: &mut [u8]) {
+        if let Some(incoming) = self.transport.handle_datagram(self.now, from, bytes) {
+            self.packets.push((
+                incoming.mid.as_str().to_owned(),
+                incoming.packet.seq.0,
+                incoming.packet.payload.to_vec(),
+            ));
+        }
+        self.flush();
+    }
+
+    pub fn flush(&mut self) {
+        let server = SERVER.parse().unwrap();
+        while let Some(output) = self.transport.poll(self.now) {
+            match output {
+                Output::Transmit { to, bytes } => self.net.send(self.now, server, to, bytes),
+                Output::Event(event) => self.events.push(event),
+            }
+        }
+        let from = self.client.address;
+        while let Some(bytes) = self.client.poll(self.now) {
+            self.net.send(self.now, from, server, bytes);
+        }
+    }
+
+    /// The reasons of what was dropped, with their counts.
+    pub fn drops(&self) -> Vec<(&'static str, u64)> {
+        let counted = self.transport.drops().iter().filter(|(_, count)| *count > 0);
+        counted.map(|(reason, count)| (reason.label(), count)).collect()
+    }
+}

@@ -1,0 +1,52 @@
+//! Datagrams under way: each takes 10 to 15 ms, and some get lost.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+pub struct Net {
+    loss_percent: u64,
+    random: u64,
+    sent: u64,
+    under_way: BTreeMap<(Instant, u64), (SocketAddr, SocketAddr, Vec<u8>)>,
+    /// How many were sent to the client since asked last.
+    pub to_client: u64,
+}
+
+impl Net {
+    pub fn new(loss_percent: u64, seed: u64) -> Self {
+        Self {
+            loss_percent,
+            random: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1,
+            sent: 0,
+            under_way: BTreeMap::new(),
+            to_client: 0,
+        }
+    }
+
+    pub fn draw(&mut self, below: u64) -> u64 {
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+        self.random % below
+    }
+
+    pub fn send(&mut self, now: Instant, from: SocketAddr, to: SocketAddr, bytes: Vec<u8>) {
+        self.sent += 1;
+        self.to_client += u64::from(to.to_string() != super::SERVER);
+        if self.draw(100) < self.loss_percent {
+            return;
+        }
+        let at = now + Duration::from_micros(10_000 + self.draw(5_000));
+        self.under_way.insert((at, self.sent), (to, from, bytes));
+    }
+
+    pub fn next(&self) -> Option<Instant> {
+        self.under_way.keys().next().map(|(at, _)| *at)
+    }
+
+    pub fn arrived(&mut self, now: Instant) -> Option<(SocketAddr, SocketAddr, Vec<u8>)> {
+        let first = self.under_way.first_entry()?;
+        (first.key().0 <= now).then(|| first.remove())
+    }
+}

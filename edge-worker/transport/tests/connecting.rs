@@ -1,0 +1,238 @@
+//! How a call comes up, and what cannot bring it up or down.
+
+mod common;
+
+use std::time::Duration;
+
+use common::client::{Controlled, Profiles, Role, UseCandidate};
+use common::{Call, Options};
+use rtc_srtp::protection_profile::ProtectionProfile;
+use rtc_stun::message::{Message, Setter};
+use transport::{DropReason, Event, FailReason, stun_ufrag};
+
+fn secs(secs: u64) -> Duration {
+    Duration::from_secs(secs)
+}
+
+#[test]
+fn a_call_connects_in_both_dtls_roles_with_the_best_profile_under_loss() {
+    for role in [Role::Client, Role::Server] {
+        for (profiles, expected) in [
+            (Profiles::Both, ProtectionProfile::AeadAes128Gcm),
+            (Profiles::Sha1, ProtectionProfile::Aes128CmHmacSha1_80),
+        ] {
+            for (loss_percent, seed) in [(0, 1), (5, 2), (5, 3)] {
+                eprintln!("{} {} {loss_percent} {seed}", role as u8, profiles as u8);
+                let call = Call::connected(Options {
+                    role,
+                    profiles,
+                    loss_percent,
+                    seed,
+                });
+                let srtp = call.client.srtp.as_ref().unwrap();
+                // As server in DTLS the client chooses, and takes its own first.
+                if role == Role::Client {
+                    assert_eq!(srtp.profile as u16, expected as u16);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn dtls_before_ice_and_media_before_dtls_are_ignored() {
+    let mut call = Call::negotiated(Options::default());
+    let from = call.client.address;
+    let mut hello = vec![22, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    call.deliver(from, &mut hello);
+    call.deliver(from, &mut [0x80; 40]);
+    assert_eq!(call.drops(), [("unvalidated_address", 2)]);
+    assert_eq!(call.net.to_client, 0);
+    let mut check = call.client.nominating_check(1);
+    call.deliver(from, &mut check);
+    call.deliver(from, &mut [0x80; 40]);
+    assert_eq!(call.transport.drops().of(DropReason::NoKeys), 1);
+}
+
+#[test]
+fn checks_are_believed_only_with_their_integrity() {
+    let mut call = Call::negotiated(Options::default());
+    let from = call.client.address;
+    let good = call.client.nominating_check(1);
+    assert_eq!(stun_ufrag(&good), Some("edgeufrag"));
+    let wrong_password = call.client.check(1, &[&UseCandidate], "another password altogether");
+    let without_integrity = {
+        let len = good.len() - 32;
+        let mut cut = good[..len].to_vec();
+        cut[2..4].copy_from_slice(&((len - 20) as u16).to_be_bytes());
+        cut
+    };
+    let without_fingerprint = {
+        let len = good.len() - 8;
+        let mut cut = good[..len].to_vec();
+        cut[2..4].copy_from_slice(&((len - 20) as u16).to_be_bytes());
+        cut
+    };
+    let trailing = [&good[..], &[0; 4]].concat();
+    let mut flipped = good.clone();
+    flipped[10] ^= 1;
+    let answer = {
+        let mut message = good.clone();
+        message[0] = 1;
+        message
+    };
+    for (mut datagram, reason) in [
+        (wrong_password, "stun_integrity"),
+        (without_integrity, "stun_integrity"),
+        (without_fingerprint, "stun_malformed"),
+        (trailing, "stun_malformed"),
+        (flipped, "stun_malformed"),
+        (answer, "stun_not_request"),
+        (good[..good.len() - 1].to_vec(), "stun_malformed"),
+        (vec![0; 3], "stun_malformed"),
+    ] {
+        let mut before = Call::negotiated(Options::default());
+        before.deliver(from, &mut datagram);
+        assert_eq!(before.drops(), [(reason, 1)]);
+        assert_eq!(before.net.to_client, 0, "{reason} was answered");
+    }
+    // Every byte counts.
+    for at in 0..good.len() {
+        let mut damaged = good.clone();
+        damaged[at] ^= 0x40;
+        call.deliver(from, &mut damaged);
+    }
+    assert_eq!(call.net.to_client, 0);
+    assert_eq!(call.transport.drops().total(), good.len() as u64);
+    call.deliver(from, &mut good.clone());
+    assert_eq!(call.net.to_client, 1);
+}
+
+#[test]
+fn refusals_are_authenticated_and_no_longer_than_the_request() {
+    struct Unknown;
+    impl Setter for Unknown {
+        fn add_to(&self, m: &mut Message) -> Result<(), rtc_shared::error::Error> {
+            m.add(rtc_stun::attributes::AttrType(0x7fff), &[1, 2, 3, 4]);
+            Ok(())
+        }
+    }
+    let pwd = "edgepasswordedgepassword";
+    for (setter, code, reason) in [
+        (&Controlled as &dyn Setter, [4, 87], "stun_role_conflict"),
+        (&Unknown, [4, 20], "stun_unknown_attribute"),
+    ] {
+        let mut call = Call::negotiated(Options::default());
+        let mut check = call.client.check(1, &[setter, &UseCandidate], pwd);
+        let len = check.len();
+        let from = call.client.address;
+        call.client.silent = true;
+        call.deliver(from, &mut check);
+        call.run(Duration::from_millis(50));
+        let [reply] = call.client.replies.as_slice() else {
+            panic!("one reply");
+        };
+        assert!(reply.len() <= len);
+        assert_eq!(reply[..2], [0x01, 0x11]);
+        assert_eq!(reply[26..28], code);
+        assert_eq!(call.drops(), [(reason, 1)]);
+        // And it selects nothing.
+        call.deliver(from, &mut [22; 40]);
+        assert_eq!(call.transport.drops().of(DropReason::UnvalidatedAddress), 1);
+    }
+}
+
+#[test]
+fn packets_follow_the_client_to_another_address() {
+    let mut call = Call::connected(Options::default());
+    let old = call.client.address;
+    call.client.address = "203.0.113.9:4000".parse().unwrap();
+    // Media alone moves nothing, wherever it comes from.
+    let packet = common::client::rtp(111, 1, 1111, 1, b"opus");
+    let mut sealed = call.client.seal_rtp(&packet);
+    call.deliver(call.client.address, &mut sealed.clone());
+    assert!(call.packets.is_empty());
+    call.run_until(secs(2), |call| call.events.contains(&Event::AddressChanged));
+    call.deliver(call.client.address, &mut sealed);
+    assert_eq!(call.packets.len(), 1);
+    // Of less priority and while the other is alive, a nomination changes nothing.
+    let mut low = call.client.nominating_check(1);
+    call.deliver(old, &mut low);
+    let moves = |call: &Call| {
+        let moves = call.events.iter();
+        moves.filter(|event| **event == Event::AddressChanged).count()
+    };
+    assert_eq!(moves(&call), 1);
+    call.client.silent = true;
+    call.run(secs(7));
+    let mut low = call.client.nominating_check(1);
+    call.deliver(old, &mut low);
+    assert_eq!(moves(&call), 2);
+}
+
+#[test]
+fn consent_runs_out_30_seconds_after_the_last_check() {
+    let mut call = Call::connected(Options::default());
+    call.run(secs(60));
+    assert!(call.transport.is_connected());
+    call.client.silent = true;
+    call.run(secs(29));
+    assert!(call.transport.is_connected());
+    let failed = Event::Failed(FailReason::ConsentExpired);
+    call.run_until(secs(2), |call| call.events.contains(&failed));
+    assert_eq!(call.transport.deadline(), None);
+    let mut check = call.client.nominating_check(1);
+    call.deliver(call.client.address, &mut check);
+    assert_eq!(call.transport.drops().of(DropReason::Closed), 1);
+}
+
+#[test]
+fn a_handshake_that_does_not_come_ends_in_time() {
+    let mut call = Call::negotiated(Options::default());
+    // The client only ever checks.
+    let from = call.client.address;
+    let mut elapsed = 0;
+    while !call.events.contains(&Event::Failed(FailReason::HandshakeTimeout)) {
+        assert!(elapsed <= 10, "too late");
+        let mut check = call.client.nominating_check(1);
+        call.deliver(from, &mut check);
+        call.now += secs(1);
+        call.transport.handle_timeout(call.now);
+        call.flush();
+        elapsed += 1;
+    }
+    assert_eq!(elapsed, 10);
+}
+
+#[test]
+fn another_certificate_than_described_ends_the_handshake() {
+    for role in [Role::Client, Role::Server] {
+        let options = Options {
+            role,
+            ..Options::default()
+        };
+        let mut call = Call::negotiated(options);
+        let other = Call::negotiated(options);
+        call.client = other.client;
+        let failed = Event::Failed(FailReason::WrongCertificate);
+        call.run_until(secs(5), |call| call.events.contains(&failed));
+        assert!(!call.events.contains(&Event::Connected));
+    }
+}
+
+#[test]
+fn closing_tells_the_client_and_the_client_tells_us() {
+    let mut call = Call::connected(Options::default());
+    let now = call.now;
+    call.client.dtls.close(now).unwrap();
+    let closed = Event::Failed(FailReason::ClosedByClient);
+    call.run_until(secs(1), |call| call.events.contains(&closed));
+
+    let mut call = Call::connected(Options::default());
+    call.run(secs(1));
+    let before = call.net.to_client;
+    call.transport.close(call.now);
+    call.flush();
+    assert!(call.net.to_client > before, "a goodbye is sent");
+    assert_eq!(call.transport.deadline(), None);
+}

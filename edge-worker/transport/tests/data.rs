@@ -1,0 +1,155 @@
+//! Data channels in both directions, under loss, and against hostile SCTP.
+
+mod common;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use common::client::Role;
+use common::{Call, Options};
+use transport::{Channel, DataRefused, DropReason, Event};
+
+fn call(options: Options) -> Call {
+    let mut call = Call::connected(options);
+    call.run_until(Duration::from_secs(5), |call| call.client.sctp_up);
+    call
+}
+
+fn opened(call: &Call, channel: &Channel) -> bool {
+    call.events.contains(&Event::ChannelOpen(channel.clone()))
+}
+
+fn received(call: &Call, from: &Channel) -> Vec<Vec<u8>> {
+    let messages = call.events.iter().filter_map(|event| match event {
+        Event::Data { channel, payload } if channel == from => Some(payload.to_vec()),
+        _ => None,
+    });
+    messages.collect()
+}
+
+#[test]
+fn messages_flow_both_ways_on_the_channels_a_client_opens() {
+    for (role, loss_percent, seed) in
+        [(Role::Client, 0, 1), (Role::Server, 0, 1), (Role::Client, 5, 4), (Role::Server, 5, 5)]
+    {
+        let mut call = call(Options {
+            role,
+            loss_percent,
+            seed,
+            ..Options::default()
+        });
+        // What is said before the channels open waits for them.
+        let early = Bytes::from_static(b"early");
+        call.transport.send_data(&Channel::Reliable, early).unwrap();
+        let other = Channel::Other("notes".into());
+        for (id, channel, reliable) in [
+            (0, &Channel::Reliable, true),
+            (2, &Channel::Lossy, false),
+            (4, &Channel::DataTrack, false),
+            (6, &other, true),
+        ] {
+            call.client.open_channel(id, channel.label(), reliable);
+        }
+        let open = [&Channel::Reliable, &Channel::Lossy, &Channel::DataTrack, &other];
+        call.run_until(Duration::from_secs(10), |call| {
+            open.iter().all(|channel| opened(call, channel))
+        });
+        call.client.messages.clear();
+        for i in 0..100u8 {
+            call.client.send_message(0, &[i; 1000]);
+            call.client.send_message(2, &[i; 100]);
+            let message = Bytes::from(vec![i; 3000]);
+            call.transport.send_data(&Channel::Reliable, message).unwrap();
+            let message = Bytes::from(vec![i; 100]);
+            call.transport.send_data(&Channel::Lossy, message).unwrap();
+            call.run(Duration::from_millis(20));
+        }
+        call.client.send_message(6, b"");
+        call.run(Duration::from_secs(10));
+        let numbers = |messages: &[Vec<u8>]| messages.iter().map(|m| m[0]).collect::<Vec<_>>();
+        let reliable = received(&call, &Channel::Reliable);
+        assert_eq!(numbers(&reliable), (0..100).collect::<Vec<u8>>());
+        let of = |call: &Call, id: u16| -> Vec<Vec<u8>> {
+            let messages = call.client.messages.iter();
+            let messages = messages.filter(|(stream, control, _)| *stream == id && !control);
+            messages.map(|(_, _, message)| message.clone()).collect()
+        };
+        let mut reliable = of(&call, 0);
+        reliable.retain(|message| message != b"early");
+        assert_eq!(numbers(&reliable), (0..100).collect::<Vec<u8>>());
+        let least = if loss_percent == 0 { 100 } else { 80 };
+        for lossy in [received(&call, &Channel::Lossy), of(&call, 2)] {
+            assert!(lossy.len() >= least, "{}", lossy.len());
+        }
+        let refused = call.transport.send_data(&other, Bytes::new());
+        assert_eq!(refused, Err(DataRefused::NoChannel));
+    }
+}
+
+#[test]
+fn what_waits_is_bounded() {
+    let mut call = call(Options::default());
+    let message = Bytes::from(vec![7; 10_000]);
+    // Not open yet.
+    let taken = |call: &mut Call, channel: &Channel| {
+        let taken = (0..500).take_while(|_| {
+            call.transport.send_data(channel, message.clone()).is_ok()
+        });
+        taken.count()
+    };
+    assert_eq!(taken(&mut call, &Channel::Lossy), 13);
+    call.client.open_channel(2, "_lossy", false);
+    call.client.open_channel(0, "_reliable", true);
+    call.run(Duration::from_secs(3));
+    assert_eq!(taken(&mut call, &Channel::Lossy), 13);
+    assert_eq!(taken(&mut call, &Channel::Reliable), 104);
+    let refused = call.transport.send_data(&Channel::Reliable, message.clone());
+    assert_eq!(refused, Err(DataRefused::Full));
+    let long = Bytes::from(vec![0; 65_537]);
+    let refused = call.transport.send_data(&Channel::Reliable, long);
+    assert_eq!(refused, Err(DataRefused::TooLarge));
+    call.run(Duration::from_secs(10));
+    assert_eq!(call.client.messages.iter().filter(|(id, ..)| *id == 0).count(), 105);
+}
+
+#[test]
+fn long_messages_and_messages_on_unopened_streams_are_dropped() {
+    let mut call = call(Options::default());
+    call.client.open_channel(0, "_reliable", true);
+    call.client.send_message(0, &vec![1; 65_536]);
+    call.client.send_message(0, &vec![2; 65_537]);
+    call.client.send_message(0, &vec![3; 200_000]);
+    call.client.send_message(0, b"after");
+    call.run(Duration::from_secs(5));
+    let lens: Vec<_> = received(&call, &Channel::Reliable).iter().map(Vec::len).collect();
+    assert_eq!(lens, [65_536, 5]);
+    assert_eq!(call.transport.drops().of(DropReason::DataTooLarge), 2);
+}
+
+/// The same packets that made another implementation panic or spin.
+#[test]
+fn hostile_sctp_neither_panics_nor_stalls_nor_ends_the_call() {
+    let mut call = call(Options::default());
+    call.client.open_channel(0, "_reliable", true);
+    call.run(Duration::from_secs(1));
+    let far = [192, 0, 0, 8, 0x7f, 0xff, 0, 0];
+    for chunk in [
+        &[9, 0, 0, 8, 0, 1, 0xff, 0xff][..],
+        &[6, 0, 0, 8, 0, 1, 0xff, 0xff],
+        &far,
+        &[0, 3, 0, 16, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 53],
+        &[1, 0, 0xff, 0xff, 0, 0, 0, 1],
+        &[3, 0, 0, 16, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff],
+    ] {
+        let now = call.now;
+        let packet = [&[0x13, 0x88, 0x13, 0x88, 0, 0, 0, 0, 0, 0, 0, 0][..], chunk].concat();
+        call.client.send_sctp_bytes(now, &packet);
+    }
+    call.run(Duration::from_secs(1));
+    let drops = call.transport.drops();
+    let refused = drops.of(DropReason::SctpMalformed) + drops.of(DropReason::SctpAhead);
+    assert_eq!(refused, 6);
+    call.client.send_message(0, b"alive");
+    call.run(Duration::from_secs(1));
+    assert_eq!(received(&call, &Channel::Reliable), [b"alive"]);
+}
