@@ -121,12 +121,12 @@ pub struct OfferedSection {
     pub mid: Mid,
     /// Sound or picture.
     pub kind: MediaKind,
-    /// The client's id of the track on it, where the offer tells.
-    pub cid: Option<String>,
+    /// The client's id of the track on it; empty where the offer does not tell.
+    pub cid: String,
     /// Simulcast encodings in the offer's order; empty for a single one.
     pub rids: Vec<Rid>,
-    /// The codec that will be used.
-    pub codec: Codec,
+    /// What it can be encoded with, the client's favourite first.
+    pub codecs: Vec<Codec>,
 }
 
 /// An offered m-line that carries a published track.
@@ -136,7 +136,7 @@ pub struct Received {
     pub mid: Mid,
     /// Its packets are packets of this track.
     pub track: TrackKey,
-    /// The codec the answer should put first, where it matters.
+    /// The codec the answer has to put first; `None` leaves it to the client.
     pub preferred: Option<Codec>,
     /// Sound may come with earlier frames repeated.
     pub red: bool,
@@ -149,8 +149,8 @@ impl fmt::Debug for OfferedSection {
             kind,
             cid,
             rids,
-            codec,
+            codecs,
         } = self;
-        write!(f, "{mid} {kind:?} {codec:?} {cid:?} {rids:?}")
+        write!(f, "{mid} {kind:?} {codecs:?} {cid:?} {rids:?}")
     }
 }

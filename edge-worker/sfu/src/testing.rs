@@ -50,11 +50,11 @@ pub(crate) fn section(text: &str) -> OfferedSection {
     OfferedSection {
         mid: Mid::new(mid.as_bytes()).unwrap(),
         kind,
-        cid: (!cid.is_empty()).then(|| cid.to_owned()),
+        cid: cid.to_owned(),
         rids: Vec::new(),
-        codec: match kind {
-            MediaKind::Audio => Codec::Opus,
-            MediaKind::Video => Codec::Vp8,
+        codecs: match kind {
+            MediaKind::Audio => vec![Codec::Opus, Codec::Red],
+            MediaKind::Video => vec![Codec::Vp8, Codec::H264],
         },
     }
 }

@@ -127,21 +127,21 @@ impl Room {
         &mut self,
         now: Instant,
         subscription: SubscriptionKey,
-        rtcp: Rtcp,
+        rtcp: &Rtcp,
         out: &mut impl Outlet,
     ) {
         let Some(found) = self.subscriptions.find(subscription) else {
             return;
         };
         if let Some(track) = self.tracks.find_mut(found.track) {
-            track.fanout.handle_feedback(now, subscription, &rtcp, out);
+            track.fanout.handle_feedback(now, subscription, rtcp, out);
         }
     }
 
     /// A publisher said something about what it sends.
-    pub fn handle_report(&mut self, now: Instant, track: TrackKey, rtcp: Rtcp) {
+    pub fn handle_report(&mut self, now: Instant, track: TrackKey, rtcp: &Rtcp) {
         if let Some(track) = self.tracks.find_mut(track) {
-            track.fanout.handle_report(now, &rtcp);
+            track.fanout.handle_report(now, rtcp);
         }
     }
 

@@ -7,7 +7,7 @@ use media::{Codec, ParticipantId, TrackId};
 
 use super::Room;
 use super::participants::ParticipantKey;
-use super::publishing::{self, Match};
+use super::publishing::Match;
 use super::rids::low_to_high;
 use super::tracks::Track;
 use super::updates::Urgency;
@@ -159,22 +159,28 @@ impl Room {
 
     /// Makes a track of a publication found in an offer.
     fn start_track(&mut self, publisher: ParticipantKey, found: Match) -> Received {
+        let preferred = found.preferred();
+        let codec = found.codec();
         let Match {
             publication,
             section,
         } = found;
         let mut info: TrackInfo = publication.track;
         let id = info.id;
-        info.codec = publishing::preferred(&info).or(Some(section.codec));
+        info.codec = codec;
         let rids = low_to_high(&section.rids);
         let participant = self
             .participants
             .find_mut(publisher)
             .expect("the caller found it");
         let track = Track::new(info, publisher, rids, participant.origin);
-        let info = Arc::clone(&track.info);
         let key = self.tracks.insert(track);
-        let received = publishing::receive(section.mid, key, &info);
+        let received = Received {
+            mid: section.mid,
+            track: key,
+            preferred,
+            red: codec == Some(Codec::Red),
+        };
         participant.publishing.started(received, section.cid);
         for other in self.participants.values_mut() {
             other.interests.appeared(id, key);

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use media::{Codec, MediaKind, Mid, TrackId};
+use media::{Codec, MediaKind, TrackId};
 
 use crate::{OfferedSection, Publication, Received, Refusal, TrackInfo, TrackKey};
 
@@ -29,7 +29,7 @@ struct Pending {
 #[derive(Debug)]
 struct Slot {
     received: Received,
-    cid: Option<String>,
+    cid: String,
 }
 
 /// A publication and the m-line it was found on.
@@ -81,7 +81,7 @@ impl Publishing {
         let named = |section: &OfferedSection| {
             Fit::Named.holds(&publication, section)
                 || Fit::Encoding.holds(&publication, section)
-                || section.cid.is_none() && Fit::Kind.holds(&publication, section)
+                || section.cid.is_empty() && Fit::Kind.holds(&publication, section)
         };
         if let Some(index) = self.unannounced.iter().position(named) {
             let section = self.unannounced.remove(index);
@@ -157,7 +157,7 @@ impl Publishing {
     }
 
     /// A match became a track.
-    pub(super) fn started(&mut self, received: Received, cid: Option<String>) {
+    pub(super) fn started(&mut self, received: Received, cid: String) {
         self.slots.push(Slot { received, cid });
     }
 
@@ -211,44 +211,47 @@ enum Fit {
 
 impl Fit {
     fn holds(self, publication: &Publication, section: &OfferedSection) -> bool {
-        if publication.track.kind != section.kind {
+        if publication.track.kind != section.kind || section.codecs.is_empty() {
             return false;
         }
-        let offered = section.cid.as_deref().filter(|cid| !cid.is_empty());
+        let names = |cid: &str| !cid.is_empty() && section.cid == cid;
         match self {
-            Self::Named => offered == Some(publication.cid.as_str()),
+            Self::Named => names(&publication.cid),
             Self::Encoding => publication
                 .track
                 .codecs
                 .iter()
-                .any(|encoding| offered == Some(encoding.cid.as_str())),
+                .any(|encoding| names(&encoding.cid)),
             Self::Kind => true,
         }
     }
 }
 
-/// The codec the publisher asked for, where it did. RED is preferred unless it was
-/// declined: it costs little and survives loss.
-pub(super) fn preferred(track: &TrackInfo) -> Option<Codec> {
-    match track.kind {
-        MediaKind::Audio if track.disable_red => None,
-        MediaKind::Audio => Some(Codec::Red),
-        MediaKind::Video => track
-            .codecs
-            .first()
-            .and_then(|encoding| encoding.codec)
-            .filter(|codec| codec.kind() == MediaKind::Video),
-    }
+/// The codec to be used of those offered, where it is not the client's favourite
+/// anyway: the one announced. RED is taken unless it was declined: it costs little and
+/// survives loss.
+fn preferred(track: &TrackInfo, offered: &[Codec]) -> Option<Codec> {
+    let announced = track.codecs.first().and_then(|encoding| encoding.codec);
+    let wished = match track.kind {
+        MediaKind::Audio if track.disable_red => Some(Codec::Opus),
+        MediaKind::Audio => [Codec::Red, Codec::Opus]
+            .into_iter()
+            .find(|codec| offered.contains(codec)),
+        MediaKind::Video => announced,
+    };
+    wished.filter(|codec| offered.contains(codec))
 }
 
-/// Describes a track's m-line to the shell.
-pub(super) fn receive(mid: Mid, track: TrackKey, info: &TrackInfo) -> Received {
-    let preferred = preferred(info);
-    Received {
-        mid,
-        track,
-        preferred,
-        red: preferred == Some(Codec::Red),
+impl Match {
+    /// The codec the answer has to put first.
+    pub(super) fn preferred(&self) -> Option<Codec> {
+        preferred(&self.publication.track, &self.section.codecs)
+    }
+
+    /// The codec that will be used.
+    pub(super) fn codec(&self) -> Option<Codec> {
+        self.preferred()
+            .or_else(|| self.section.codecs.first().copied())
     }
 }
 
@@ -332,7 +335,12 @@ mod tests {
             .unwrap_err();
         let outcome = publishing.offered(&[section("0:v:cam")]);
         let found = &outcome.matched[0];
-        let received = receive(found.section.mid, TrackKey(1), &found.publication.track);
+        let received = Received {
+            mid: found.section.mid,
+            track: TrackKey(1),
+            preferred: None,
+            red: false,
+        };
         publishing.started(received, found.section.cid.clone());
 
         let kept = publishing.offered(&[section("0:v:device-changed")]);
@@ -361,5 +369,30 @@ mod tests {
         let lapsed = publishing.give_up(start() + OFFER_WITHIN);
         assert_eq!(lapsed.len(), MOST_PENDING);
         assert_eq!(publishing.check("mic3"), Ok(()));
+    }
+    #[test]
+    fn the_announced_codec_is_used_where_it_is_offered() {
+        use Codec::{H264, Opus, Red, Vp8};
+        for (kind, announced, declined, offered, expected) in [
+            ("v", Some(H264), false, &[Vp8, H264][..], Some(H264)),
+            ("v", Some(H264), false, &[Vp8], None),
+            ("v", None, false, &[Vp8, H264], None),
+            ("a", None, false, &[Opus, Red], Some(Red)),
+            ("a", None, false, &[Opus], Some(Opus)),
+            ("a", None, true, &[Red, Opus], Some(Opus)),
+            ("a", Some(Opus), true, &[Red], None),
+        ] {
+            let mut track = publication(&format!("{kind}:x")).track;
+            track.disable_red = declined;
+            track.codecs = vec![crate::SimulcastCodec {
+                codec: announced,
+                cid: String::new(),
+            }];
+            assert_eq!(
+                preferred(&track, offered),
+                expected,
+                "{announced:?} of {offered:?}"
+            );
+        }
     }
 }

@@ -132,14 +132,14 @@ impl Stage {
             .push(OfferedSection {
                 mid,
                 kind,
-                cid: Some(track.to_owned()),
+                cid: track.to_owned(),
                 rids: rids
                     .split_whitespace()
                     .map(|rid| Rid::new(rid.as_bytes()).unwrap())
                     .collect(),
-                codec: match kind {
-                    MediaKind::Audio => Codec::Opus,
-                    MediaKind::Video => Codec::Vp8,
+                codecs: match kind {
+                    MediaKind::Audio => vec![Codec::Opus, Codec::Red],
+                    MediaKind::Video => vec![Codec::Vp8, Codec::H264],
                 },
             });
         mid
@@ -148,7 +148,7 @@ impl Stage {
     /// Takes an m-line out of a participant's next offer.
     pub(crate) fn remove_section(&mut self, who: &str, track: &str) {
         if let Some(sections) = self.offers.get_mut(&id(who)) {
-            sections.retain(|section| section.cid.as_deref() != Some(track));
+            sections.retain(|section| section.cid != track);
         }
     }
 
