@@ -42,7 +42,7 @@ pub struct Stamped {
     pub sequence: u32,
     /// Who shall get it; with `destination_sids` empty too: everybody else.
     pub destination_identities: Vec<String>,
-    /// The same, in the older way.
+    /// The same, in the older way; each is a [`ParticipantId`].
     pub destination_sids: Vec<String>,
 }
 
@@ -55,8 +55,8 @@ pub enum DataDrop {
     /// Not a data packet.
     #[error("a data message cannot be read")]
     Malformed,
-    /// Names more receivers than a room has.
-    #[error("a data message names too many receivers")]
+    /// Names more receivers than a room has, or only such as cannot exist.
+    #[error("a data message names receivers that cannot exist")]
     Destinations,
     /// Of a kind that this sender may not send, or that ends at the server.
     #[error("a data message is of a kind that is not forwarded")]
@@ -154,6 +154,12 @@ fn destinations(packet: &proto::DataPacket) -> Result<(Vec<String>, Vec<String>)
         if list.len() > MAX_DESTINATIONS {
             return Err(DataDrop::Destinations);
         }
+    }
+    let named = !identities.is_empty() || !sids.is_empty();
+    sids.retain(|sid| sid.parse::<ParticipantId>().is_ok());
+    // A message for nobody we could find must not become one for everybody.
+    if named && identities.is_empty() && sids.is_empty() {
+        return Err(DataDrop::Destinations);
     }
     Ok((identities, sids))
 }
@@ -432,6 +438,21 @@ mod tests {
         };
         let error = stamp(&encoded(&packet), &sender(), Reliability::Reliable).unwrap_err();
         assert_eq!(error, DataDrop::Destinations);
+    }
+
+    #[test]
+    fn dc_4_a_message_for_nobody_does_not_go_to_everybody() {
+        let packet = |sids: &[&str]| {
+            user(proto::UserPacket {
+                destination_sids: sids.iter().map(|&sid| sid.to_owned()).collect(),
+                ..Default::default()
+            })
+        };
+        let only_junk = encoded(&packet(&["junk", ""]));
+        let error = stamp(&only_junk, &sender(), Reliability::Reliable).unwrap_err();
+        assert_eq!(error, DataDrop::Destinations);
+        let (stamped, _) = stamped(&packet(&["junk", "PA_x"]), &sender());
+        assert_eq!(stamped.destination_sids, ["PA_x"]);
     }
 
     #[test]
