@@ -5,14 +5,15 @@
 //! and are read by [`Candidate`] when somebody wants them.
 
 mod candidate;
+mod error;
 mod fingerprint;
 mod read;
 mod section;
 mod write;
 
 pub use candidate::{Candidate, CandidateError, CandidateHost, CandidateTransport};
+pub use error::{Limit, SdpError, SdpProblem};
 pub use fingerprint::{Fingerprint, FingerprintError, HashAlgorithm};
-pub use read::{Limit, SdpError, SdpProblem};
 pub use section::{
     CodecLine, Direction, Extension, Msid, RidDirection, RidLine, Section, SectionKind, Simulcast,
     SsrcGroup, SsrcGroupKind, SsrcLine,
