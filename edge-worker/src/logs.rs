@@ -9,9 +9,13 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{Log, LogFormat};
 
+/// They warn of what every browser does.
+const QUIET_LIBRARIES: &str = "rtc_dtls=error,rtc_srtp=error,rtc_stun=error,sctp_proto=error";
+
 /// Starts logging to standard error.
 pub fn start(config: &Log) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&config.level).with_context(|| {
+    let level = format!("{QUIET_LIBRARIES},{}", config.level);
+    let filter = EnvFilter::try_new(level).with_context(|| {
         format!(
             "log.level is {:?}; allowed: error, warn, info, debug, trace",
             config.level
