@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { launchChromium } from './lib/chromium.js';
+import { CAMERAS, launchChromium } from './lib/chromium.js';
 import { Pages, VERSIONS } from './lib/pages.js';
 import { freeTcpPort, freeUdpPorts } from './lib/ports.js';
 import { until } from './lib/until.js';
@@ -47,17 +47,23 @@ for (const version of VERSIONS) {
   });
 }
 
-test('the fake camera moves, in the size asked for, and its pictures are known to be whole', async () => {
+test('each fake camera moves, in its own size, and its pictures are known to be whole', async () => {
   const page = await open(VERSIONS[0]);
-  const frames = await page.evaluate(async () => {
+  const films = await page.evaluate(async (cameras) => {
     const { FrameWatch } = await import(/** @type {any} */ ('./frames.js'));
-    const media = await navigator.mediaDevices.getUserMedia({ video: { width: 640, height: 360 } });
-    const watch = new FrameWatch(media.getVideoTracks()[0]);
-    while (watch.frames.length < 20) await new Promise((resolve) => setTimeout(resolve, 20));
-    return watch.frames;
+    const devices = (await navigator.mediaDevices.enumerateDevices()).filter(({ kind }) => kind === 'videoinput');
+    return Promise.all(cameras.map(async (camera, at) => {
+      const video = { deviceId: { exact: devices[camera].deviceId }, width: 320 * (at + 1), height: 180 * (at + 1) };
+      const media = await navigator.mediaDevices.getUserMedia({ video });
+      const watch = new FrameWatch(media.getVideoTracks()[0]);
+      while (watch.frames.length < 20) await new Promise((resolve) => setTimeout(resolve, 20));
+      return watch.frames;
+    }));
+  }, CAMERAS);
+  films.forEach((frames, at) => {
+    assert.deepEqual([frames[0].width, frames[0].height], [320 * (at + 1), 180 * (at + 1)]);
+    for (const { background } of frames) assert(background > 0.5, `${background} of the picture is plain green`);
   });
-  assert.deepEqual([frames[0].width, frames[0].height], [640, 360]);
-  for (const { background } of frames) assert(background > 0.5, `${background} of the picture is plain green`);
   await page.close();
 });
 

@@ -70,9 +70,18 @@ export class Call {
     document.querySelectorAll('audio, video').forEach((element) => element.remove());
   }
 
-  /** @param {VideoWish} wish */
-  async publishCamera({ width, height, frameRate, simulcast }) {
-    await this.open().localParticipant.setCameraEnabled(true, { resolution: { width, height, frameRate } }, { simulcast });
+  /**
+   * @param {VideoWish} wish
+   * @param {number} camera which of the fake cameras
+   */
+  async publishCamera({ width, height, frameRate, simulcast }, camera) {
+    const devices = await navigator.mediaDevices.enumerateDevices();
+    const { deviceId } = devices.filter(({ kind }) => kind === 'videoinput')[camera];
+    await this.open().localParticipant.setCameraEnabled(
+      true,
+      { deviceId: { exact: deviceId }, resolution: { width, height, frameRate } },
+      { simulcast },
+    );
   }
 
   async publishMicrophone() {

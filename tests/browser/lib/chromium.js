@@ -4,6 +4,11 @@
 import { chromium } from 'playwright-core';
 
 const EXECUTABLE = process.env.CHROMIUM ?? '/usr/bin/chromium';
+/**
+ * Which fake cameras to use. Pages that share one share its size too, so those of one call each take their own;
+ * the one left out is a depth camera, whose pictures nobody can encode.
+ */
+export const CAMERAS = [0, 2, 3, 4];
 const FLAGS = [
   '--no-sandbox',
   '--disable-gpu',
@@ -16,7 +21,7 @@ const FLAGS = [
   '--disable-background-timer-throttling',
   '--disable-backgrounding-occluded-windows',
   '--disable-renderer-backgrounding',
-  '--use-fake-device-for-media-stream',
+  `--use-fake-device-for-media-stream=device-count=${Math.max(...CAMERAS) + 1}`,
   '--use-fake-ui-for-media-stream',
   '--autoplay-policy=no-user-gesture-required',
 ];

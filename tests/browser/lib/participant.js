@@ -19,12 +19,14 @@ export class Participant {
    * @param {import('./edge-worker.js').EdgeWorker} worker
    * @param {string} room
    * @param {string} identity
+   * @param {number} camera which of the fake cameras is theirs
    */
-  constructor(page, worker, room, identity) {
+  constructor(page, worker, room, identity, camera) {
     this.page = page;
     this.worker = worker;
     this.room = room;
     this.identity = identity;
+    this.camera = camera;
   }
 
   /** @param {Parameters<Call['join']>[2]} [options] */
@@ -41,7 +43,9 @@ export class Participant {
 
   /** @param {VideoWish} wish */
   publishCamera(wish) {
-    return this.page.evaluate((video) => window.call.publishCamera(video), wish);
+    return this.page.evaluate(([video, camera]) => window.call.publishCamera(video, camera), /** @type {const} */ ([
+      wish, this.camera,
+    ]));
   }
 
   publishMicrophone() {

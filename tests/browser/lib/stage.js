@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before } from 'node:test';
-import { launchChromium } from './chromium.js';
+import { CAMERAS, launchChromium } from './chromium.js';
 import { EdgeWorker } from './edge-worker.js';
 import { Pages } from './pages.js';
 import { Participant } from './participant.js';
@@ -18,6 +18,8 @@ export class Stage {
   browser = /** @type {any} */ (null);
   /** @type {Pages} */
   pages = /** @type {any} */ (null);
+
+  participants = 0;
 
   /** Sets the stage for the tests of the calling file. */
   static forThisFile() {
@@ -50,7 +52,8 @@ export class Stage {
     const page = await this.page();
     await page.goto(this.pages.address(version));
     await page.waitForFunction(() => window.call);
-    return new Participant(page, this.worker, room, identity);
+    this.participants += 1;
+    return new Participant(page, this.worker, room, identity, CAMERAS[this.participants % CAMERAS.length]);
   }
 
   /** An empty page that shares nothing with the others. */
