@@ -236,7 +236,10 @@ impl Forwarder {
             let kept = match self.rewrite.decided(vp8) {
                 Some(Taken::Yes) => true,
                 Some(Taken::No) => false,
-                None => self.temporal.keeps(&vp8.descriptor),
+                None => {
+                    let output = self.rewrite.peek(packet.number);
+                    self.temporal.keeps(&vp8.descriptor, output)
+                }
             };
             if !kept {
                 self.rewrite.skip(packet);
@@ -305,10 +308,12 @@ impl Forwarder {
         let Some(place) = self.rewrite.place(layer, packet) else {
             return false;
         };
-        let slow = packet.marks.vp8.as_ref();
-        let slow = slow.is_some_and(|vp8| !self.temporal.still_keeps(&vp8.descriptor));
+        let too_fast = |output| {
+            let vp8 = packet.marks.vp8.as_ref();
+            vp8.is_some_and(|vp8| !self.temporal.kept(&vp8.descriptor, output))
+        };
         match (place, self.body(packet)) {
-            (OutOfOrder::Packet(numbers), Ok(body)) if !slow => {
+            (OutOfOrder::Packet(numbers), Ok(body)) if !too_fast(numbers.output) => {
                 self.send(packet, &numbers, body, delivery, out);
             }
             (OutOfOrder::Packet(numbers) | OutOfOrder::Filler(numbers), _) => {
@@ -338,7 +343,7 @@ impl Forwarder {
             .as_ref()
             .map_or(&[][..], |head| head.as_bytes());
         let outgoing = Outgoing {
-            seq: numbers.seq,
+            seq: SeqNo(numbers.output as u16),
             timestamp: numbers.timestamp,
             marker: packet.marks.marker && !body.bytes.is_empty(),
             delivery,

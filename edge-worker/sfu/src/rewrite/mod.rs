@@ -42,6 +42,14 @@ struct Segment {
     tl0: u8,
     /// The publisher's timestamp of its newest frame.
     newest: Timestamp,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum State {
+    Playing,
+    /// Newer frames are not part of it.
+    Ended,
 }
 
 /// The newest packet sent.
@@ -55,7 +63,8 @@ struct Last {
 /// The numbers one packet gets.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Numbers {
-    pub(crate) seq: SeqNo,
+    /// The sequence number before it wraps.
+    pub(crate) output: u64,
     pub(crate) timestamp: Timestamp,
     /// Replaces the payload's VP8 descriptor.
     pub(crate) head: Option<Vp8Rewrite>,
@@ -104,6 +113,9 @@ impl Rewrite {
                 tl0 = last.tl0.wrapping_add(1).wrapping_sub(index);
             }
         }
+        if let Some(old) = self.segments.back_mut() {
+            old.state = State::Ended;
+        }
         if self.segments.len() == MAX_SEGMENTS {
             self.segments.pop_front();
         }
@@ -113,6 +125,7 @@ impl Rewrite {
             timestamps,
             tl0,
             newest: packet.marks.timestamp,
+            state: State::Playing,
         });
     }
 
@@ -144,7 +157,7 @@ impl Rewrite {
             tl0: sent_tl0,
         });
         Numbers {
-            seq: SeqNo(output as u16),
+            output,
             timestamp,
             head,
         }
@@ -157,6 +170,11 @@ impl Rewrite {
         if let Some(picture) = picture.filter(|picture| *picture > self.pictures.newest()) {
             self.pictures.skip(picture);
         }
+    }
+
+    /// The sequence number that the next packet in order would get.
+    pub(crate) fn peek(&self, number: u64) -> u64 {
+        self.packets.peek(number)
     }
 
     /// Whether the next packet in order belongs to a picture that was decided on: it was
@@ -180,9 +198,10 @@ impl Rewrite {
             .segments
             .iter()
             .rfind(|segment| segment.output <= output)?;
-        let after_the_end = packet.marks.timestamp.distance(segment.newest) > 0;
+        let playing = segment.state == State::Playing;
+        let after_the_end = !playing && packet.marks.timestamp.distance(segment.newest) > 0;
         let mut numbers = Numbers {
-            seq: SeqNo(output as u16),
+            output,
             timestamp: packet.marks.timestamp.plus(segment.timestamps),
             head: None,
         };
@@ -192,6 +211,10 @@ impl Rewrite {
         if let Some(vp8) = &packet.marks.vp8 {
             let picture = match vp8.picture {
                 None => 0,
+                // Not one packet of it came in order: its number is the one it will have.
+                Some(picture) if playing && picture > self.pictures.newest() => {
+                    self.pictures.peek(picture)
+                }
                 Some(picture) => match self.pictures.find(layer, picture) {
                     None => return Some(OutOfOrder::Filler(numbers)),
                     Some(picture) => picture,

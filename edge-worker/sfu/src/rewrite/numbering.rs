@@ -79,11 +79,16 @@ impl Numbering {
         });
     }
 
-    /// Leaves the numbers before `input` open.
+    /// Leaves the numbers before `input`, newer than all before, open.
     pub(crate) fn leave_open(&mut self, input: u64) {
-        if let Some(run) = self.runs.back() {
-            self.next = run.output + input.saturating_sub(run.input);
-        }
+        self.next = self.peek(input);
+    }
+
+    /// The number `input` would get, newer than all before.
+    pub(crate) fn peek(&self, input: u64) -> u64 {
+        self.runs.back().map_or(self.next, |run| {
+            run.output + input.saturating_sub(run.input)
+        })
     }
 
     /// The number of `input`, taken or left open earlier; `None` if it was left out,

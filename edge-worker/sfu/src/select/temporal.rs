@@ -11,6 +11,10 @@ pub(crate) struct Temporal {
     wish: u8,
     /// The highest one forwarded.
     current: u8,
+    /// The highest one forwarded before ...
+    previous: u8,
+    /// ... this output number.
+    changed_at: u64,
 }
 
 impl Default for Temporal {
@@ -18,6 +22,8 @@ impl Default for Temporal {
         Self {
             wish: u8::MAX,
             current: u8::MAX,
+            previous: u8::MAX,
+            changed_at: 0,
         }
     }
 }
@@ -28,24 +34,41 @@ impl Temporal {
         self.wish = highest;
     }
 
-    /// Decides on the next packet in order.
-    pub(crate) fn keeps(&mut self, descriptor: &Vp8Descriptor) -> bool {
+    /// Decides on the next packet in order, which would get the number `output`.
+    pub(crate) fn keeps(&mut self, descriptor: &Vp8Descriptor, output: u64) -> bool {
         let layer = descriptor.temporal_layer.unwrap_or(0);
-        if descriptor.keyframe {
-            self.current = self.wish;
+        let highest = if descriptor.keyframe {
+            self.wish
         } else if descriptor.frame_start {
-            self.current = self.current.min(self.wish);
-            let next = self.current.saturating_add(1);
-            if layer == next && layer <= self.wish && descriptor.layer_sync {
-                self.current = layer;
-            }
+            self.next_highest(layer, descriptor.layer_sync)
+        } else {
+            self.current
+        };
+        if highest != self.current {
+            self.previous = self.current;
+            self.changed_at = output;
+            self.current = highest;
         }
         layer <= self.current
     }
 
-    /// Decides on a packet out of order, as if it came now.
-    pub(crate) fn still_keeps(&self, descriptor: &Vp8Descriptor) -> bool {
-        descriptor.temporal_layer.unwrap_or(0) <= self.current
+    /// Decides on a packet out of order, with the number `output`, as it was then.
+    pub(crate) fn kept(&self, descriptor: &Vp8Descriptor, output: u64) -> bool {
+        let highest = if output < self.changed_at {
+            self.previous
+        } else {
+            self.current
+        };
+        descriptor.temporal_layer.unwrap_or(0) <= highest
+    }
+
+    /// What to forward from the start of a frame of `layer` on.
+    fn next_highest(&self, layer: u8, layer_sync: bool) -> u8 {
+        let lowered = self.current.min(self.wish);
+        if layer_sync && layer <= self.wish && Some(layer) == lowered.checked_add(1) {
+            return layer;
+        }
+        lowered
     }
 }
 
@@ -82,8 +105,19 @@ mod tests {
             let body = u8::from(first_byte != KEY);
             let start = if first_byte == MIDDLE { 0x80 } else { 0x90 };
             let descriptor = Vp8Descriptor::parse(&[start, 0x20, layer, body]).unwrap();
-            assert_eq!(temporal.keeps(&descriptor), expected, "step {step}");
+            assert_eq!(temporal.keeps(&descriptor, 1), expected, "step {step}");
         }
+    }
+
+    #[test]
+    fn late_packets_are_decided_on_as_they_were_then() {
+        let upper = Vp8Descriptor::parse(&[0x80, 0x20, 0x80, 1]).unwrap();
+        let base = Vp8Descriptor::parse(&[0x90, 0x20, 0x00, 1]).unwrap();
+        let mut temporal = Temporal::default();
+        temporal.set_wish(0);
+        assert!(temporal.keeps(&base, 10));
+        assert!(temporal.kept(&upper, 9));
+        assert!(!temporal.kept(&upper, 10));
     }
 
     const KEY: u8 = 0;

@@ -1,0 +1,14 @@
+//! One published track, its subscribers, and the networks between them: a publisher
+//! that answers as browsers do, subscribers that check every packet, lossy links with
+//! seeded dice, and a clock moved by hand.
+
+mod dice;
+mod keyframes;
+mod layers;
+mod link;
+mod loss;
+mod publisher;
+mod random;
+mod reports;
+mod stage;
+mod subscriber;
