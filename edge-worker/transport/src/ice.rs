@@ -376,10 +376,12 @@ impl<'a> Check<'a> {
             }
             ATTR_USE_CANDIDATE => self.nominates = true,
             ATTR_ICE_CONTROLLED => self.controlled = true,
-            other if other.0 < COMPREHENSION_OPTIONAL && !KNOWN.contains(&other) => {
-                if self.unknown.len() < Self::MAX_UNKNOWN {
-                    self.unknown.push(other.0);
-                }
+            other
+                if other.0 < COMPREHENSION_OPTIONAL
+                    && !KNOWN.contains(&other)
+                    && self.unknown.len() < Self::MAX_UNKNOWN =>
+            {
+                self.unknown.push(other.0);
             }
             _ => {}
         }

@@ -20,18 +20,23 @@ fn opened(call: &Call, channel: &Channel) -> bool {
 }
 
 fn received(call: &Call, from: &Channel) -> Vec<Vec<u8>> {
-    let messages = call.events.iter().filter_map(|event| match event {
-        Event::Data { channel, payload } if channel == from => Some(payload.to_vec()),
-        _ => None,
+    let messages = call.events.iter().filter_map(|event| {
+        let Event::Data { channel, payload } = event else {
+            return None;
+        };
+        (channel == from).then(|| payload.to_vec())
     });
     messages.collect()
 }
 
 #[test]
 fn messages_flow_both_ways_on_the_channels_a_client_opens() {
-    for (role, loss_percent, seed) in
-        [(Role::Client, 0, 1), (Role::Server, 0, 1), (Role::Client, 5, 4), (Role::Server, 5, 5)]
-    {
+    for (role, loss_percent, seed) in [
+        (Role::Client, 0, 1),
+        (Role::Server, 0, 1),
+        (Role::Client, 5, 4),
+        (Role::Server, 5, 5),
+    ] {
         let mut call = call(Options {
             role,
             loss_percent,
@@ -50,7 +55,12 @@ fn messages_flow_both_ways_on_the_channels_a_client_opens() {
         ] {
             call.client.open_channel(id, channel.label(), reliable);
         }
-        let open = [&Channel::Reliable, &Channel::Lossy, &Channel::DataTrack, &other];
+        let open = [
+            &Channel::Reliable,
+            &Channel::Lossy,
+            &Channel::DataTrack,
+            &other,
+        ];
         call.run_until(Duration::from_secs(10), |call| {
             open.iter().all(|channel| opened(call, channel))
         });
@@ -59,7 +69,9 @@ fn messages_flow_both_ways_on_the_channels_a_client_opens() {
             call.client.send_message(0, &[i; 1000]);
             call.client.send_message(2, &[i; 100]);
             let message = Bytes::from(vec![i; 3000]);
-            call.transport.send_data(&Channel::Reliable, message).unwrap();
+            call.transport
+                .send_data(&Channel::Reliable, message)
+                .unwrap();
             let message = Bytes::from(vec![i; 100]);
             call.transport.send_data(&Channel::Lossy, message).unwrap();
             call.run(Duration::from_millis(20));
@@ -92,9 +104,8 @@ fn what_waits_is_bounded() {
     let message = Bytes::from(vec![7; 10_000]);
     // Not open yet.
     let taken = |call: &mut Call, channel: &Channel| {
-        let taken = (0..500).take_while(|_| {
-            call.transport.send_data(channel, message.clone()).is_ok()
-        });
+        let taken =
+            (0..500).take_while(|_| call.transport.send_data(channel, message.clone()).is_ok());
         taken.count()
     };
     assert_eq!(taken(&mut call, &Channel::Lossy), 13);
@@ -103,13 +114,22 @@ fn what_waits_is_bounded() {
     call.run(Duration::from_secs(3));
     assert_eq!(taken(&mut call, &Channel::Lossy), 13);
     assert_eq!(taken(&mut call, &Channel::Reliable), 104);
-    let refused = call.transport.send_data(&Channel::Reliable, message.clone());
+    let refused = call
+        .transport
+        .send_data(&Channel::Reliable, message.clone());
     assert_eq!(refused, Err(DataRefused::Full));
     let long = Bytes::from(vec![0; 65_537]);
     let refused = call.transport.send_data(&Channel::Reliable, long);
     assert_eq!(refused, Err(DataRefused::TooLarge));
     call.run(Duration::from_secs(10));
-    assert_eq!(call.client.messages.iter().filter(|(id, ..)| *id == 0).count(), 105);
+    assert_eq!(
+        call.client
+            .messages
+            .iter()
+            .filter(|(id, ..)| *id == 0)
+            .count(),
+        105
+    );
 }
 
 #[test]
@@ -121,7 +141,10 @@ fn long_messages_and_messages_on_unopened_streams_are_dropped() {
     call.client.send_message(0, &vec![3; 200_000]);
     call.client.send_message(0, b"after");
     call.run(Duration::from_secs(5));
-    let lens: Vec<_> = received(&call, &Channel::Reliable).iter().map(Vec::len).collect();
+    let lens: Vec<_> = received(&call, &Channel::Reliable)
+        .iter()
+        .map(Vec::len)
+        .collect();
     assert_eq!(lens, [65_536, 5]);
     assert_eq!(call.transport.drops().of(DropReason::DataTooLarge), 2);
 }

@@ -54,7 +54,7 @@ fn ten_thousand_forgeries_change_nothing() {
         let from = call.client.address;
         let sealed = call.client.seal_rtp(&rtp(111, 1, 1111, 1, b"opus"));
         let report = call.client.seal_rtcp(&[0x80, 201, 0, 1, 0, 0, 4, 87]);
-        for i in 0..5_000u32 {
+        for i in 100_000..105_000u32 {
             let mut forged = sealed.clone();
             forged[8..12].copy_from_slice(&i.to_be_bytes());
             call.deliver(from, &mut forged);
@@ -150,7 +150,10 @@ fn reports_of_a_client_reach_the_m_line_of_their_stream() {
         }),
     };
     assert_eq!(call.events[1..], [report]);
-    assert_eq!(call.drops(), [("srtp_replay", 1), ("rtcp_unknown_stream", 1)]);
+    assert_eq!(
+        call.drops(),
+        [("srtp_replay", 1), ("rtcp_unknown_stream", 1)]
+    );
 }
 
 #[test]
@@ -168,7 +171,8 @@ fn a_client_is_told_of_arrivals_and_requests() {
         assert!((4..=6).contains(&told), "{told}");
         call.client.rtcp.clear();
 
-        call.transport.send_rtcp(Rtcp::KeyframeRequest { ssrc: Ssrc(2222) });
+        call.transport
+            .send_rtcp(Rtcp::KeyframeRequest { ssrc: Ssrc(2222) });
         call.run(Duration::from_millis(50));
         assert_eq!(call.client.rtcp.len(), 1);
         let said = transport::wire::rtcp(&call.client.rtcp[0]);

@@ -263,10 +263,10 @@ impl Dtls {
         if self.impostor.load(Ordering::Relaxed) {
             return Refused::Failed(DtlsFailure::Fingerprint);
         }
-        match error {
-            Error::ErrAlertFatalOrClose => Refused::Failed(DtlsFailure::Alert),
-            _ => Refused::Dropped(DropReason::DtlsRejected),
+        if matches!(error, Error::ErrAlertFatalOrClose) {
+            return Refused::Failed(DtlsFailure::Alert);
         }
+        Refused::Dropped(DropReason::DtlsRejected)
     }
 
     fn established(&mut self) -> Result<Option<Box<(Sealer, Opener)>>, DtlsFailure> {
@@ -285,7 +285,10 @@ impl Dtls {
         let profile = match state.srtp_protection_profile() {
             SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm => Profile::AeadAes128Gcm,
             SrtpProtectionProfile::Srtp_Aes128_Cm_Hmac_Sha1_80 => Profile::Aes128CmSha1,
-            _ => return Ok(None),
+            SrtpProtectionProfile::Srtp_Aes128_Cm_Hmac_Sha1_32
+            | SrtpProtectionProfile::Srtp_Aead_Aes_256_Gcm
+            | SrtpProtectionProfile::Unsupported
+            | _ => return Ok(None),
         };
         let material = state
             .export_keying_material(Self::EXPORTER, &[], profile.material_len())

@@ -259,7 +259,10 @@ impl DataChannels {
                 Event::AssociationLost { .. } | Event::HandshakeFailed { .. } => {
                     self.end();
                 }
-                _ => {}
+                Event::Stream(_)
+                | Event::DataChannelStatsFinal(_)
+                | Event::DatagramReceived
+                | _ => {}
             }
         }
         if let State::Up(handle, association) = &mut self.association {

@@ -31,50 +31,50 @@ use transport::IceCredentials;
 
 /// The client's part in the DTLS handshake.
 #[derive(Clone, Copy, PartialEq)]
-pub enum Role {
+pub(crate) enum Role {
     Client,
     Server,
 }
 
 /// The SRTP profiles the client offers; as in browsers the expensive one first.
 #[derive(Clone, Copy, PartialEq)]
-pub enum Profiles {
+pub(crate) enum Profiles {
     Both,
     Sha1,
 }
 
-pub struct Client {
-    pub address: SocketAddr,
-    pub ice: IceCredentials,
+pub(crate) struct Client {
+    pub(crate) address: SocketAddr,
+    pub(crate) ice: IceCredentials,
     edge: IceCredentials,
-    pub crypto: Arc<dyn RTCCryptoProvider>,
+    pub(crate) crypto: Arc<dyn RTCCryptoProvider>,
     role: Role,
     config: Arc<HandshakeConfig>,
     fingerprint: String,
-    pub dtls: Dtls,
-    pub srtp: Option<Srtp>,
+    pub(crate) dtls: Dtls,
+    pub(crate) srtp: Option<Srtp>,
     next_check: Option<Instant>,
     /// Checks nominate; none are sent when silent.
-    pub silent: bool,
+    pub(crate) silent: bool,
     reachable: bool,
     out: VecDeque<Vec<u8>>,
     sctp: Sctp,
     association: Option<(AssociationHandle, Association)>,
-    pub sctp_up: bool,
+    pub(crate) sctp_up: bool,
     /// Stream, whether control, and message.
-    pub messages: Vec<(u16, bool, Vec<u8>)>,
+    pub(crate) messages: Vec<(u16, bool, Vec<u8>)>,
     /// RTP and RTCP as they came out of SRTP.
-    pub rtp: Vec<Vec<u8>>,
-    pub rtcp: Vec<Vec<u8>>,
+    pub(crate) rtp: Vec<Vec<u8>>,
+    pub(crate) rtcp: Vec<Vec<u8>>,
     /// STUN replies.
-    pub replies: Vec<Vec<u8>>,
-    pub unauthentic: usize,
+    pub(crate) replies: Vec<Vec<u8>>,
+    pub(crate) unauthentic: usize,
 }
 
-pub struct Srtp {
-    pub profile: ProtectionProfile,
-    pub local: Context,
-    pub remote: Context,
+pub(crate) struct Srtp {
+    pub(crate) profile: ProtectionProfile,
+    pub(crate) local: Context,
+    pub(crate) remote: Context,
 }
 
 fn peer() -> SocketAddr {
@@ -82,7 +82,7 @@ fn peer() -> SocketAddr {
 }
 
 impl Client {
-    pub fn new(role: Role, profiles: Profiles, edge: IceCredentials) -> Self {
+    pub(crate) fn new(role: Role, profiles: Profiles, edge: IceCredentials) -> Self {
         let crypto: Arc<dyn RTCCryptoProvider> = Arc::new(RingProvider::new());
         let certificate =
             Certificate::generate_self_signed(vec!["client".into()], crypto.crypto()).unwrap();
@@ -105,7 +105,7 @@ impl Client {
             .with_client_auth(ClientAuthType::RequireAnyClientCert)
             .with_insecure_skip_verify(true)
             .with_extended_master_secret(ExtendedMasterSecretType::Require)
-            .with_flight_interval(Duration::from_millis(200))
+            .with_flight_interval(Duration::from_millis(600))
             .build(role == Role::Client, None)
             .unwrap();
         let config = Arc::new(config);
@@ -139,7 +139,7 @@ impl Client {
     }
 
     /// Sends one Opus and one VP8 track with repairs, and has data channels.
-    pub fn offer(&self) -> String {
+    pub(crate) fn offer(&self) -> String {
         let setup = match self.role {
             Role::Client => "actpass",
             Role::Server => "passive",
@@ -163,18 +163,20 @@ impl Client {
         )
     }
 
-    pub fn is_connected(&self) -> bool {
+    pub(crate) fn is_connected(&self) -> bool {
         self.srtp.is_some()
     }
 
     /// One connectivity check.
-    pub fn check(&self, priority: u32, extra: &[&dyn Setter], pwd: &str) -> Vec<u8> {
+    pub(crate) fn check(&self, priority: u32, extra: &[&dyn Setter], pwd: &str) -> Vec<u8> {
         let mut check = Message::new();
         check.set_type(BINDING_REQUEST);
         check.write_header();
         TransactionId::new().add_to(&mut check).unwrap();
         let name = format!("{}:{}", self.edge.ufrag, self.ice.ufrag);
-        Username::new(ATTR_USERNAME, name).add_to(&mut check).unwrap();
+        Username::new(ATTR_USERNAME, name)
+            .add_to(&mut check)
+            .unwrap();
         check.add(ATTR_PRIORITY, &priority.to_be_bytes());
         for setter in extra {
             setter.add_to(&mut check).unwrap();
@@ -186,11 +188,11 @@ impl Client {
         check.raw
     }
 
-    pub fn nominating_check(&self, priority: u32) -> Vec<u8> {
+    pub(crate) fn nominating_check(&self, priority: u32) -> Vec<u8> {
         self.check(priority, &[&Controlling, &UseCandidate], &self.edge.pwd)
     }
 
-    pub fn tick(&mut self, now: Instant) {
+    pub(crate) fn tick(&mut self, now: Instant) {
         if !self.silent && self.next_check.is_none_or(|at| at <= now) {
             let check = self.nominating_check(100);
             self.out.push_back(check);
@@ -207,8 +209,11 @@ impl Client {
         self.pump_sctp(now);
     }
 
-    pub fn deadline(&self) -> Option<Instant> {
-        let sctp = self.association.as_ref().and_then(|(_, a)| a.poll_timeout());
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let sctp = self
+            .association
+            .as_ref()
+            .and_then(|(_, a)| a.poll_timeout());
         let check = self.next_check.filter(|_| !self.silent);
         [self.dtls.poll_timeout(&peer()), sctp, check]
             .into_iter()
@@ -216,14 +221,14 @@ impl Client {
             .min()
     }
 
-    pub fn poll(&mut self, _now: Instant) -> Option<Vec<u8>> {
+    pub(crate) fn poll(&mut self, _now: Instant) -> Option<Vec<u8>> {
         while let Some(transmit) = self.dtls.poll_transmit() {
             self.out.push_back(transmit.message.to_vec());
         }
         self.out.pop_front()
     }
 
-    pub fn handle(&mut self, now: Instant, bytes: &[u8]) {
+    pub(crate) fn handle(&mut self, now: Instant, bytes: &[u8]) {
         match bytes[0] {
             0..=3 => {
                 self.replies.push(bytes.to_vec());
@@ -334,12 +339,12 @@ impl Client {
     }
 
     /// Any bytes as an SCTP packet.
-    pub fn send_sctp_bytes(&mut self, now: Instant, packet: &[u8]) {
+    pub(crate) fn send_sctp_bytes(&mut self, now: Instant, packet: &[u8]) {
         self.dtls.write(now, peer(), packet).unwrap();
     }
 
     /// Opens a channel, reliable or unordered without retransmissions.
-    pub fn open_channel(&mut self, id: u16, label: &str, reliable: bool) {
+    pub(crate) fn open_channel(&mut self, id: u16, label: &str, reliable: bool) {
         let (_, association) = self.association.as_mut().unwrap();
         let mut stream = association.open_stream(id, Ppi::Binary).unwrap();
         let mut open = match reliable {
@@ -357,7 +362,7 @@ impl Client {
         stream.write_with_ppi(&open, Ppi::Dcep).unwrap();
     }
 
-    pub fn send_message(&mut self, id: u16, message: &[u8]) {
+    pub(crate) fn send_message(&mut self, id: u16, message: &[u8]) {
         let (_, association) = self.association.as_mut().unwrap();
         association.set_max_send_message_size(1 << 20);
         let mut stream = association.stream(id).unwrap();
@@ -365,20 +370,20 @@ impl Client {
     }
 
     /// An encrypted RTP packet.
-    pub fn seal_rtp(&mut self, packet: &[u8]) -> Vec<u8> {
+    pub(crate) fn seal_rtp(&mut self, packet: &[u8]) -> Vec<u8> {
         let srtp = self.srtp.as_mut().unwrap();
         srtp.local.encrypt_rtp(packet).unwrap().to_vec()
     }
 
-    pub fn seal_rtcp(&mut self, compound: &[u8]) -> Vec<u8> {
+    pub(crate) fn seal_rtcp(&mut self, compound: &[u8]) -> Vec<u8> {
         let srtp = self.srtp.as_mut().unwrap();
         srtp.local.encrypt_rtcp(compound).unwrap().to_vec()
     }
 }
 
-pub struct UseCandidate;
-pub struct Controlling;
-pub struct Controlled;
+pub(crate) struct UseCandidate;
+pub(crate) struct Controlling;
+pub(crate) struct Controlled;
 
 impl Setter for UseCandidate {
     fn add_to(&self, m: &mut Message) -> Result<(), rtc_shared::error::Error> {
@@ -402,7 +407,7 @@ impl Setter for Controlled {
 }
 
 /// RTP with the transport-wide number `twcc`.
-pub fn rtp(payload_type: u8, seq: u16, ssrc: u32, twcc: u16, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn rtp(payload_type: u8, seq: u16, ssrc: u32, twcc: u16, payload: &[u8]) -> Vec<u8> {
     let mut packet = vec![0x90, payload_type];
     packet.extend_from_slice(&seq.to_be_bytes());
     packet.extend_from_slice(&[0, 0, 3, 0xe8]);

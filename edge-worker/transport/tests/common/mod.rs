@@ -4,11 +4,13 @@
 #![allow(
     dead_code,
     clippy::allow_attributes,
-    reason = "each test file is a crate of its own and uses its part"
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "each test file is a crate of its own and uses its part; a broken test may panic"
 )]
 
-pub mod client;
-pub mod net;
+pub(crate) mod client;
+pub(crate) mod net;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,30 +25,30 @@ use net::Net;
     clippy::disallowed_methods,
     reason = "an Instant cannot be made otherwise; time moves by hand from here"
 )]
-pub fn start() -> Instant {
+pub(crate) fn start() -> Instant {
     Instant::now()
 }
 
-pub const SERVER: &str = "192.0.2.1:7881";
-pub const CLIENT: &str = "198.51.100.7:50000";
+pub(crate) const SERVER: &str = "192.0.2.1:7881";
+pub(crate) const CLIENT: &str = "198.51.100.7:50000";
 
 /// A transport and its client.
-pub struct Call {
-    pub now: Instant,
-    pub transport: Transport,
-    pub client: Client,
-    pub net: Net,
-    pub events: Vec<Event>,
+pub(crate) struct Call {
+    pub(crate) now: Instant,
+    pub(crate) transport: Transport,
+    pub(crate) client: Client,
+    pub(crate) net: Net,
+    pub(crate) events: Vec<Event>,
     /// RTP as the transport gave it out: m-line, sequence number, payload.
-    pub packets: Vec<(String, u16, Vec<u8>)>,
+    pub(crate) packets: Vec<(String, u16, Vec<u8>)>,
 }
 
 #[derive(Clone, Copy)]
-pub struct Options {
-    pub role: Role,
-    pub profiles: Profiles,
-    pub loss_percent: u64,
-    pub seed: u64,
+pub(crate) struct Options {
+    pub(crate) role: Role,
+    pub(crate) profiles: Profiles,
+    pub(crate) loss_percent: u64,
+    pub(crate) seed: u64,
 }
 
 impl Default for Options {
@@ -62,7 +64,7 @@ impl Default for Options {
 
 impl Call {
     /// The client has offered and been answered; nothing has been sent.
-    pub fn negotiated(options: Options) -> Self {
+    pub(crate) fn negotiated(options: Options) -> Self {
         let now = start();
         let identity = Arc::new(Identity::generate().unwrap());
         let ours = IceCredentials {
@@ -93,7 +95,7 @@ impl Call {
         }
     }
 
-    pub fn connected(options: Options) -> Self {
+    pub(crate) fn connected(options: Options) -> Self {
         let mut call = Self::negotiated(options);
         call.run_until(Duration::from_secs(8), |call| {
             call.client.is_connected() && call.events.contains(&Event::Connected)
@@ -102,21 +104,20 @@ impl Call {
     }
 
     /// Moves time on until `done`, and fails if that takes longer than `patience`.
-    pub fn run_until(&mut self, patience: Duration, done: impl Fn(&Self) -> bool) {
+    pub(crate) fn run_until(&mut self, patience: Duration, done: impl Fn(&Self) -> bool) {
         let end = self.now + patience;
         while !done(self) {
             assert!(
                 self.now < end,
-                "not done in {patience:?}: {:?} {:?} {:?}",
+                "not done in {patience:?}: {:?} {:?}",
                 self.events,
-                self.drops(),
-                self.transport
+                self.drops()
             );
             self.step(end);
         }
     }
 
-    pub fn run(&mut self, time: Duration) {
+    pub(crate) fn run(&mut self, time: Duration) {
         let end = self.now + time;
         while self.now < end {
             self.step(end);
@@ -149,7 +150,7 @@ impl Call {
         }
     }
 
-    pub fn deliver(&mut self, from: std::net::SocketAddr, bytes: &mut [u8]) {
+    pub(crate) fn deliver(&mut self, from: std::net::SocketAddr, bytes: &mut [u8]) {
         if let Some(incoming) = self.transport.handle_datagram(self.now, from, bytes) {
             self.packets.push((
                 incoming.mid.as_str().to_owned(),
@@ -160,7 +161,7 @@ impl Call {
         self.flush();
     }
 
-    pub fn flush(&mut self) {
+    pub(crate) fn flush(&mut self) {
         let server = SERVER.parse().unwrap();
         while let Some(output) = self.transport.poll(self.now) {
             match output {
@@ -175,8 +176,14 @@ impl Call {
     }
 
     /// The reasons of what was dropped, with their counts.
-    pub fn drops(&self) -> Vec<(&'static str, u64)> {
-        let counted = self.transport.drops().iter().filter(|(_, count)| *count > 0);
-        counted.map(|(reason, count)| (reason.label(), count)).collect()
+    pub(crate) fn drops(&self) -> Vec<(&'static str, u64)> {
+        let counted = self
+            .transport
+            .drops()
+            .iter()
+            .filter(|(_, count)| *count > 0);
+        counted
+            .map(|(reason, count)| (reason.label(), count))
+            .collect()
     }
 }

@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-pub struct Net {
+pub(crate) struct Net {
     loss_percent: u64,
     random: u64,
     sent: u64,
     under_way: BTreeMap<(Instant, u64), (SocketAddr, SocketAddr, Vec<u8>)>,
     /// How many were sent to the client since asked last.
-    pub to_client: u64,
+    pub(crate) to_client: u64,
 }
 
 impl Net {
-    pub fn new(loss_percent: u64, seed: u64) -> Self {
+    pub(crate) fn new(loss_percent: u64, seed: u64) -> Self {
         Self {
             loss_percent,
             random: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1,
@@ -24,14 +24,14 @@ impl Net {
         }
     }
 
-    pub fn draw(&mut self, below: u64) -> u64 {
+    pub(crate) fn draw(&mut self, below: u64) -> u64 {
         self.random ^= self.random << 13;
         self.random ^= self.random >> 7;
         self.random ^= self.random << 17;
         self.random % below
     }
 
-    pub fn send(&mut self, now: Instant, from: SocketAddr, to: SocketAddr, bytes: Vec<u8>) {
+    pub(crate) fn send(&mut self, now: Instant, from: SocketAddr, to: SocketAddr, bytes: Vec<u8>) {
         self.sent += 1;
         self.to_client += u64::from(to.to_string() != super::SERVER);
         if self.draw(100) < self.loss_percent {
@@ -41,11 +41,11 @@ impl Net {
         self.under_way.insert((at, self.sent), (to, from, bytes));
     }
 
-    pub fn next(&self) -> Option<Instant> {
+    pub(crate) fn next(&self) -> Option<Instant> {
         self.under_way.keys().next().map(|(at, _)| *at)
     }
 
-    pub fn arrived(&mut self, now: Instant) -> Option<(SocketAddr, SocketAddr, Vec<u8>)> {
+    pub(crate) fn arrived(&mut self, now: Instant) -> Option<(SocketAddr, SocketAddr, Vec<u8>)> {
         let first = self.under_way.first_entry()?;
         (first.key().0 <= now).then(|| first.remove())
     }
