@@ -79,7 +79,6 @@ fn slow_screens_do_not_count_as_silent() {
             stage.fanout.playing(SubscriptionKey(key)),
             Some(Layer::HIGH)
         );
-        // The frames in between are not made up for.
     }
 }
 

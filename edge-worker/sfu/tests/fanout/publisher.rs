@@ -102,6 +102,10 @@ impl Publisher {
             MediaKind::Audio => Duration::from_millis(20),
             MediaKind::Video => Duration::from_micros(33_333),
         };
+        if self.next_frame_at + interval < now {
+            // Frames not taken are not made up for.
+            self.next_frame_at = now;
+        }
         while self.next_frame_at <= now {
             let time = self.next_frame_at - self.began_at;
             for encoder in self.encoders.iter_mut().filter(|encoder| encoder.on) {
