@@ -75,7 +75,7 @@ struct TokenArgs {
 }
 
 /// Does what the command line says.
-pub fn run() -> ExitCode {
+pub(crate) fn run() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Dev => Config::dev()
             .map_err(Into::into)
@@ -102,7 +102,7 @@ pub fn run() -> ExitCode {
 }
 
 /// Prints for people and pipes; a closed pipe is not our error.
-pub fn say(text: &str) -> anyhow::Result<()> {
+pub(crate) fn say(text: &str) -> anyhow::Result<()> {
     let _ = writeln!(std::io::stdout(), "{text}");
     Ok(())
 }

@@ -9,7 +9,7 @@ use crate::shard::ShardInbox;
 
 /// Room names to shards.
 #[derive(Clone)]
-pub struct Directory {
+pub(crate) struct Directory {
     shards: Arc<[ShardInbox]>,
     // Joins come from many tasks and are counted down from shards: there is no one
     // owner, and nobody holds it longer than a look-up.
@@ -24,7 +24,7 @@ struct Entry {
 
 impl Directory {
     /// Over `shards`, which are told of rooms from now on.
-    pub fn new(shards: Vec<ShardInbox>) -> Self {
+    pub(crate) fn new(shards: Vec<ShardInbox>) -> Self {
         Self {
             shards: shards.into(),
             rooms: Arc::default(),
@@ -32,7 +32,7 @@ impl Directory {
     }
 
     /// The shard of room `name`, held as long as the [`Place`] lives.
-    pub fn place(&self, name: &Arc<str>) -> (ShardInbox, Place) {
+    pub(crate) fn place(&self, name: &Arc<str>) -> (ShardInbox, Place) {
         let mut rooms = self.rooms.lock().unwrap_or_else(PoisonError::into_inner);
         let shard = match rooms.get_mut(name) {
             Some(entry) => {
@@ -55,7 +55,7 @@ impl Directory {
     }
 
     /// Every shard.
-    pub fn shards(&self) -> &[ShardInbox] {
+    pub(crate) fn shards(&self) -> &[ShardInbox] {
         &self.shards
     }
 
@@ -79,7 +79,7 @@ impl fmt::Debug for Directory {
 }
 
 /// Keeps a room on its shard until dropped.
-pub struct Place {
+pub(crate) struct Place {
     directory: Directory,
     name: Arc<str>,
 }

@@ -8,7 +8,7 @@ use rand::distr::Alphanumeric;
 const RANDOM_LEN: usize = 12;
 
 /// `len` letters and digits.
-pub fn random_text(len: usize) -> String {
+pub(crate) fn random_text(len: usize) -> String {
     rand::rng()
         .sample_iter(Alphanumeric)
         .take(len)
@@ -17,25 +17,25 @@ pub fn random_text(len: usize) -> String {
 }
 
 /// The random part of an id.
-pub fn random_suffix() -> String {
+pub(crate) fn random_suffix() -> String {
     random_text(RANDOM_LEN)
 }
 
 /// A new participant.
-pub fn participant_id() -> ParticipantId {
+pub(crate) fn participant_id() -> ParticipantId {
     format!("{}{}", ParticipantId::PREFIX, random_suffix())
         .parse()
         .expect("made of its own alphabet")
 }
 
 /// A new life of a room.
-pub fn room_id() -> RoomId {
+pub(crate) fn room_id() -> RoomId {
     format!("{}{}", RoomId::PREFIX, random_suffix())
         .parse()
         .expect("made of its own alphabet")
 }
 
 /// A new node.
-pub fn node_id() -> String {
+pub(crate) fn node_id() -> String {
     format!("ND_{}", random_suffix())
 }

@@ -1,12 +1,14 @@
 //! What an operator can watch, in Prometheus' words. Counters here, scraped by the
 //! admin listener. `received = forwarded or answered + dropped`, by kind.
 
+use std::io::{self, ErrorKind};
+
 use prometheus::{Encoder, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
 use sfu::LeaveReason;
 
 /// All counters of a node. Cloning is cheap and counts into the same.
 #[derive(Clone, Debug)]
-pub struct Metrics {
+pub(crate) struct Metrics {
     registry: Registry,
     /// Rooms open now.
     pub rooms: IntGauge,
@@ -46,7 +48,7 @@ pub struct Metrics {
 
 /// Why a datagram was not sent.
 #[derive(Clone, Copy, Debug)]
-pub enum SendFailure {
+pub(crate) enum SendFailure {
     /// The kernel's buffer is full.
     Full,
     /// The client's port is closed.
@@ -55,9 +57,22 @@ pub enum SendFailure {
     Other,
 }
 
+impl SendFailure {
+    /// What `error` means.
+    pub(crate) fn of(error: &io::Error) -> Self {
+        if error.kind() == ErrorKind::WouldBlock {
+            Self::Full
+        } else if error.kind() == ErrorKind::ConnectionRefused {
+            Self::Refused
+        } else {
+            Self::Other
+        }
+    }
+}
+
 impl Metrics {
     /// All at zero.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let registry = Registry::new();
         let counter = |name: &str, help: &str| {
             let counter = IntCounter::new(name, help).expect("the name is legal");
@@ -129,13 +144,13 @@ impl Metrics {
     }
 
     /// One datagram left.
-    pub fn sent(&self, bytes: usize) {
+    pub(crate) fn sent(&self, bytes: usize) {
         self.datagrams_sent.inc();
         self.bytes_sent.inc_by(bytes as u64);
     }
 
     /// One datagram did not leave.
-    pub fn send_failed(&self, failure: SendFailure) {
+    pub(crate) fn send_failed(&self, failure: SendFailure) {
         let reason = match failure {
             SendFailure::Full => "full",
             SendFailure::Refused => "refused",
@@ -145,19 +160,19 @@ impl Metrics {
     }
 
     /// One receive call failed.
-    pub fn receive_failed(&self) {
+    pub(crate) fn receive_failed(&self) {
         self.receive_failures.inc();
     }
 
     /// One participant left.
-    pub fn left(&self, reason: LeaveReason) {
+    pub(crate) fn left(&self, reason: LeaveReason) {
         self.leaves
             .with_label_values(&[&format!("{reason:?}")])
             .inc();
     }
 
     /// The text Prometheus scrapes.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let mut text = Vec::new();
         TextEncoder::new()
             .encode(&self.registry.gather(), &mut text)

@@ -21,7 +21,7 @@ use crate::{cli, http, ids, logs};
 
 /// How a node was started.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Mode {
+pub(crate) enum Mode {
     /// On one's own machine; says how to join.
     Dev,
     /// By its configuration.
@@ -30,7 +30,7 @@ pub enum Mode {
 
 /// What every part of the shell may look at.
 #[derive(Debug)]
-pub struct Node {
+pub(crate) struct Node {
     /// As checked.
     pub config: Config,
     /// Shown to clients.
@@ -54,7 +54,7 @@ const SIGNAL_SLOTS: usize = 20_000;
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 
 /// Runs until told to stop by SIGTERM or SIGINT.
-pub fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
+pub(crate) fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
     logs::start(&config.log)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -147,7 +147,6 @@ fn start_shards(
                     "cannot use UDP {socket}; rtc.udp_port (EDGE_RTC__UDP_PORT) chooses another"
                 )
             })?;
-        #[expect(clippy::disallowed_methods, reason = "a shard is a thread of its own")]
         let thread = std::thread::Builder::new()
             .name(format!("shard-{index}"))
             .spawn(move || shard.run())

@@ -25,7 +25,7 @@ use tokio::sync::watch;
 use crate::node::Node;
 
 /// Serves everybody until the node stops.
-pub async fn serve_public(listener: TcpListener, node: Arc<Node>) -> anyhow::Result<()> {
+pub(crate) async fn serve_public(listener: TcpListener, node: Arc<Node>) -> anyhow::Result<()> {
     let stopping = node.stopping.clone();
     let routes = Router::new()
         .route("/", get(|| async { "OK" }))
@@ -47,7 +47,7 @@ pub async fn serve_public(listener: TcpListener, node: Arc<Node>) -> anyhow::Res
 }
 
 /// Serves operators until the node stops.
-pub async fn serve_admin(listener: TcpListener, node: Arc<Node>) -> anyhow::Result<()> {
+pub(crate) async fn serve_admin(listener: TcpListener, node: Arc<Node>) -> anyhow::Result<()> {
     let stopping = node.stopping.clone();
     let app = Router::new()
         .route("/healthz", get(|| async { "OK\n" }))

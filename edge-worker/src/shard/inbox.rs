@@ -16,11 +16,11 @@ use crate::directory::Place;
 const INBOX_LEN: usize = 8_192;
 
 /// Notices waiting for one client, a few full room updates; more means it does not read.
-pub const OUTBOX_LEN: usize = 1_024;
+pub(crate) const OUTBOX_LEN: usize = 1_024;
 
 /// Something for a shard to do.
 #[derive(Debug)]
-pub enum ToShard {
+pub(crate) enum ToShard {
     /// Somebody comes.
     Join(Box<Arrival>),
     /// Somebody wants something.
@@ -28,7 +28,7 @@ pub enum ToShard {
         /// Who.
         participant: ParticipantId,
         /// What.
-        wish: Wish,
+        wish: Box<Wish>,
     },
     /// Send everybody away, then stop.
     Stop,
@@ -36,7 +36,7 @@ pub enum ToShard {
 
 /// Somebody at the door, authorised.
 #[derive(Debug)]
-pub struct Arrival {
+pub(crate) struct Arrival {
     /// The room, should it have to be made.
     pub room: RoomInfo,
     /// Keeps the room on this shard.
@@ -57,7 +57,7 @@ pub struct Arrival {
 
 /// What a participant wants.
 #[derive(Debug)]
-pub enum Wish {
+pub(crate) enum Wish {
     /// Of its room.
     Command(Command),
     /// To negotiate what it sends (or everything, with one connection).
@@ -80,7 +80,7 @@ pub enum Wish {
 
 /// Something to tell a client.
 #[derive(Debug)]
-pub enum ToSignal {
+pub(crate) enum ToSignal {
     /// It is in.
     Joined(Box<Joined>),
     /// It is not.
@@ -115,11 +115,11 @@ pub enum ToSignal {
 }
 
 /// To one client.
-pub type Outbox = tokio::sync::mpsc::Sender<ToSignal>;
+pub(super) type Outbox = tokio::sync::mpsc::Sender<ToSignal>;
 
 /// To one shard, from anywhere.
 #[derive(Clone, Debug)]
-pub struct ShardInbox {
+pub(crate) struct ShardInbox {
     queue: mpsc::SyncSender<ToShard>,
     waker: Arc<mio::Waker>,
 }
@@ -127,11 +127,11 @@ pub struct ShardInbox {
 /// The shard takes no more now.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("the shard's inbox is full or the shard has stopped")]
-pub struct InboxClosed;
+pub(crate) struct InboxClosed;
 
 impl ShardInbox {
     /// Both ends; `waker` wakes the shard's poll.
-    pub fn new(waker: mio::Waker) -> (Self, mpsc::Receiver<ToShard>) {
+    pub(crate) fn new(waker: mio::Waker) -> (Self, mpsc::Receiver<ToShard>) {
         let (queue, inbox) = mpsc::sync_channel(INBOX_LEN);
         (
             Self {
@@ -143,7 +143,7 @@ impl ShardInbox {
     }
 
     /// Hands `message` over without waiting.
-    pub fn send(&self, message: ToShard) -> Result<(), InboxClosed> {
+    pub(crate) fn send(&self, message: ToShard) -> Result<(), InboxClosed> {
         self.queue.try_send(message).map_err(|_| InboxClosed)?;
         self.waker.wake().map_err(|_| InboxClosed)
     }

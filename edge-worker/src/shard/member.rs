@@ -6,7 +6,7 @@ use std::time::Instant;
 use livekit::join::Mode;
 use livekit::negotiation::{OfferId, SectionRequests, Sections, ServerOffers, Verdict};
 use livekit::signal::Target;
-use media::{Mid, ParticipantId, TrackId};
+use media::{Mid, TrackId};
 use rustc_hash::FxHashMap;
 use sfu::{SubscriptionKey, TransportKey};
 use transport::sdp::Description;
@@ -19,7 +19,6 @@ use super::transports::Transports;
 /// One participant's connections.
 #[derive(Debug)]
 pub(super) struct Member {
-    pub(super) participant: ParticipantId,
     pub(super) room: RoomKey,
     outbox: Outbox,
     /// What it sends comes in here; with one connection, everything goes out here too.
@@ -49,7 +48,6 @@ pub(super) struct Unread;
 impl Member {
     /// With one transport, or with two: then what it receives goes out on `subscriber`.
     pub(super) fn new(
-        participant: ParticipantId,
         room: RoomKey,
         outbox: Outbox,
         publisher: TransportKey,
@@ -71,7 +69,6 @@ impl Member {
         };
         let subscriptions = FxHashMap::default();
         Self {
-            participant,
             room,
             outbox,
             publisher,

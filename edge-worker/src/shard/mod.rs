@@ -2,9 +2,13 @@
 //! clock the media path reads. It routes between them and keeps the order; deciding
 //! is left to `sfu` and `transport`.
 
+mod carrying;
 mod demux;
 mod inbox;
 mod member;
+mod membership;
+mod negotiating;
+mod reacting;
 mod socket;
 mod timers;
 mod transports;
@@ -13,29 +17,20 @@ use std::net::SocketAddr;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use livekit::data;
-use livekit::join::Mode;
-use media::{ParticipantId, Ssrc};
+use media::ParticipantId;
 use rustc_hash::FxHashMap;
-use sfu::{
-    Binding, Destinations, Identity, LeaveReason, Message, OfferedSection, Opening, Output,
-    Reliability, Room, SubscriptionKey, TransportKey,
-};
-use tracing::{debug, info, warn};
-use transport::sdp::Description;
-use transport::{Channel, Channels, Event, IceCredentials, Negotiator, Sender, Setup, Transport};
+use sfu::{LeaveReason, Room, TransportKey};
+use tracing::warn;
 
 use crate::directory::Place;
-use crate::ids;
 use crate::metrics::Metrics;
-pub use inbox::{Arrival, OUTBOX_LEN, ShardInbox, ToShard, ToSignal, Wish};
+pub(crate) use inbox::{Arrival, OUTBOX_LEN, ShardInbox, ToShard, ToSignal, Wish};
 
 use demux::Demux;
-use member::{Member, placed_tracks};
+use member::Member;
 use socket::{DATAGRAM_LEN, Socket};
 use timers::Timers;
-use transports::{Sending, Transports, Wire, guarded, sink};
+use transports::{Sending, Transports, Wire, guarded};
 
 /// One room on its shard; never used twice.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -43,7 +38,7 @@ pub(crate) struct RoomKey(u64);
 
 /// A shard before it runs, and while it runs.
 #[derive(Debug)]
-pub struct Shard {
+pub(crate) struct Shard {
     poll: mio::Poll,
     socket: Socket,
     inbox: mpsc::Receiver<ToShard>,
@@ -91,14 +86,9 @@ const COUNT_INTERVAL: Duration = Duration::from_secs(1);
 /// After this many messages the media gets its turn.
 const MESSAGES_PER_TURN: usize = 256;
 
-/// Random characters of an ICE user fragment and password: RFC 8445 wants at least
-/// 24 and 128 bits.
-const UFRAG_LEN: usize = 12;
-const PASSWORD_LEN: usize = 32;
-
 impl Shard {
     /// Binds `address`; clients are told to send to `advertised`.
-    pub fn new(
+    pub(crate) fn new(
         address: SocketAddr,
         advertised: Vec<SocketAddr>,
         identity: Arc<transport::Identity>,
@@ -131,8 +121,7 @@ impl Shard {
     }
 
     /// Until told to stop.
-    #[expect(clippy::disallowed_methods, reason = "the one clock of the media path")]
-    pub fn run(mut self) {
+    pub(crate) fn run(mut self) {
         let mut events = mio::Events::with_capacity(16);
         self.timers.set(Timer::Count, Some(Instant::now()));
         let mut more = false;
@@ -258,7 +247,7 @@ impl Shard {
         for _ in 0..MESSAGES_PER_TURN {
             match self.inbox.try_recv() {
                 Ok(ToShard::Join(arrival)) => self.join(now, *arrival),
-                Ok(ToShard::Wish { participant, wish }) => self.grant(now, participant, wish),
+                Ok(ToShard::Wish { participant, wish }) => self.grant(now, participant, *wish),
                 Ok(ToShard::Stop) => self.stop(now),
                 Err(mpsc::TryRecvError::Empty) => return false,
                 Err(mpsc::TryRecvError::Disconnected) => {
@@ -340,494 +329,6 @@ impl Shard {
         if told.is_err() {
             self.part(now, participant, LeaveReason::SignalClosed);
         }
-    }
-
-    /// What a transport has to say.
-    fn react(&mut self, now: Instant, key: TransportKey, owner: ParticipantId, event: Event) {
-        let Some(member) = self.members.get(&owner) else {
-            return;
-        };
-        let (room, primary) = (member.room, member.primary);
-        match event {
-            Event::Connected => {
-                debug!(participant = %owner, "transport is up");
-                if key == primary {
-                    self.with_room(room, |room, _| room.activated(now, owner));
-                }
-            }
-            Event::Failed(reason) => {
-                info!(participant = %owner, ?reason, "transport failed");
-                self.part(now, owner, LeaveReason::ConnectionTimeout);
-            }
-            Event::AddressChanged => debug!(participant = %owner, "address changed"),
-            Event::SenderReady { sender, codecs } => {
-                let Some(sending) = self.sending(key, sender) else {
-                    return;
-                };
-                let binding = Binding {
-                    sink: sink(key, sender),
-                    ssrc: sending.ssrc,
-                    codecs,
-                };
-                self.with_room(room, |room, wire| {
-                    room.bind(now, sending.subscription, binding, wire);
-                });
-            }
-            Event::SenderRejected { sender } => {
-                let Some(sending) = self.sending(key, sender) else {
-                    return;
-                };
-                self.with_room(room, |room, _| room.reject(now, sending.subscription));
-            }
-            Event::ChannelOpen(channel) => debug!(participant = %owner, ?channel, "channel open"),
-            Event::Data { channel, payload } => self.data(now, owner, room, channel, payload),
-            Event::Feedback { sender, rtcp } => {
-                let Some(sending) = sender.and_then(|sender| self.sending(key, sender)) else {
-                    return;
-                };
-                self.with_room(room, |room, wire| {
-                    room.handle_feedback(now, sending.subscription, &rtcp, wire);
-                });
-            }
-            Event::Report { mid, rtcp } => {
-                let track = self
-                    .transports
-                    .get_mut(key)
-                    .and_then(|slot| slot.origin(mid));
-                if let Some(track) = track {
-                    self.with_room(room, |room, _| room.handle_report(now, track, &rtcp));
-                }
-            }
-        }
-    }
-
-    /// A data message from a client.
-    fn data(
-        &mut self,
-        now: Instant,
-        from: ParticipantId,
-        room: RoomKey,
-        channel: Channel,
-        payload: Bytes,
-    ) {
-        let reliability = match channel {
-            Channel::Reliable => Reliability::Reliable,
-            Channel::Lossy => Reliability::Lossy,
-            Channel::DataTrack | Channel::Other(_) => {
-                self.metrics
-                    .data_dropped
-                    .with_label_values(&["channel"])
-                    .inc();
-                return;
-            }
-        };
-        let Some(open) = self.rooms.get_mut(&room) else {
-            return;
-        };
-        let Some(sender) = open.room.participant(from) else {
-            return;
-        };
-        let sender = data::Sender {
-            id: sender.id,
-            identity: sender.identity.clone(),
-            visibility: sender.permission.visibility,
-            kind: sender.kind,
-        };
-        match data::stamp(&payload, &sender, reliability) {
-            Ok(stamped) => {
-                let identities = stamped.destination_identities;
-                let sids = stamped.destination_sids;
-                let destinations = Destinations {
-                    identities: identities
-                        .into_iter()
-                        .map(|name| Identity(name.into()))
-                        .collect(),
-                    // What is no id of ours names nobody.
-                    sids: sids.iter().filter_map(|sid| sid.parse().ok()).collect(),
-                };
-                let payload = stamped.payload;
-                let message = Message {
-                    reliability,
-                    destinations,
-                    payload,
-                };
-                self.with_room(room, |room, _| room.handle_data(now, from, message));
-            }
-            Err(reason) => {
-                self.metrics
-                    .data_dropped
-                    .with_label_values(&[&format!("{reason:?}")])
-                    .inc();
-            }
-        }
-    }
-
-    /// What a room asks for.
-    fn carry_out(&mut self, now: Instant, output: Output) {
-        match output {
-            Output::Notice { to, notice } => {
-                let Some(member) = self.members.get(&to) else {
-                    return;
-                };
-                if member.tell(ToSignal::Notice(notice)).is_err() {
-                    self.part(now, to, LeaveReason::SignalClosed);
-                }
-            }
-            Output::Data {
-                to,
-                reliability,
-                payload,
-            } => {
-                let Some(member) = self.members.get(&to) else {
-                    return;
-                };
-                let key = member.primary;
-                let Some(slot) = self.transports.get_mut(key) else {
-                    return;
-                };
-                let channel = match reliability {
-                    Reliability::Reliable => Channel::Reliable,
-                    Reliability::Lossy => Channel::Lossy,
-                };
-                if let Err(reason) = slot.transport.send_data(&channel, payload) {
-                    self.metrics
-                        .data_dropped
-                        .with_label_values(&[&format!("{reason:?}")])
-                        .inc();
-                }
-                self.transports.touch(key);
-            }
-            Output::Open(opening) => self.open(*opening),
-            Output::Close {
-                participant,
-                subscription,
-            } => self.close(participant, subscription),
-            Output::Receive {
-                participant,
-                received,
-            } => {
-                let publisher = self
-                    .members
-                    .get(&participant)
-                    .map(|member| member.publisher);
-                if let Some(slot) = publisher.and_then(|key| self.transports.get_mut(key)) {
-                    slot.receive(received.mid, received.track);
-                }
-            }
-            Output::Gone { participant } => self.forget(now, participant),
-        }
-    }
-
-    fn open(&mut self, opening: Opening) {
-        let Some(member) = self.members.get_mut(&opening.participant) else {
-            return;
-        };
-        let key = member.subscriber();
-        let Some(slot) = self.transports.get_mut(key) else {
-            return;
-        };
-        let (ssrc, rtx) = (Ssrc(rand::random()), Ssrc(rand::random()));
-        let sender = slot.transport.add_sender(Sender {
-            codec: opening.codec,
-            stream: opening.stream,
-            track: opening.track.to_string(),
-            cname: opening.publisher.to_string(),
-            ssrc,
-            rtx,
-            channels: if opening.stereo {
-                Channels::Stereo
-            } else {
-                Channels::Mono
-            },
-        });
-        let sending = Sending {
-            subscription: opening.subscription,
-            track: opening.track,
-            ssrc,
-        };
-        slot.sinks.insert(sender, sending);
-        member.opened(opening.subscription, sender);
-        self.dirty_members.push(opening.participant);
-    }
-
-    fn close(&mut self, participant: ParticipantId, subscription: SubscriptionKey) {
-        let Some(member) = self.members.get_mut(&participant) else {
-            return;
-        };
-        let Some(sender) = member.closed(subscription) else {
-            return;
-        };
-        let Some(slot) = self.transports.get_mut(member.subscriber()) else {
-            return;
-        };
-        slot.transport.remove_sender(sender);
-        slot.sinks.remove(&sender);
-        self.dirty_members.push(participant);
-    }
-
-    /// Lets somebody in, or says why not.
-    fn join(&mut self, now: Instant, arrival: Arrival) {
-        let Arrival {
-            room,
-            place,
-            membership,
-            mode,
-            primary,
-            commands,
-            offer,
-            outbox,
-        } = arrival;
-        let participant = membership.participant.id;
-        let key = self.room(now, room, place);
-        let Some(open) = self.rooms.get_mut(&key) else {
-            return;
-        };
-        let joined = match open.room.join(now, membership) {
-            Ok(joined) => joined,
-            Err(refusal) => {
-                self.metrics.joins.with_label_values(&["refused"]).inc();
-                // The client has gone if it does not take this first message.
-                let _ = outbox.try_send(ToSignal::Refused(refusal));
-                return;
-            }
-        };
-        let connected = self
-            .connect(now, participant, key, mode)
-            .map(|(publisher, subscriber)| {
-                Member::new(participant, key, outbox, publisher, subscriber, primary)
-            });
-        let Some(member) = connected else {
-            self.with_room(key, |room, _| {
-                room.leave(now, participant, LeaveReason::JoinFailure)
-            });
-            return;
-        };
-        self.metrics.joins.with_label_values(&["joined"]).inc();
-        self.metrics.participants.inc();
-        let publisher = member.publisher;
-        // It has just come: its queue is empty.
-        let _ = member.tell(ToSignal::Joined(Box::new(joined)));
-        self.members.insert(participant, member);
-        self.with_room(key, |room, wire| {
-            room.attach(now, participant, publisher);
-            for command in commands {
-                room.command(now, participant, command, wire);
-            }
-        });
-        // What it subscribes to by joining must be known when its offer is answered.
-        self.settle_room(now, key);
-        if let Some((id, description)) = offer {
-            self.answer(now, participant, id, &description);
-        }
-        self.dirty_members.push(participant);
-    }
-
-    fn connect(
-        &mut self,
-        now: Instant,
-        participant: ParticipantId,
-        room: RoomKey,
-        mode: Mode,
-    ) -> Option<(TransportKey, Option<TransportKey>)> {
-        let publisher = self.add_transport(now, participant, room, Negotiator::Remote)?;
-        let subscriber = match mode {
-            Mode::Single => None,
-            Mode::Dual => Some(self.add_transport(now, participant, room, Negotiator::Local)?),
-        };
-        Some((publisher, subscriber))
-    }
-
-    fn add_transport(
-        &mut self,
-        now: Instant,
-        owner: ParticipantId,
-        room: RoomKey,
-        negotiator: Negotiator,
-    ) -> Option<TransportKey> {
-        let ufrag = ids::random_text(UFRAG_LEN);
-        let ice = IceCredentials {
-            ufrag: ufrag.clone(),
-            pwd: ids::random_text(PASSWORD_LEN),
-        };
-        let setup = Setup {
-            identity: self.identity.clone(),
-            ice,
-            candidates: self.advertised.clone(),
-            negotiator,
-        };
-        let transport = Transport::new(now, setup);
-        let key = self
-            .transports
-            .insert(transport, owner, room, ufrag.clone())?;
-        self.demux.expect(ufrag, key);
-        self.transports.touch(key);
-        Some(key)
-    }
-
-    fn grant(&mut self, now: Instant, participant: ParticipantId, wish: Wish) {
-        let Some(member) = self.members.get_mut(&participant) else {
-            return;
-        };
-        let room = member.room;
-        match wish {
-            Wish::Command(command) => {
-                self.with_room(room, |room, wire| {
-                    room.command(now, participant, command, wire)
-                });
-            }
-            Wish::Offer { id, description } => self.answer(now, participant, id, &description),
-            Wish::Answer { id, description } => {
-                match member.answered(now, id, &description, &mut self.transports) {
-                    Ok(()) => self.dirty_members.push(participant),
-                    Err(error) => {
-                        info!(%participant, %error, "the client's answer cannot be used");
-                        self.part(now, participant, LeaveReason::StateMismatch);
-                    }
-                }
-            }
-            Wish::Leave(reason) => self.part(now, participant, reason),
-        }
-    }
-
-    /// Answers a client's offer, and tells its room what it sends now.
-    fn answer(&mut self, now: Instant, participant: ParticipantId, id: u32, offer: &Description) {
-        let Some(member) = self.members.get_mut(&participant) else {
-            return;
-        };
-        let (key, room) = (member.publisher, member.room);
-        let Some(slot) = self.transports.get_mut(key) else {
-            return;
-        };
-        if let Err(error) = slot.transport.apply_offer(now, offer) {
-            info!(%participant, %error, "the client's offer cannot be used");
-            return self.part(now, participant, LeaveReason::StateMismatch);
-        }
-        member.offered(slot.transport.receiving());
-        let sections: Vec<_> = slot
-            .transport
-            .offered()
-            .into_iter()
-            .map(|section| OfferedSection {
-                mid: section.mid,
-                kind: section.kind,
-                cid: section.cid,
-                rids: section.rids,
-                codecs: section.codecs,
-            })
-            .collect();
-        let received = self
-            .with_room(room, |room, _| room.offered(now, participant, &sections))
-            .unwrap_or_default();
-        let Some(slot) = self.transports.get_mut(key) else {
-            return;
-        };
-        slot.origins = received
-            .iter()
-            .map(|received| (received.mid, received.track))
-            .collect();
-        for received in received {
-            if let Some(codec) = received.preferred {
-                slot.transport.prefer(received.mid, codec);
-            }
-        }
-        match slot.transport.answer() {
-            Ok(description) => {
-                let tracks = match self.members.get(&participant).map(Member::mode) {
-                    Some(Mode::Single) => placed_tracks(key, &mut self.transports),
-                    Some(Mode::Dual) | None => Vec::new(),
-                };
-                self.transports.touch(key);
-                self.tell(
-                    now,
-                    participant,
-                    ToSignal::Answer {
-                        id,
-                        description,
-                        tracks,
-                    },
-                );
-                self.dirty_members.push(participant);
-            }
-            Err(error) => {
-                info!(%participant, %error, "the client's offer cannot be answered");
-                self.part(now, participant, LeaveReason::StateMismatch);
-            }
-        }
-    }
-
-    fn tell(&mut self, now: Instant, participant: ParticipantId, message: ToSignal) {
-        let Some(member) = self.members.get(&participant) else {
-            return;
-        };
-        if member.tell(message).is_err() {
-            self.part(now, participant, LeaveReason::SignalClosed);
-        }
-    }
-
-    /// Somebody leaves, for whatever reason; its room tells everybody.
-    fn part(&mut self, now: Instant, participant: ParticipantId, reason: LeaveReason) {
-        let Some(member) = self.members.get(&participant) else {
-            return;
-        };
-        self.metrics.left(reason);
-        self.with_room(member.room, |room, _| room.leave(now, participant, reason));
-    }
-
-    /// The room has let somebody go: nothing of it stays.
-    fn forget(&mut self, now: Instant, participant: ParticipantId) {
-        let Some(member) = self.members.remove(&participant) else {
-            return;
-        };
-        for key in member.transports() {
-            self.timers.set(Timer::Transport(key.0), None);
-            if let Some(mut slot) = self.transports.remove(key) {
-                self.demux.forget(&slot.ufrag, key);
-                let socket = &self.socket;
-                // A goodbye the client may miss: consent expiry ends it otherwise.
-                guarded(&self.metrics, || {
-                    slot.count_drops(&self.metrics);
-                    slot.transport.close(now);
-                    while let Some(output) = slot.transport.poll(now) {
-                        if let transport::Output::Transmit { to, bytes } = output {
-                            socket.send(to, &bytes);
-                        }
-                    }
-                });
-            }
-        }
-        self.timers.set(Timer::Negotiation(participant), None);
-        self.metrics.participants.dec();
-    }
-
-    fn room(&mut self, now: Instant, info: sfu::RoomInfo, place: Place) -> RoomKey {
-        if let Some(key) = self.names.get(&info.name) {
-            return *key;
-        }
-        self.next_room += 1;
-        let key = RoomKey(self.next_room);
-        info!(room = %info.id, "room opened");
-        self.metrics.rooms.inc();
-        let name = info.name.clone();
-        self.names.insert(name.clone(), key);
-        self.rooms.insert(
-            key,
-            OpenRoom {
-                room: Room::new(now, info),
-                name,
-                _place: place,
-            },
-        );
-        key
-    }
-
-    fn close_room(&mut self, key: RoomKey) {
-        let Some(open) = self.rooms.remove(&key) else {
-            return;
-        };
-        info!(room = %open.room.info().id, "room closed");
-        self.names.remove(&open.name);
-        self.timers.set(Timer::Room(key), None);
-        self.metrics.rooms.dec();
     }
 
     fn sending(&mut self, key: TransportKey, sender: transport::SenderId) -> Option<Sending> {

@@ -65,11 +65,7 @@ impl Socket {
     pub(super) fn send(&self, to: SocketAddr, datagram: &[u8]) {
         match self.socket.send_to(datagram, to) {
             Ok(_) => self.metrics.sent(datagram.len()),
-            Err(error) => self.metrics.send_failed(match error.kind() {
-                ErrorKind::WouldBlock => SendFailure::Full,
-                ErrorKind::ConnectionRefused => SendFailure::Refused,
-                _ => SendFailure::Other,
-            }),
+            Err(error) => self.metrics.send_failed(SendFailure::of(&error)),
         }
     }
 

@@ -370,7 +370,10 @@ impl Connection {
         };
         let participant = self.participant;
         shard
-            .send(ToShard::Wish { participant, wish })
+            .send(ToShard::Wish {
+                participant,
+                wish: Box::new(wish),
+            })
             .map_err(|_| {
                 self.expel(
                     "shard_full",
@@ -484,7 +487,7 @@ impl Connection {
             // A shard that takes nothing now notices by ICE that the client is gone.
             let _ = shard.send(ToShard::Wish {
                 participant,
-                wish: Wish::Leave(reason),
+                wish: Box::new(Wish::Leave(reason)),
             });
         }
     }

@@ -1,0 +1,116 @@
+//! What rooms ask for, carried out.
+
+use std::time::Instant;
+
+use media::{ParticipantId, Ssrc};
+use sfu::{LeaveReason, Opening, Output, Reliability, SubscriptionKey};
+use transport::{Channel, Channels, Sender};
+
+use super::Shard;
+use super::inbox::ToSignal;
+use super::transports::Sending;
+
+impl Shard {
+    /// What a room asks for.
+    pub(super) fn carry_out(&mut self, now: Instant, output: Output) {
+        match output {
+            Output::Notice { to, notice } => {
+                let Some(member) = self.members.get(&to) else {
+                    return;
+                };
+                if member.tell(ToSignal::Notice(notice)).is_err() {
+                    self.part(now, to, LeaveReason::SignalClosed);
+                }
+            }
+            Output::Data {
+                to,
+                reliability,
+                payload,
+            } => {
+                let Some(member) = self.members.get(&to) else {
+                    return;
+                };
+                let key = member.primary;
+                let Some(slot) = self.transports.get_mut(key) else {
+                    return;
+                };
+                let channel = match reliability {
+                    Reliability::Reliable => Channel::Reliable,
+                    Reliability::Lossy => Channel::Lossy,
+                };
+                if let Err(reason) = slot.transport.send_data(&channel, payload) {
+                    self.metrics
+                        .data_dropped
+                        .with_label_values(&[&format!("{reason:?}")])
+                        .inc();
+                }
+                self.transports.touch(key);
+            }
+            Output::Open(opening) => self.open(*opening),
+            Output::Close {
+                participant,
+                subscription,
+            } => self.close(participant, subscription),
+            Output::Receive {
+                participant,
+                received,
+            } => {
+                let publisher = self
+                    .members
+                    .get(&participant)
+                    .map(|member| member.publisher);
+                if let Some(slot) = publisher.and_then(|key| self.transports.get_mut(key)) {
+                    slot.receive(received.mid, received.track);
+                }
+            }
+            Output::Gone { participant } => self.forget(now, participant),
+        }
+    }
+
+    pub(super) fn open(&mut self, opening: Opening) {
+        let Some(member) = self.members.get_mut(&opening.participant) else {
+            return;
+        };
+        let key = member.subscriber();
+        let Some(slot) = self.transports.get_mut(key) else {
+            return;
+        };
+        let (ssrc, rtx) = (Ssrc(rand::random()), Ssrc(rand::random()));
+        let sender = slot.transport.add_sender(Sender {
+            codec: opening.codec,
+            stream: opening.stream,
+            track: opening.track.to_string(),
+            cname: opening.publisher.to_string(),
+            ssrc,
+            rtx,
+            channels: if opening.stereo {
+                Channels::Stereo
+            } else {
+                Channels::Mono
+            },
+        });
+        let sending = Sending {
+            subscription: opening.subscription,
+            track: opening.track,
+            ssrc,
+        };
+        slot.sinks.insert(sender, sending);
+        member.opened(opening.subscription, sender);
+        self.dirty_members.push(opening.participant);
+    }
+
+    pub(super) fn close(&mut self, participant: ParticipantId, subscription: SubscriptionKey) {
+        let Some(member) = self.members.get_mut(&participant) else {
+            return;
+        };
+        let Some(sender) = member.closed(subscription) else {
+            return;
+        };
+        let Some(slot) = self.transports.get_mut(member.subscriber()) else {
+            return;
+        };
+        slot.transport.remove_sender(sender);
+        slot.sinks.remove(&sender);
+        self.dirty_members.push(participant);
+    }
+}

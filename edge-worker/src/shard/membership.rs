@@ -1,0 +1,198 @@
+//! Who is on this shard: letting in, connecting, letting go, and the rooms that open
+//! and close with them.
+
+use std::time::Instant;
+
+use livekit::join::Mode;
+use media::ParticipantId;
+use sfu::{LeaveReason, Room, TransportKey};
+use tracing::info;
+use transport::{IceCredentials, Negotiator, Setup, Transport};
+
+use super::inbox::{Arrival, ToSignal};
+use super::member::Member;
+use super::transports::guarded;
+use super::{OpenRoom, RoomKey, Shard, Timer};
+use crate::directory::Place;
+use crate::ids;
+
+/// Random characters of an ICE user fragment and password: RFC 8445 wants at least
+/// 24 and 128 bits.
+const UFRAG_LEN: usize = 12;
+const PASSWORD_LEN: usize = 32;
+
+impl Shard {
+    /// Lets somebody in, or says why not.
+    pub(super) fn join(&mut self, now: Instant, arrival: Arrival) {
+        let Arrival {
+            room,
+            place,
+            membership,
+            mode,
+            primary,
+            commands,
+            offer,
+            outbox,
+        } = arrival;
+        let participant = membership.participant.id;
+        let key = self.room(now, room, place);
+        let Some(open) = self.rooms.get_mut(&key) else {
+            return;
+        };
+        let joined = match open.room.join(now, membership) {
+            Ok(joined) => joined,
+            Err(refusal) => {
+                self.metrics.joins.with_label_values(&["refused"]).inc();
+                // The client has gone if it does not take this first message.
+                let _ = outbox.try_send(ToSignal::Refused(refusal));
+                return;
+            }
+        };
+        let connected = self
+            .connect(now, participant, key, mode)
+            .map(|(publisher, subscriber)| {
+                Member::new(key, outbox, publisher, subscriber, primary)
+            });
+        let Some(member) = connected else {
+            self.with_room(key, |room, _| {
+                room.leave(now, participant, LeaveReason::JoinFailure)
+            });
+            return;
+        };
+        self.metrics.joins.with_label_values(&["joined"]).inc();
+        self.metrics.participants.inc();
+        let publisher = member.publisher;
+        // It has just come: its queue is empty.
+        let _ = member.tell(ToSignal::Joined(Box::new(joined)));
+        self.members.insert(participant, member);
+        self.with_room(key, |room, wire| {
+            room.attach(now, participant, publisher);
+            for command in commands {
+                room.command(now, participant, command, wire);
+            }
+        });
+        // What it subscribes to by joining must be known when its offer is answered.
+        self.settle_room(now, key);
+        if let Some((id, description)) = offer {
+            self.answer(now, participant, id, &description);
+        }
+        self.dirty_members.push(participant);
+    }
+
+    pub(super) fn connect(
+        &mut self,
+        now: Instant,
+        participant: ParticipantId,
+        room: RoomKey,
+        mode: Mode,
+    ) -> Option<(TransportKey, Option<TransportKey>)> {
+        let publisher = self.add_transport(now, participant, room, Negotiator::Remote)?;
+        let subscriber = match mode {
+            Mode::Single => None,
+            Mode::Dual => Some(self.add_transport(now, participant, room, Negotiator::Local)?),
+        };
+        Some((publisher, subscriber))
+    }
+
+    pub(super) fn add_transport(
+        &mut self,
+        now: Instant,
+        owner: ParticipantId,
+        room: RoomKey,
+        negotiator: Negotiator,
+    ) -> Option<TransportKey> {
+        let ufrag = ids::random_text(UFRAG_LEN);
+        let ice = IceCredentials {
+            ufrag: ufrag.clone(),
+            pwd: ids::random_text(PASSWORD_LEN),
+        };
+        let setup = Setup {
+            identity: self.identity.clone(),
+            ice,
+            candidates: self.advertised.clone(),
+            negotiator,
+        };
+        let transport = Transport::new(now, setup);
+        let key = self
+            .transports
+            .insert(transport, owner, room, ufrag.clone())?;
+        self.demux.expect(ufrag, key);
+        self.transports.touch(key);
+        Some(key)
+    }
+
+    pub(super) fn tell(&mut self, now: Instant, participant: ParticipantId, message: ToSignal) {
+        let Some(member) = self.members.get(&participant) else {
+            return;
+        };
+        if member.tell(message).is_err() {
+            self.part(now, participant, LeaveReason::SignalClosed);
+        }
+    }
+
+    /// Somebody leaves, for whatever reason; its room tells everybody.
+    pub(super) fn part(&mut self, now: Instant, participant: ParticipantId, reason: LeaveReason) {
+        let Some(member) = self.members.get(&participant) else {
+            return;
+        };
+        self.metrics.left(reason);
+        self.with_room(member.room, |room, _| room.leave(now, participant, reason));
+    }
+
+    /// The room has let somebody go: nothing of it stays.
+    pub(super) fn forget(&mut self, now: Instant, participant: ParticipantId) {
+        let Some(member) = self.members.remove(&participant) else {
+            return;
+        };
+        for key in member.transports() {
+            self.timers.set(Timer::Transport(key.0), None);
+            if let Some(mut slot) = self.transports.remove(key) {
+                self.demux.forget(&slot.ufrag, key);
+                let socket = &self.socket;
+                // A goodbye the client may miss: consent expiry ends it otherwise.
+                guarded(&self.metrics, || {
+                    slot.count_drops(&self.metrics);
+                    slot.transport.close(now);
+                    while let Some(output) = slot.transport.poll(now) {
+                        if let transport::Output::Transmit { to, bytes } = output {
+                            socket.send(to, &bytes);
+                        }
+                    }
+                });
+            }
+        }
+        self.timers.set(Timer::Negotiation(participant), None);
+        self.metrics.participants.dec();
+    }
+
+    pub(super) fn room(&mut self, now: Instant, info: sfu::RoomInfo, place: Place) -> RoomKey {
+        if let Some(key) = self.names.get(&info.name) {
+            return *key;
+        }
+        self.next_room += 1;
+        let key = RoomKey(self.next_room);
+        info!(room = %info.id, "room opened");
+        self.metrics.rooms.inc();
+        let name = info.name.clone();
+        self.names.insert(name.clone(), key);
+        self.rooms.insert(
+            key,
+            OpenRoom {
+                room: Room::new(now, info),
+                name,
+                _place: place,
+            },
+        );
+        key
+    }
+
+    pub(super) fn close_room(&mut self, key: RoomKey) {
+        let Some(open) = self.rooms.remove(&key) else {
+            return;
+        };
+        info!(room = %open.room.info().id, "room closed");
+        self.names.remove(&open.name);
+        self.timers.set(Timer::Room(key), None);
+        self.metrics.rooms.dec();
+    }
+}

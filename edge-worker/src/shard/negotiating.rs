@@ -1,0 +1,112 @@
+//! What a client wishes: of its room, and of its connections.
+
+use std::time::Instant;
+
+use livekit::join::Mode;
+use media::ParticipantId;
+use sfu::{LeaveReason, OfferedSection};
+use tracing::info;
+use transport::sdp::Description;
+
+use super::Shard;
+use super::inbox::{ToSignal, Wish};
+use super::member::{Member, placed_tracks};
+
+impl Shard {
+    pub(super) fn grant(&mut self, now: Instant, participant: ParticipantId, wish: Wish) {
+        let Some(member) = self.members.get_mut(&participant) else {
+            return;
+        };
+        let room = member.room;
+        match wish {
+            Wish::Command(command) => {
+                self.with_room(room, |room, wire| {
+                    room.command(now, participant, command, wire)
+                });
+            }
+            Wish::Offer { id, description } => self.answer(now, participant, id, &description),
+            Wish::Answer { id, description } => {
+                match member.answered(now, id, &description, &mut self.transports) {
+                    Ok(()) => self.dirty_members.push(participant),
+                    Err(error) => {
+                        info!(%participant, %error, "the client's answer cannot be used");
+                        self.part(now, participant, LeaveReason::StateMismatch);
+                    }
+                }
+            }
+            Wish::Leave(reason) => self.part(now, participant, reason),
+        }
+    }
+
+    /// Answers a client's offer, and tells its room what it sends now.
+    pub(super) fn answer(
+        &mut self,
+        now: Instant,
+        participant: ParticipantId,
+        id: u32,
+        offer: &Description,
+    ) {
+        let Some(member) = self.members.get_mut(&participant) else {
+            return;
+        };
+        let (key, room) = (member.publisher, member.room);
+        let Some(slot) = self.transports.get_mut(key) else {
+            return;
+        };
+        if let Err(error) = slot.transport.apply_offer(now, offer) {
+            info!(%participant, %error, "the client's offer cannot be used");
+            return self.part(now, participant, LeaveReason::StateMismatch);
+        }
+        member.offered(slot.transport.receiving());
+        let sections: Vec<_> = slot
+            .transport
+            .offered()
+            .into_iter()
+            .map(|section| OfferedSection {
+                mid: section.mid,
+                kind: section.kind,
+                cid: section.cid,
+                rids: section.rids,
+                codecs: section.codecs,
+            })
+            .collect();
+        let received = self
+            .with_room(room, |room, _| room.offered(now, participant, &sections))
+            .unwrap_or_default();
+        let Some(slot) = self.transports.get_mut(key) else {
+            return;
+        };
+        slot.origins = received
+            .iter()
+            .map(|received| (received.mid, received.track))
+            .collect();
+        for received in received {
+            if let Some(codec) = received.preferred {
+                slot.transport.prefer(received.mid, codec);
+            }
+        }
+        match slot.transport.answer() {
+            Ok(description) => {
+                let tracks = match self.members.get(&participant).map(Member::mode) {
+                    Some(Mode::Single) => placed_tracks(key, &mut self.transports),
+                    Some(Mode::Dual) | None => Vec::new(),
+                };
+                self.transports.touch(key);
+                self.tell(
+                    now,
+                    participant,
+                    ToSignal::Answer {
+                        id,
+                        description,
+                        tracks,
+                    },
+                );
+                self.dirty_members.push(participant);
+            }
+            Err(error) => {
+                info!(%participant, %error, "the client's offer cannot be answered");
+                self.part(now, participant, LeaveReason::StateMismatch);
+            }
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! What transports have to say, taken to their rooms.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use livekit::data;
+use media::ParticipantId;
+use sfu::{Binding, Destinations, Identity, LeaveReason, Message, Reliability, TransportKey};
+use tracing::{debug, info};
+use transport::{Channel, Event};
+
+use super::transports::sink;
+use super::{RoomKey, Shard};
+
+impl Shard {
+    /// What a transport has to say.
+    pub(super) fn react(
+        &mut self,
+        now: Instant,
+        key: TransportKey,
+        owner: ParticipantId,
+        event: Event,
+    ) {
+        let Some(member) = self.members.get(&owner) else {
+            return;
+        };
+        let (room, primary) = (member.room, member.primary);
+        match event {
+            Event::Connected => {
+                debug!(participant = %owner, "transport is up");
+                if key == primary {
+                    self.with_room(room, |room, _| room.activated(now, owner));
+                }
+            }
+            Event::Failed(reason) => {
+                info!(participant = %owner, ?reason, "transport failed");
+                self.part(now, owner, LeaveReason::ConnectionTimeout);
+            }
+            Event::AddressChanged => debug!(participant = %owner, "address changed"),
+            Event::SenderReady { sender, codecs } => {
+                let Some(sending) = self.sending(key, sender) else {
+                    return;
+                };
+                let binding = Binding {
+                    sink: sink(key, sender),
+                    ssrc: sending.ssrc,
+                    codecs,
+                };
+                self.with_room(room, |room, wire| {
+                    room.bind(now, sending.subscription, binding, wire);
+                });
+            }
+            Event::SenderRejected { sender } => {
+                let Some(sending) = self.sending(key, sender) else {
+                    return;
+                };
+                self.with_room(room, |room, _| room.reject(now, sending.subscription));
+            }
+            Event::ChannelOpen(channel) => debug!(participant = %owner, ?channel, "channel open"),
+            Event::Data { channel, payload } => self.data(now, owner, room, channel, payload),
+            Event::Feedback { sender, rtcp } => {
+                let Some(sending) = sender.and_then(|sender| self.sending(key, sender)) else {
+                    return;
+                };
+                self.with_room(room, |room, wire| {
+                    room.handle_feedback(now, sending.subscription, &rtcp, wire);
+                });
+            }
+            Event::Report { mid, rtcp } => {
+                let track = self
+                    .transports
+                    .get_mut(key)
+                    .and_then(|slot| slot.origin(mid));
+                if let Some(track) = track {
+                    self.with_room(room, |room, _| room.handle_report(now, track, &rtcp));
+                }
+            }
+        }
+    }
+
+    /// A data message from a client.
+    pub(super) fn data(
+        &mut self,
+        now: Instant,
+        from: ParticipantId,
+        room: RoomKey,
+        channel: Channel,
+        payload: Bytes,
+    ) {
+        let reliability = match channel {
+            Channel::Reliable => Reliability::Reliable,
+            Channel::Lossy => Reliability::Lossy,
+            Channel::DataTrack | Channel::Other(_) => {
+                self.metrics
+                    .data_dropped
+                    .with_label_values(&["channel"])
+                    .inc();
+                return;
+            }
+        };
+        let Some(open) = self.rooms.get_mut(&room) else {
+            return;
+        };
+        let Some(sender) = open.room.participant(from) else {
+            return;
+        };
+        let sender = data::Sender {
+            id: sender.id,
+            identity: sender.identity.clone(),
+            visibility: sender.permission.visibility,
+            kind: sender.kind,
+        };
+        match data::stamp(&payload, &sender, reliability) {
+            Ok(stamped) => {
+                let identities = stamped.destination_identities;
+                let sids = stamped.destination_sids;
+                let destinations = Destinations {
+                    identities: identities
+                        .into_iter()
+                        .map(|name| Identity(name.into()))
+                        .collect(),
+                    // What is no id of ours names nobody.
+                    sids: sids.iter().filter_map(|sid| sid.parse().ok()).collect(),
+                };
+                let payload = stamped.payload;
+                let message = Message {
+                    reliability,
+                    destinations,
+                    payload,
+                };
+                self.with_room(room, |room, _| room.handle_data(now, from, message));
+            }
+            Err(reason) => {
+                self.metrics
+                    .data_dropped
+                    .with_label_values(&[&format!("{reason:?}")])
+                    .inc();
+            }
+        }
+    }
+}
