@@ -40,6 +40,8 @@ pub(crate) struct Metrics {
     pub packets_received: IntCounter,
     /// Media packets sent to subscribers.
     pub packets_forwarded: IntCounter,
+    /// Media packets not sent to a subscriber that might have had them, by why.
+    pub(crate) packets_dropped: IntCounterVec,
     /// Data messages dropped, by why.
     pub data_dropped: IntCounterVec,
     /// Connections that failed in our own code and were closed.
@@ -129,6 +131,11 @@ impl Metrics {
             packets_forwarded: counter(
                 "edge_packets_forwarded_total",
                 "Media packets sent to subscribers",
+            ),
+            packets_dropped: counters(
+                "edge_packets_dropped_total",
+                "Media packets left out for a subscriber or a track, by reason",
+                "reason",
             ),
             data_dropped: counters(
                 "edge_data_dropped_total",

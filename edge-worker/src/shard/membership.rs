@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use livekit::join::Mode;
 use media::ParticipantId;
-use sfu::{LeaveReason, Room, TransportKey};
+use sfu::{DropCounts, LeaveReason, Room, TransportKey};
 use tracing::info;
 use transport::{IceCredentials, Negotiator, Setup, Transport};
 
@@ -179,6 +179,7 @@ impl Shard {
             key,
             OpenRoom {
                 room: Room::new(now, info),
+                counted: DropCounts::default(),
                 name,
                 _place: place,
             },
@@ -187,9 +188,10 @@ impl Shard {
     }
 
     pub(super) fn close_room(&mut self, key: RoomKey) {
-        let Some(open) = self.rooms.remove(&key) else {
+        let Some(mut open) = self.rooms.remove(&key) else {
             return;
         };
+        open.count_drops(&self.metrics);
         info!(room = %open.room.info().id, "room closed");
         self.names.remove(&open.name);
         self.timers.set(Timer::Room(key), None);

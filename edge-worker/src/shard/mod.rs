@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use media::ParticipantId;
 use rustc_hash::FxHashMap;
-use sfu::{LeaveReason, Room, TransportKey};
+use sfu::{DropCounts, DropReason, LeaveReason, Room, TransportKey};
 use tracing::warn;
 
 use crate::directory::Place;
@@ -60,8 +60,27 @@ pub(crate) struct Shard {
 #[derive(Debug)]
 struct OpenRoom {
     room: Room,
+    /// What it left out so far and the node knows of.
+    counted: DropCounts,
     name: Arc<str>,
     _place: Place,
+}
+
+impl OpenRoom {
+    /// Adds what it left out since the last time to the node's counters.
+    fn count_drops(&mut self, metrics: &Metrics) {
+        let drops = self.room.packet_drops();
+        for reason in DropReason::ALL {
+            let new = drops.of(reason) - self.counted.of(reason);
+            if new > 0 {
+                metrics
+                    .packets_dropped
+                    .with_label_values(&[reason.label()])
+                    .inc_by(new);
+            }
+        }
+        self.counted = drops;
+    }
 }
 
 /// Who set a deadline.
@@ -227,6 +246,9 @@ impl Shard {
             }
             Timer::Count => {
                 self.transports.count_drops(&self.metrics);
+                for open in self.rooms.values_mut() {
+                    open.count_drops(&self.metrics);
+                }
                 self.timers.set(Timer::Count, Some(now + COUNT_INTERVAL));
             }
             Timer::Negotiation(participant) => {

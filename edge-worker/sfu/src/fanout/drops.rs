@@ -36,6 +36,27 @@ pub enum DropReason {
 }
 
 impl DropReason {
+    /// The reason as a metric label.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::UnknownLayer => "unknown_layer",
+            Self::Stray => "stray",
+            Self::Duplicate => "duplicate",
+            Self::Oversized => "oversized",
+            Self::Malformed => "malformed",
+            Self::Muted => "muted",
+            Self::Paused => "paused",
+            Self::AwaitKeyframe => "await_keyframe",
+            Self::OtherLayer => "other_layer",
+            Self::FrameRate => "frame_rate",
+            Self::Padding => "padding",
+            Self::Late => "late",
+            Self::Codec => "codec",
+            Self::NotCached => "not_cached",
+            Self::RepairLimit => "repair_limit",
+        }
+    }
+
     /// All of them.
     pub const ALL: [Self; 15] = [
         Self::UnknownLayer,
@@ -64,6 +85,13 @@ impl DropCounts {
     /// How many for `reason`.
     pub fn of(&self, reason: DropReason) -> u64 {
         self.0[reason as usize]
+    }
+
+    /// Both together.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        for (count, more) in self.0.iter_mut().zip(other.0) {
+            *count += more;
+        }
     }
 
     /// Counts one more.

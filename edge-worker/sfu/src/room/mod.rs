@@ -27,6 +27,7 @@ use media::{Packet, ParticipantId, Rtcp};
 pub use joining::{JoinRefusal, Joined};
 pub use message::{DataDrops, Destinations, Message};
 
+use crate::fanout::DropCounts;
 use crate::{
     Command, LeaveReason, Notice, Outlet, Output, ParticipantInfo, RoomInfo, SubscriptionFailure,
     SubscriptionKey, TrackKey,
@@ -201,6 +202,11 @@ impl Room {
     /// Everybody in it, hidden ones too, in the order they came.
     pub fn participants(&self) -> impl Iterator<Item = &Arc<ParticipantInfo>> {
         self.participants.iter().map(|(_, found)| &found.info)
+    }
+
+    /// Packets left out since the room opened, by reason.
+    pub fn packet_drops(&self) -> DropCounts {
+        self.tracks.drops()
     }
 
     /// Data messages not delivered, by reason.

@@ -9,7 +9,7 @@ use media::{Codec, MediaKind, Packet, Rid, TrackId};
 use rustc_hash::FxHashMap;
 
 use super::participants::ParticipantKey;
-use crate::fanout::Fanout;
+use crate::fanout::{DropCounts, Fanout};
 use crate::{SubscriptionKey, TrackInfo, TrackKey, TransportKey};
 
 /// All published tracks.
@@ -20,6 +20,8 @@ pub(super) struct Tracks {
     in_order: BTreeMap<u32, TrackKey>,
     by_id: FxHashMap<TrackId, TrackKey>,
     next: u32,
+    /// What tracks that are gone left out.
+    past_drops: DropCounts,
 }
 
 impl Tracks {
@@ -37,7 +39,17 @@ impl Tracks {
         let track = self.by_key.remove(&key)?;
         self.by_id.remove(&track.info.id);
         self.in_order.remove(&key.0);
+        self.past_drops.merge(track.fanout.drops());
         Some(track)
+    }
+
+    /// What all tracks left out since the room opened.
+    pub(super) fn drops(&self) -> DropCounts {
+        let mut drops = self.past_drops;
+        for track in self.by_key.values() {
+            drops.merge(track.fanout.drops());
+        }
+        drops
     }
 
     pub(super) fn find(&self, key: TrackKey) -> Option<&Track> {
