@@ -6,7 +6,10 @@ use anyhow::Result;
 use async_trait::async_trait;
 use rtc::{
     interceptor::{Attribute, Interceptor, Packet, Slot, StreamInfo, TaggedPacket},
-    peer_connection::configuration::media_engine::{MIME_TYPE_OPUS, MIME_TYPE_RTX, MIME_TYPE_VP8},
+    peer_connection::{
+        configuration::media_engine::{MIME_TYPE_OPUS, MIME_TYPE_RTX, MIME_TYPE_VP8},
+        transport::RTCDtlsRole,
+    },
     rtcp::payload_feedbacks::{
         full_intra_request::FullIntraRequest, picture_loss_indication::PictureLossIndication,
     },
@@ -23,7 +26,7 @@ use webrtc::{
     peer_connection::{
         MediaEngine, PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler,
         RTCIceCandidateInit, RTCPeerConnectionIceEvent, RTCPeerConnectionState, Registry,
-        register_default_interceptors,
+        SettingEngineBuilder, register_default_interceptors,
     },
 };
 
@@ -69,7 +72,10 @@ pub async fn connect(
 ) -> Result<Arc<dyn PeerConnection>> {
     let mut engine = media_engine()?;
     let registry = register_default_interceptors(Registry::new(), &mut engine)?;
+    // The crate begins an SCTP association only where it began DTLS, and a node only accepts.
+    let settings = SettingEngineBuilder::new().with_answering_dtls_role(RTCDtlsRole::Client);
     let connection = PeerConnectionBuilder::new()
+        .with_setting_engine(settings.build())
         .with_media_engine(engine)
         .with_interceptor_registry(registry.with(Slot::from(LAST), KeyframeRequests::default()))
         .with_handler(Arc::new(Handler { side, events }))

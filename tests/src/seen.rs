@@ -129,6 +129,9 @@ impl Seen {
                 .is_some_and(|old| old.sid == participant.sid)
             {
                 self.others.remove(&identity);
+                // The crate does not tell when the other side ends a track.
+                self.tracks
+                    .retain(|_, track| track.participant != participant.sid);
                 self.gone.push(identity);
             }
         }
