@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::Context;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinSet;
 use transport::Identity;
 
@@ -65,7 +65,8 @@ pub(crate) fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
 
 async fn serve(config: Config, mode: Mode) -> anyhow::Result<()> {
     let metrics = Metrics::new();
-    let (shards, inboxes) = start_shards(&config, &metrics)?;
+    let shard_ended = Arc::new(Notify::new());
+    let (shards, inboxes) = start_shards(&config, &metrics, &shard_ended)?;
     let (stop, stopping) = watch::channel(false);
     let node = Arc::new(Node {
         id: if config.node.id.is_empty() {
@@ -102,7 +103,10 @@ async fn serve(config: Config, mode: Mode) -> anyhow::Result<()> {
         cli::say(&welcome(&node.config))?;
     }
 
-    until_told_to_stop().await?;
+    let shard_failed = tokio::select! {
+        told = until_told_to_stop() => told.map(|()| false)?,
+        () = shard_ended.notified() => true,
+    };
     tracing::info!("stopping");
     for inbox in node.directory.shards() {
         // A shard that has stopped already has nobody to send away.
@@ -117,19 +121,34 @@ async fn serve(config: Config, mode: Mode) -> anyhow::Result<()> {
         let _ = node.signal_slots.acquire_many(SIGNAL_SLOTS as u32).await;
         anyhow::Ok(())
     });
-    if orderly.await.is_err() {
-        tracing::warn!("some clients did not close in time");
+    match orderly.await {
+        Ok(ended) => ended?,
+        Err(_) => tracing::warn!("some clients did not close in time"),
     }
     tokio::task::spawn_blocking(move || shards.into_iter().for_each(join_thread))
         .await
         .context("cannot wait for the shards")?;
+    anyhow::ensure!(
+        !shard_failed,
+        "a shard ended by itself, so the node stopped: a bug of ours"
+    );
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Tells when a shard's thread ends, in whatever way.
+struct Obituary(Arc<Notify>);
+
+impl Drop for Obituary {
+    fn drop(&mut self) {
+        self.0.notify_one();
+    }
 }
 
 fn start_shards(
     config: &Config,
     metrics: &Metrics,
+    ended: &Arc<Notify>,
 ) -> anyhow::Result<(Vec<JoinHandle<()>>, Vec<ShardInbox>)> {
     let identity = Arc::new(Identity::generate().context("cannot make a DTLS certificate")?);
     let mut threads = Vec::new();
@@ -147,9 +166,13 @@ fn start_shards(
                     "cannot use UDP {socket}; rtc.udp_port (EDGE_RTC__UDP_PORT) chooses another"
                 )
             })?;
+        let obituary = Obituary(ended.clone());
         let thread = std::thread::Builder::new()
             .name(format!("shard-{index}"))
-            .spawn(move || shard.run())
+            .spawn(move || {
+                let _obituary = obituary;
+                shard.run();
+            })
             .context("cannot start a shard's thread")?;
         threads.push(thread);
         inboxes.push(inbox);

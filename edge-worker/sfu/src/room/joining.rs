@@ -8,7 +8,6 @@ use media::ParticipantId;
 use super::Room;
 use super::participants::{Participant, ParticipantKey, is_dependent};
 use super::subscriptions::Subscriptions;
-use super::tracks::Tracks;
 use super::updates::{Listeners, Updates, Urgency};
 use crate::{
     LeaveReason, Membership, Notice, Output, ParticipantInfo, RoomInfo, State, TransportKey,
@@ -141,7 +140,7 @@ impl Room {
         let info = Arc::make_mut(&mut self.info);
         info.participants = 0;
         info.publishers = 0;
-        self.tracks = Tracks::default();
+        self.tracks.clear();
         self.subscriptions = Subscriptions::default();
         self.updates = Updates::default();
         self.chores_at = None;

@@ -43,6 +43,13 @@ impl Tracks {
         Some(track)
     }
 
+    /// Removes all of them.
+    pub(super) fn clear(&mut self) {
+        for key in self.keys() {
+            self.remove(key);
+        }
+    }
+
     /// What all tracks left out since the room opened.
     pub(super) fn drops(&self) -> DropCounts {
         let mut drops = self.past_drops;
