@@ -10,8 +10,8 @@ import { BOUNDED, Stage } from './lib/stage.js';
 /** Two layers, of which the better one is wished for unless someone says otherwise. */
 const ADA_CAMERA = { width: 640, height: 360, frameRate: 15, simulcast: true };
 const BAYO_CAMERA = { width: 320, height: 180, frameRate: 15, simulcast: false };
-/** The fake screen is four by three. */
-const SCREEN = { width: 480, height: 360, frameRate: 5, simulcast: false };
+/** The fake screen is four by three. In layers, as clients share it unless told otherwise. */
+const SCREEN = { width: 480, height: 360, frameRate: 5, simulcast: true };
 
 /** What no participant of an undisturbed call should ever hear from its client. */
 const DISTURBANCES = ['reconnecting', 'signalReconnecting', 'trackSubscriptionFailed', 'mediaDevicesError'];

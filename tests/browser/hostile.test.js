@@ -36,8 +36,6 @@ test('a call goes on while garbage comes in at both ports', BOUNDED, async () =>
     assert.deepEqual(events.filter(({ name }) => /reconnect|disconnected/i.test(name)), []);
     assert.deepEqual(pageErrors, []);
   }
-  assert(stage.worker.program.running);
-  assert(!stage.worker.program.lines.some((line) => /panicked/.test(line)), stage.worker.program.tail());
 });
 
 /**

@@ -38,8 +38,12 @@ export class Stage {
   async clear() {
     await this.browser?.close();
     this.pages?.close();
-    const code = await this.worker?.stop();
-    if (this.worker) assert.equal(code, 0, `the worker did not stop cleanly\n${this.worker.program.tail()}`);
+    if (!this.worker) return;
+    const code = await this.worker.stop();
+    const { lines } = this.worker.program;
+    const panic = lines.findIndex((line) => line.includes('panicked'));
+    assert(panic < 0, `the worker panicked\n${lines.slice(panic, panic + 20).join('\n')}`);
+    assert.equal(code, 0, `the worker did not stop cleanly\n${this.worker.program.tail()}`);
   }
 
   /**
