@@ -126,10 +126,10 @@ impl Member {
                 let Some(slot) = transports.get_mut(self.publisher) else {
                     return Ok(());
                 };
-                if slot.transport.needs_offer() {
+                let unplaced = sections(slot.transport.unplaced());
+                if slot.transport.needs_offer() || unplaced != Sections::default() {
                     requests.changed(now);
                 }
-                let unplaced = sections(slot.transport.unplaced());
                 let free = sections(slot.transport.free());
                 match requests.due(now, unplaced, free) {
                     Some(more) => self.tell(ToSignal::Sections {

@@ -5,7 +5,7 @@ use media::{Codec, MediaKind, Rid, Ssrc};
 
 use super::codecs::{self, Carried};
 use super::error::NegotiationError;
-use super::extensions::{self, ExtensionIds, Wanted};
+use super::extensions::{self, ExtensionIds};
 use super::remote::{DtlsRole, Remote, is_bundled, is_data};
 use super::slot::{Load, Received, Receptive, Slot, media_kind};
 use super::{
@@ -154,12 +154,9 @@ impl Sections {
         match &slot.load {
             Load::Rejected => rejected(slot),
             Load::Data => data_section(slot),
-            Load::Idle(_) => idle(
-                slot,
-                self.extensions.echo(&slot.extensions, Wanted::Receiving),
-            ),
+            Load::Idle(_) => idle(slot, self.extensions.echo(&slot.extensions)),
             Load::Receiving(received) => {
-                let extensions = self.extensions.echo(&slot.extensions, Wanted::Receiving);
+                let extensions = self.extensions.echo(&slot.extensions);
                 receiving(slot, received, extensions)
             }
             Load::Sending(id) => self.sending_section(*id, index),
@@ -170,7 +167,7 @@ impl Sections {
         let slot = &self.slots[index];
         let sender = &self.senders[&id].sender;
         let mut section = media_section(slot, Direction::SendOnly);
-        section.extensions = self.extensions.echo(&slot.extensions, Wanted::Sending);
+        section.extensions = self.extensions.echo(&slot.extensions);
         let chosen = codecs::for_sender(&slot.carried, sender.codec);
         for carried in &chosen {
             let feedback = codecs::sending_feedback(sender.codec);

@@ -19,15 +19,6 @@ pub(crate) struct ExtensionIds {
     pub(crate) twcc: u8,
 }
 
-/// Which extensions belong in a section.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Wanted {
-    /// All that we read.
-    Receiving,
-    /// All that we write.
-    Sending,
-}
-
 impl ExtensionIds {
     /// Takes the numbers of one more section; they must fit those taken so far.
     pub(super) fn merge(&mut self, section: &Section) -> Result<(), NegotiationError> {
@@ -47,12 +38,12 @@ impl ExtensionIds {
         Ok(())
     }
 
-    /// The lines of a section to echo, mirrored. What has another number than in the
-    /// sections before it is left out.
-    pub(super) fn echo(&self, offered: &[Extension], wanted: Wanted) -> Vec<Extension> {
+    /// The lines of a section to echo, mirrored, whatever it carries now: a browser offers
+    /// later only what was agreed before, and it may send in it then. What has another
+    /// number than in the sections before it is left out.
+    pub(super) fn echo(&self, offered: &[Extension]) -> Vec<Extension> {
         let keep = |extension: &&Extension| {
-            let kind = Kind::of(extension).filter(|kind| kind.belongs(wanted));
-            kind.is_some_and(|kind| usable_id(extension) == Some(self.id(kind)))
+            Kind::of(extension).is_some_and(|kind| usable_id(extension) == Some(self.id(kind)))
         };
         let kept = offered.iter().filter(keep);
         kept.map(|extension| Extension {
@@ -117,13 +108,6 @@ impl Kind {
         Self::ALL
             .into_iter()
             .find(|kind| kind.uri() == extension.uri)
-    }
-
-    fn belongs(self, wanted: Wanted) -> bool {
-        match wanted {
-            Wanted::Receiving => true,
-            Wanted::Sending => self == Self::Mid,
-        }
     }
 }
 
