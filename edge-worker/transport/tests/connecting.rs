@@ -27,6 +27,7 @@ fn a_call_connects_in_both_dtls_roles_with_the_best_profile_under_loss() {
                     profiles,
                     loss_percent,
                     seed,
+                    ..Options::default()
                 });
                 let srtp = call.client.srtp.as_ref().unwrap();
                 // As server in DTLS the client chooses, and takes its own first.
@@ -199,7 +200,7 @@ fn a_handshake_that_does_not_come_ends_in_time() {
         .events
         .contains(&Event::Failed(FailReason::HandshakeTimeout))
     {
-        assert!(elapsed <= 10, "too late");
+        assert!(elapsed <= 30, "too late");
         let mut check = call.client.nominating_check(1);
         call.deliver(from, &mut check);
         call.now += secs(1);
@@ -207,7 +208,7 @@ fn a_handshake_that_does_not_come_ends_in_time() {
         call.flush();
         elapsed += 1;
     }
-    assert_eq!(elapsed, 10);
+    assert_eq!(elapsed, 30);
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Looks at DTLS records (RFC 6347) before anything believes them: honest ones pass,
-//! and no client makes us hold more fragments than a handshake needs.
+//! and no client makes us keep or answer more of them than a handshake needs.
 //!
-//! The handshake beneath keeps every fragment it is handed and joins them by recursion,
-//! so their number is bounded here, for the life of the connection.
+//! The handshake beneath keeps records it cannot use yet without a bound, so their number
+//! is bounded here, for the life of the connection.
 
 use crate::drops::DropReason;
 
@@ -12,6 +12,8 @@ pub(super) struct Record<'a> {
     pub(super) kind: RecordKind,
     pub(super) epoch: u16,
     pub(super) body: &'a [u8],
+    /// With its header.
+    pub(super) whole: &'a [u8],
 }
 
 /// What a record carries.
@@ -47,7 +49,8 @@ impl<'a> Iterator for Records<'a> {
 
 impl<'a> Records<'a> {
     fn read(&mut self) -> Option<Record<'a>> {
-        let (header, rest) = self.0.split_first_chunk::<RECORD_HEADER>()?;
+        let datagram = self.0;
+        let (header, rest) = datagram.split_first_chunk::<RECORD_HEADER>()?;
         let kind = match header[0] {
             20 => RecordKind::ChangeCipherSpec,
             21 => RecordKind::Alert,
@@ -66,6 +69,7 @@ impl<'a> Records<'a> {
             kind,
             epoch: u16::from_be_bytes([header[3], header[4]]),
             body,
+            whole: &datagram[..RECORD_HEADER + len],
         })
     }
 }
@@ -140,7 +144,8 @@ pub(super) enum Phase {
 pub(super) struct Guard {
     /// Handshake fragments handed in.
     fragments: usize,
-    /// Records of the next epoch handed in before the handshake was over: these are queued.
+    /// Records handed in before the handshake was over that are queued until there are
+    /// keys: those of the next epoch, and those that announce it.
     early: usize,
     /// Encrypted handshake records: what is in them cannot be seen.
     sealed: usize,
@@ -177,7 +182,8 @@ impl Guard {
                 }
                 sealed += 1;
             }
-            early += usize::from(record.epoch > 0 && phase == Phase::Handshake);
+            let waits = record.epoch > 0 || record.kind == RecordKind::ChangeCipherSpec;
+            early += usize::from(waits && phase == Phase::Handshake);
         }
         let full = self.fragments + fragments > Self::MAX_FRAGMENTS
             || self.early + early > Self::MAX_EARLY
@@ -298,6 +304,7 @@ mod tests {
                 Established,
             ),
             ("early records", record(23, 1, &[0; 30]), Handshake),
+            ("early changes", record(20, 0, &[1]), Handshake),
             ("sealed handshakes", record(22, 1, &[0; 40]), Established),
         ] {
             let mut guard = Guard::default();

@@ -1,16 +1,13 @@
-//! Reads ahead in a ClientHello: which SRTP profiles the client offers (RFC 5764 section
-//! 4.1.1). The handshake beneath would take the client's first choice, and browsers
-//! put the expensive one first.
+//! Reads in a ClientHello which SRTP profiles the client offers (RFC 5764 section 4.1.1).
+//! The handshake beneath would take the client's first choice, and browsers put the
+//! expensive one first.
 
-use super::guard::{Fragments, RecordKind, Records};
 use crate::srtp::Profile;
 
-/// What is known of the ClientHello.
+/// What a ClientHello offers.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Offered {
-    /// Not all of it has arrived.
-    Incomplete,
-    /// It is not one, or is longer than any.
+    /// It is not well-formed.
     Malformed,
     /// The better of the profiles offered that we know.
     Profile(Profile),
@@ -18,46 +15,15 @@ pub(super) enum Offered {
     NoProfile,
 }
 
-/// Puts the first handshake message together.
-#[derive(Debug, Default)]
-pub(super) struct Hello {
-    message: Vec<u8>,
-    len: Option<usize>,
-}
-
-const CLIENT_HELLO: u8 = 1;
+/// The type of the message.
+pub(super) const CLIENT_HELLO: u8 = 1;
 const USE_SRTP: u16 = 14;
 const AEAD_AES_128_GCM: u16 = 0x0007;
 const AES128_CM_SHA1_80: u16 = 0x0001;
 
-impl Hello {
-    /// Post-quantum key shares make some longer than a datagram.
-    const MAX: usize = 8 << 10;
-
-    /// Reads on. Fragments are taken in order; a client repeats what came otherwise.
-    pub(super) fn read(&mut self, datagram: &[u8]) -> Offered {
-        let records = Records(datagram).flatten();
-        for record in records.filter(|r| r.kind == RecordKind::Handshake && r.epoch == 0) {
-            for fragment in Fragments(record.body).flatten() {
-                if fragment.message_seq != 0 {
-                    continue;
-                }
-                if fragment.message != CLIENT_HELLO || fragment.len > Self::MAX {
-                    return Offered::Malformed;
-                }
-                if *self.len.get_or_insert(fragment.len) != fragment.len {
-                    return Offered::Malformed;
-                }
-                if fragment.offset == self.message.len() {
-                    self.message.extend_from_slice(fragment.body);
-                }
-            }
-        }
-        if self.len != Some(self.message.len()) {
-            return Offered::Incomplete;
-        }
-        profiles(&self.message).unwrap_or(Offered::Malformed)
-    }
+/// Reads the body of a ClientHello.
+pub(super) fn read(hello: &[u8]) -> Offered {
+    profiles(hello).unwrap_or(Offered::Malformed)
 }
 
 fn profiles(hello: &[u8]) -> Option<Offered> {
@@ -131,23 +97,6 @@ mod tests {
         hello
     }
 
-    fn fragments(hello: &[u8], size: usize) -> Vec<Vec<u8>> {
-        let len = (hello.len() as u32).to_be_bytes();
-        let pieces = hello.chunks(size).enumerate();
-        pieces
-            .map(|(index, piece)| {
-                let mut body = vec![1, len[1], len[2], len[3], 0, 0];
-                body.extend_from_slice(&((index * size) as u32).to_be_bytes()[1..]);
-                body.extend_from_slice(&(piece.len() as u32).to_be_bytes()[1..]);
-                body.extend_from_slice(piece);
-                let mut record = vec![22, 0xfe, 0xff, 0, 0, 0, 0, 0, 0, 0, 0];
-                record.extend_from_slice(&(body.len() as u16).to_be_bytes());
-                record.extend_from_slice(&body);
-                record
-            })
-            .collect()
-    }
-
     #[test]
     fn the_cheaper_profile_is_taken_wherever_it_is_listed() {
         let gcm = Offered::Profile(Profile::AeadAes128Gcm);
@@ -160,32 +109,17 @@ mod tests {
             (Some(&[]), Offered::NoProfile),
             (None, Offered::NoProfile),
         ] {
-            for size in [1000, 20] {
-                let mut peek = Hello::default();
-                let pieces = fragments(&hello(profiles), size);
-                let (last, before) = pieces.split_last().unwrap();
-                for piece in before {
-                    assert_eq!(peek.read(piece), Offered::Incomplete);
-                }
-                assert_eq!(
-                    peek.read(last),
-                    expected,
-                    "{profiles:?} in pieces of {size}"
-                );
-            }
+            assert_eq!(read(&hello(profiles)), expected, "{profiles:?}");
         }
     }
 
     #[test]
     fn every_cut_is_survived() {
         let whole = hello(Some(&[1, 7]));
-        for len in 1..whole.len() {
-            let mut peek = Hello::default();
-            let read = peek.read(&fragments(&whole[..len], 1000)[0]);
-            assert!(
-                matches!(read, Offered::Malformed | Offered::NoProfile),
-                "{len}"
-            );
+        for len in 0..whole.len() {
+            let offered = read(&whole[..len]);
+            let short = matches!(offered, Offered::Malformed | Offered::NoProfile);
+            assert!(short, "{len}");
         }
     }
 }

@@ -29,8 +29,11 @@ use sctp_proto::{
 };
 use transport::IceCredentials;
 
+use super::Options;
+use super::repeater::{Repeater, is_handshake};
+
 /// The client's part in the DTLS handshake.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Role {
     Client,
     Server,
@@ -52,6 +55,7 @@ pub(crate) struct Client {
     config: Arc<HandshakeConfig>,
     fingerprint: String,
     pub(crate) dtls: Dtls,
+    repeater: Repeater,
     pub(crate) srtp: Option<Srtp>,
     next_check: Option<Instant>,
     /// Checks nominate; none are sent when silent.
@@ -82,7 +86,8 @@ fn peer() -> SocketAddr {
 }
 
 impl Client {
-    pub(crate) fn new(role: Role, profiles: Profiles, edge: IceCredentials) -> Self {
+    pub(crate) fn new(options: Options, edge: IceCredentials) -> Self {
+        let Options { role, profiles, .. } = options;
         let crypto: Arc<dyn RTCCryptoProvider> = Arc::new(RingProvider::new());
         let certificate =
             Certificate::generate_self_signed(vec!["client".into()], crypto.crypto()).unwrap();
@@ -105,7 +110,8 @@ impl Client {
             .with_client_auth(ClientAuthType::RequireAnyClientCert)
             .with_insecure_skip_verify(true)
             .with_extended_master_secret(ExtendedMasterSecretType::Require)
-            .with_flight_interval(Duration::from_millis(600))
+            // Its timer is lost on the way; `Repeater` repeats.
+            .with_flight_interval(Duration::from_secs(3600))
             .build(role == Role::Client, None)
             .unwrap();
         let config = Arc::new(config);
@@ -122,6 +128,7 @@ impl Client {
             config,
             fingerprint: digest.join(":"),
             dtls: Dtls::new(peer(), TransportProtocol::UDP, server),
+            repeater: Repeater::new(options.flight_interval),
             srtp: None,
             next_check: None,
             silent: false,
@@ -198,9 +205,7 @@ impl Client {
             self.out.push_back(check);
             self.next_check = Some(now + Duration::from_millis(400));
         }
-        if self.dtls.poll_timeout(&peer()).is_some_and(|at| at <= now) {
-            let _ = self.dtls.handle_timeout(peer(), now);
-        }
+        self.out.extend(self.repeater.due(now));
         if let Some((_, association)) = &mut self.association
             && association.poll_timeout().is_some_and(|at| at <= now)
         {
@@ -215,15 +220,17 @@ impl Client {
             .as_ref()
             .and_then(|(_, a)| a.poll_timeout());
         let check = self.next_check.filter(|_| !self.silent);
-        [self.dtls.poll_timeout(&peer()), sctp, check]
+        [self.repeater.deadline(), sctp, check]
             .into_iter()
             .flatten()
             .min()
     }
 
-    pub(crate) fn poll(&mut self, _now: Instant) -> Option<Vec<u8>> {
+    pub(crate) fn poll(&mut self, now: Instant) -> Option<Vec<u8>> {
         while let Some(transmit) = self.dtls.poll_transmit() {
-            self.out.push_back(transmit.message.to_vec());
+            let mut datagram = transmit.message.to_vec();
+            self.repeater.sent(now, &mut datagram, self.is_connected());
+            self.out.push_back(datagram);
         }
         self.out.pop_front()
     }
@@ -241,6 +248,9 @@ impl Client {
                 self.reachable |= success;
             }
             20..=63 => {
+                if self.is_connected() && self.role == Role::Server && is_handshake(bytes) {
+                    self.out.extend(self.repeater.again());
+                }
                 let events = self.dtls.read(now, peer(), None, BytesMut::from(bytes));
                 for event in events.unwrap_or_default() {
                     match event {
@@ -270,6 +280,7 @@ impl Client {
     }
 
     fn up(&mut self) {
+        self.repeater.stop();
         let state = self.dtls.get_connection_state(peer()).unwrap();
         let profile = match state.srtp_protection_profile() {
             SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm => ProtectionProfile::AeadAes128Gcm,

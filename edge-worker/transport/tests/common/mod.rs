@@ -11,6 +11,7 @@
 
 pub(crate) mod client;
 pub(crate) mod net;
+mod repeater;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -32,6 +33,9 @@ pub(crate) fn start() -> Instant {
 pub(crate) const SERVER: &str = "192.0.2.1:7881";
 pub(crate) const CLIENT: &str = "198.51.100.7:50000";
 
+/// How soon browsers first repeat a flight.
+pub(crate) const BROWSER: Duration = Duration::from_millis(50);
+
 /// A transport and its client.
 pub(crate) struct Call {
     pub(crate) now: Instant,
@@ -47,6 +51,9 @@ pub(crate) struct Call {
 pub(crate) struct Options {
     pub(crate) role: Role,
     pub(crate) profiles: Profiles,
+    /// Before the client first repeats a flight of its handshake; then it doubles.
+    pub(crate) flight_interval: Duration,
+    pub(crate) round_trip: Duration,
     pub(crate) loss_percent: u64,
     pub(crate) seed: u64,
 }
@@ -56,6 +63,8 @@ impl Default for Options {
         Self {
             role: Role::Client,
             profiles: Profiles::Both,
+            flight_interval: BROWSER,
+            round_trip: Duration::from_millis(20),
             loss_percent: 0,
             seed: 1,
         }
@@ -80,7 +89,7 @@ impl Call {
                 negotiator: Negotiator::Remote,
             },
         );
-        let client = Client::new(options.role, options.profiles, ours);
+        let client = Client::new(options, ours);
         let offer = Description::parse(SdpKind::Offer, &client.offer()).unwrap();
         transport.apply_offer(now, &offer).unwrap();
         let answer = transport.answer().unwrap().print();
@@ -89,7 +98,7 @@ impl Call {
             now,
             transport,
             client,
-            net: Net::new(options.loss_percent, options.seed),
+            net: Net::new(options.round_trip, options.loss_percent, options.seed),
             events: Vec::new(),
             packets: Vec::new(),
         }

@@ -1,10 +1,12 @@
-//! Datagrams under way: each takes 10 to 15 ms, and some get lost.
+//! Datagrams under way: each takes half the round trip and up to 5 ms more, and some get
+//! lost.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 pub(crate) struct Net {
+    round_trip: Duration,
     loss_percent: u64,
     random: u64,
     sent: u64,
@@ -14,8 +16,9 @@ pub(crate) struct Net {
 }
 
 impl Net {
-    pub(crate) fn new(loss_percent: u64, seed: u64) -> Self {
+    pub(crate) fn new(round_trip: Duration, loss_percent: u64, seed: u64) -> Self {
         Self {
+            round_trip,
             loss_percent,
             random: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1,
             sent: 0,
@@ -37,7 +40,7 @@ impl Net {
         if self.draw(100) < self.loss_percent {
             return;
         }
-        let at = now + Duration::from_micros(10_000 + self.draw(5_000));
+        let at = now + self.round_trip / 2 + Duration::from_micros(self.draw(5_000));
         self.under_way.insert((at, self.sent), (to, from, bytes));
     }
 
