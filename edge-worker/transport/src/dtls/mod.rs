@@ -6,22 +6,20 @@
 //! records that [`guard`] admitted, and of the handshake only what [`messages`] has whole
 //! and for the first time; what gets lost of our own is repeated by [`flight`].
 
+mod engine;
 mod flight;
 mod guard;
 mod hello;
 mod messages;
 mod terms;
 
-use std::collections::VecDeque;
 use std::fmt;
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::{Bytes, BytesMut};
-use rtc_dtls::endpoint::{Endpoint, EndpointEvent};
+use bytes::Bytes;
+use rtc_dtls::endpoint::EndpointEvent;
 use rtc_dtls::extension::extension_use_srtp::SrtpProtectionProfile;
-use rtc_shared::TransportProtocol;
 use rtc_shared::error::Error;
 
 use crate::drops::DropReason;
@@ -29,8 +27,8 @@ use crate::identity::Identity;
 use crate::sdp::Fingerprint;
 use crate::sections::DtlsRole;
 use crate::srtp::{self, Opener, Profile, Sealer};
-use flight::{Flight, Numbers, is_flight};
-use guard::{Fragments, Guard, Phase, Record, RecordKind, Records};
+use engine::Engine;
+use guard::{Fragments, Guard, Phase, RecordKind, Records};
 use hello::Offered;
 use messages::{Message, Messages, Taken};
 use terms::Terms;
@@ -66,19 +64,14 @@ pub(crate) struct Dtls {
     state: State,
     guard: Guard,
     messages: Messages,
-    flight: Flight,
-    /// Of records towards the handshake beneath, and towards the client.
-    inward: Numbers,
-    outward: Numbers,
-    out: VecDeque<Vec<u8>>,
     give_up: Instant,
 }
 
 enum State {
     /// Server: no ClientHello yet, which decides on the profile.
     Listening,
-    Handshake(Box<Endpoint>),
-    Established(Box<Endpoint>),
+    Handshake(Box<Engine>),
+    Established(Box<Engine>),
     Over,
 }
 
@@ -94,18 +87,10 @@ impl fmt::Debug for Dtls {
     }
 }
 
-/// `rtc-dtls` tells connections apart by address. There is one here, whatever the
-/// client's address is at the moment.
-const REMOTE: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 1));
-const LOCAL: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 2));
-
 impl Dtls {
     /// For the whole handshake, from the moment the client's address is known: as long as
     /// its consent lasts. A client that waits as RFC 6347 says, 1 s, 2 s, 4 s ..., has five tries.
     const PATIENCE: Duration = Duration::from_secs(30);
-    /// How often our last flight is repeated without being asked. The handshake beneath
-    /// can give it new numbers no more often, either.
-    const LAST_REPEATS: u32 = 7;
     /// RFC 5705 label of SRTP keys (RFC 5764 section 4.2).
     const EXPORTER: &str = "EXTRACTOR-dtls_srtp";
 
@@ -123,10 +108,6 @@ impl Dtls {
             state: State::Listening,
             guard: Guard::default(),
             messages: Messages::default(),
-            flight: Flight::default(),
-            inward: Numbers::default(),
-            outward: Numbers::default(),
-            out: VecDeque::new(),
             give_up: now + Self::PATIENCE,
         };
         if role == DtlsRole::Client {
@@ -134,13 +115,8 @@ impl Dtls {
                 SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm,
                 SrtpProtectionProfile::Srtp_Aes128_Cm_Hmac_Sha1_80,
             ])?;
-            let mut endpoint = Endpoint::new(LOCAL, TransportProtocol::UDP, None);
-            endpoint
-                .connect(now, REMOTE, config, None)
-                .map_err(|_| DtlsFailure::Setup)?;
-            dtls.state = State::Handshake(Box::new(endpoint));
-            let flight = dtls.drain();
-            dtls.flight.start(now, flight);
+            let engine = Engine::client(now, config).map_err(|_| DtlsFailure::Setup)?;
+            dtls.state = State::Handshake(Box::new(engine));
         }
         Ok(dtls)
     }
@@ -177,8 +153,8 @@ impl Dtls {
         let (mut repeated, mut refused) = (false, false);
         for record in Records(datagram).flatten() {
             if record.epoch > 0 || record.kind != RecordKind::Handshake {
-                if !matches!(self.state, State::Listening) {
-                    news.extend(self.renumbered(record));
+                if let Some(engine) = self.engine() {
+                    engine.write_record(record, &mut news);
                 }
                 continue;
             }
@@ -193,8 +169,8 @@ impl Dtls {
         }
         if !news.is_empty() {
             self.read(now, &news, events)?;
-        } else if repeated && self.flight.may_repeat(now) {
-            self.repeat();
+        } else if repeated && let Some(engine) = self.engine() {
+            engine.answer_repeated(now);
         }
         if refused {
             return Err(Refused::Dropped(DropReason::DtlsMalformed));
@@ -214,14 +190,14 @@ impl Dtls {
             if matches!(self.state, State::Listening) {
                 self.listen(&message)?;
             }
-            let body = message.whole();
-            news.extend_from_slice(&[22, 0xfe, 0xfd, 0, 0]);
-            news.extend_from_slice(&self.inward.next());
-            news.extend_from_slice(&(body.len() as u16).to_be_bytes());
-            news.extend_from_slice(&body);
-            if self.role == DtlsRole::Server {
+            let role = self.role;
+            let Some(engine) = self.engine() else {
+                continue;
+            };
+            engine.write_message(&message, news);
+            if role == DtlsRole::Server {
                 // It answers our flight.
-                self.flight.rest();
+                engine.rest();
             }
         }
         Ok(())
@@ -247,8 +223,7 @@ impl Dtls {
             Offered::NoProfile => &[],
         };
         let config = self.terms.config(profiles).map_err(Refused::Failed)?;
-        let endpoint = Endpoint::new(LOCAL, TransportProtocol::UDP, Some(config));
-        self.state = State::Handshake(Box::new(endpoint));
+        self.state = State::Handshake(Box::new(Engine::server(config)));
         Ok(())
     }
 
@@ -275,9 +250,9 @@ impl Dtls {
         // As client in DTLS we have the last word of the handshake, and need no more.
         if let Some(record) = repeated
             && self.role == DtlsRole::Server
-            && self.flight.may_repeat(now)
+            && let Some(engine) = self.engine()
         {
-            self.repeat_last(now, record);
+            engine.answer_repeated_last(now, record);
         }
         if news.is_empty() {
             return Ok(());
@@ -285,27 +260,16 @@ impl Dtls {
         self.read(now, &news, events)
     }
 
-    /// A record for the handshake beneath, which drops numbers it has seen.
-    fn renumbered(&mut self, record: Record<'_>) -> Vec<u8> {
-        let mut record = record.whole.to_vec();
-        self.inward.write(&mut record);
-        record
-    }
-
     fn read(
         &mut self,
         now: Instant,
-        datagram: &[u8],
+        records: &[u8],
         events: &mut Vec<DtlsEvent>,
     ) -> Result<(), Refused> {
-        let (State::Handshake(endpoint) | State::Established(endpoint)) = &mut self.state else {
+        let Some(engine) = self.engine() else {
             return Ok(());
         };
-        let read = endpoint.read(now, REMOTE, None, BytesMut::from(datagram));
-        let flight = self.drain();
-        if !flight.is_empty() {
-            self.flight.start(now, flight);
-        }
+        let read = engine.read(now, records);
         let read = read.map_err(|error| self.judge(&error))?;
         for event in read {
             match event {
@@ -314,8 +278,10 @@ impl Dtls {
                     events.push(DtlsEvent::Established(keys));
                 }
                 EndpointEvent::ApplicationData(data) => {
-                    // So it has our last flight.
-                    self.flight.rest();
+                    if let Some(engine) = self.engine() {
+                        // It has our last flight.
+                        engine.rest();
+                    }
                     events.push(DtlsEvent::Data(data.freeze()));
                 }
                 EndpointEvent::PeerClosed => {
@@ -325,62 +291,6 @@ impl Dtls {
             }
         }
         Ok(())
-    }
-
-    /// Takes what is to be sent, and answers what of it is a flight.
-    fn drain(&mut self) -> Vec<Vec<u8>> {
-        let mut flight = Vec::new();
-        let (State::Handshake(endpoint) | State::Established(endpoint)) = &mut self.state else {
-            return flight;
-        };
-        while let Some(transmit) = endpoint.poll_transmit() {
-            let mut datagram = transmit.message.to_vec();
-            self.outward.write(&mut datagram);
-            if is_flight(&datagram) {
-                flight.push(datagram.clone());
-            }
-            self.out.push_back(datagram);
-        }
-        flight
-    }
-
-    /// Sends our flight again.
-    fn repeat(&mut self) {
-        // A server that has our Finished, and whose own got lost, knows a repetition only by
-        // a new number.
-        if let State::Handshake(endpoint) = &mut self.state
-            && self.flight.is_last()
-            && self.flight.repeats() <= Self::LAST_REPEATS
-            && let Some(at) = endpoint.poll_timeout(&REMOTE)
-        {
-            // It refuses only when it has repeated too often.
-            let _ = endpoint.handle_timeout(REMOTE, at);
-            let fresh = self.drain();
-            if !fresh.is_empty() {
-                return self.flight.renew(fresh);
-            }
-        }
-        for datagram in self.flight.datagrams() {
-            let mut datagram = datagram.clone();
-            self.outward.write(&mut datagram);
-            self.out.push_back(datagram);
-        }
-    }
-
-    /// Sends our last flight again because the client repeats its own: with new numbers,
-    /// as long as the handshake beneath makes some.
-    fn repeat_last(&mut self, now: Instant, record: Record<'_>) {
-        let record = self.renumbered(record);
-        if let State::Established(endpoint) = &mut self.state {
-            // A forged one is refused, and has no other effect.
-            let _ = endpoint.read(now, REMOTE, None, BytesMut::from(&record[..]));
-        }
-        let fresh = self.drain();
-        if fresh.is_empty() {
-            self.repeat();
-        } else {
-            self.flight.renew(fresh);
-        }
     }
 
     /// What an error of the handshake means. Forged datagrams cause some too, so all but
@@ -396,21 +306,19 @@ impl Dtls {
     }
 
     fn established(&mut self) -> Result<Option<Box<(Sealer, Opener)>>, DtlsFailure> {
-        let State::Handshake(endpoint) = std::mem::replace(&mut self.state, State::Over) else {
+        let State::Handshake(mut engine) = std::mem::replace(&mut self.state, State::Over) else {
             return Err(DtlsFailure::Setup);
         };
-        let keys = self.keys(&endpoint)?;
-        self.state = State::Established(endpoint);
+        let keys = self.keys(&engine)?;
         if self.role == DtlsRole::Client {
-            self.flight.rest();
+            engine.rest();
         }
+        self.state = State::Established(engine);
         Ok(keys)
     }
 
-    fn keys(&self, endpoint: &Endpoint) -> Result<Option<Box<(Sealer, Opener)>>, DtlsFailure> {
-        let state = endpoint
-            .get_connection_state(REMOTE)
-            .ok_or(DtlsFailure::Setup)?;
+    fn keys(&self, engine: &Engine) -> Result<Option<Box<(Sealer, Opener)>>, DtlsFailure> {
+        let state = engine.agreed().ok_or(DtlsFailure::Setup)?;
         let profile = match state.srtp_protection_profile() {
             SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm => Profile::AeadAes128Gcm,
             SrtpProtectionProfile::Srtp_Aes128_Cm_Hmac_Sha1_80 => Profile::Aes128CmSha1,
@@ -430,60 +338,50 @@ impl Dtls {
 
     /// Encrypts bytes of the data channels' association.
     pub(crate) fn send(&mut self, now: Instant, bytes: &[u8]) {
-        if let State::Established(endpoint) = &mut self.state {
-            // It can only refuse after a goodbye, when nobody listens any more.
-            let _ = endpoint.write(now, REMOTE, bytes);
-            self.drain();
+        if let State::Established(engine) = &mut self.state {
+            engine.write(now, bytes);
         }
     }
 
     /// The next datagram to send.
     pub(crate) fn poll(&mut self) -> Option<Vec<u8>> {
-        self.out.pop_front()
+        self.engine()?.poll()
     }
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
         match &self.state {
             State::Listening => Some(self.give_up),
-            State::Handshake(_) => {
-                let due = self.flight.due();
+            State::Handshake(engine) => {
+                let due = engine.due();
                 Some(due.map_or(self.give_up, |at| at.min(self.give_up)))
             }
-            State::Established(_) => self.flight.due(),
+            State::Established(engine) => engine.due(),
             State::Over => None,
         }
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Instant) -> Result<(), DtlsFailure> {
-        match &self.state {
+        match &mut self.state {
             State::Listening | State::Handshake(_) if now >= self.give_up => {
                 return Err(DtlsFailure::Timeout);
             }
-            State::Listening | State::Handshake(_) | State::Established(_) => {}
-            State::Over => return Ok(()),
-        }
-        if self.flight.expire(now) {
-            self.repeat();
-            if self.is_established() && self.flight.repeats() >= Self::LAST_REPEATS {
-                self.flight.rest();
-            }
+            State::Handshake(engine) | State::Established(engine) => engine.handle_timeout(now),
+            State::Listening | State::Over => {}
         }
         Ok(())
     }
 
-    fn is_established(&self) -> bool {
-        matches!(self.state, State::Established(_))
-    }
-
     /// Says goodbye.
     pub(crate) fn close(&mut self, now: Instant) {
+        if let Some(engine) = self.engine() {
+            engine.close(now);
+        }
+    }
+
+    fn engine(&mut self) -> Option<&mut Engine> {
         match &mut self.state {
-            State::Handshake(endpoint) | State::Established(endpoint) => {
-                // Best effort: the client notices the silence otherwise.
-                let _ = endpoint.close(now);
-                self.drain();
-            }
-            State::Listening | State::Over => {}
+            State::Handshake(engine) | State::Established(engine) => Some(engine),
+            State::Listening | State::Over => None,
         }
     }
 }
