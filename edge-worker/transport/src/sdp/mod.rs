@@ -7,6 +7,7 @@
 mod candidate;
 mod error;
 mod fingerprint;
+mod line;
 mod read;
 mod section;
 mod write;

@@ -28,6 +28,7 @@ use sctp_proto::{
     Event, Payload, PayloadProtocolIdentifier as Ppi, ReliabilityType, StreamEvent,
 };
 use transport::IceCredentials;
+use transport::sdp::{Description, Direction, SdpKind, SetupRole, TransportLines};
 
 use super::Options;
 use super::repeater::{Repeater, is_handshake};
@@ -65,6 +66,8 @@ pub(crate) struct Client {
     sctp: Sctp,
     association: Option<(AssociationHandle, Association)>,
     pub(crate) sctp_up: bool,
+    /// Channels we opened that it has not agreed to yet.
+    unacknowledged: Vec<u16>,
     /// Stream, whether control, and message.
     pub(crate) messages: Vec<(u16, bool, Vec<u8>)>,
     /// RTP and RTCP as they came out of SRTP.
@@ -137,6 +140,7 @@ impl Client {
             sctp: Sctp::new(Arc::new(EndpointConfig::new()), None),
             association: None,
             sctp_up: false,
+            unacknowledged: Vec::new(),
             messages: Vec::new(),
             rtp: Vec::new(),
             rtcp: Vec::new(),
@@ -168,6 +172,34 @@ impl Client {
             a=rtpmap:97 rtx/90000\r\na=fmtp:97 apt=96\r\na=ssrc-group:FID 2222 3333\r\na=ssrc:2222 cname:c\r\na=ssrc:3333 cname:c\r\n\
             m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\n{common}a=mid:2\r\na=sctp-port:5000\r\na=max-message-size:262144\r\n"
         )
+    }
+
+    /// Takes everything that is offered.
+    pub(crate) fn answer(&self, offer: &str) -> String {
+        let mut answer = Description::parse(SdpKind::Offer, offer).unwrap();
+        answer.kind = SdpKind::Answer;
+        answer.ice_lite = false;
+        for section in &mut answer.sections {
+            section.transport = TransportLines {
+                ufrag: Some(self.ice.ufrag.clone()),
+                pwd: Some(self.ice.pwd.clone()),
+                ice_options: Vec::new(),
+                fingerprints: vec![format!("sha-256 {}", self.fingerprint).parse().unwrap()],
+                setup: Some(match self.role {
+                    Role::Client => SetupRole::Active,
+                    Role::Server => SetupRole::Passive,
+                }),
+            };
+            section.candidates.clear();
+            if section.direction == Direction::SendOnly {
+                section.direction = Direction::RecvOnly;
+            }
+            section.msids.clear();
+            section.ssrcs.clear();
+            section.ssrc_groups.clear();
+        }
+        answer.transport = TransportLines::default();
+        answer.print()
     }
 
     pub(crate) fn is_connected(&self) -> bool {
@@ -332,13 +364,18 @@ impl Client {
                         chunks.read(&mut message).unwrap();
                         let control = chunks.ppi == Ppi::Dcep;
                         if control && message[0] == 3 {
-                            stream.write_with_ppi(&[2], Ppi::Dcep).unwrap();
+                            self.unacknowledged.push(id);
                         }
                         self.messages.push((id, control, message));
                     }
                 }
                 _ => {}
             }
+        }
+        // Data may overtake the end of the association's own handshake.
+        for id in self.unacknowledged.extract_if(.., |_| self.sctp_up) {
+            let mut stream = association.stream(id).unwrap();
+            stream.write_with_ppi(&[2], Ppi::Dcep).unwrap();
         }
         while let Some(transmit) = association.poll_transmit(now) {
             if let Payload::RawEncode(packets) = transmit.payload {

@@ -17,7 +17,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use transport::sdp::{Description, SdpKind};
-use transport::{Event, IceCredentials, Identity, Negotiator, Output, Setup, Transport};
+use transport::{
+    Event, IceCredentials, Identity, Negotiator, Output, Sender, SenderId, Setup, Transport,
+};
 
 use client::{Client, Profiles, Role};
 use net::Net;
@@ -74,30 +76,50 @@ impl Default for Options {
 impl Call {
     /// The client has offered and been answered; nothing has been sent.
     pub(crate) fn negotiated(options: Options) -> Self {
+        let mut call = Self::new(options, Negotiator::Remote);
+        let offer = Description::parse(SdpKind::Offer, &call.client.offer()).unwrap();
+        call.transport.apply_offer(call.now, &offer).unwrap();
+        let answer = call.transport.answer().unwrap().print();
+        assert!(answer.contains("a=ice-ufrag:edgeufrag"), "{answer}");
+        call
+    }
+
+    /// We have offered `senders` and been answered; nothing has been sent.
+    pub(crate) fn offered<const N: usize>(
+        options: Options,
+        senders: [Sender; N],
+    ) -> (Self, [SenderId; N]) {
+        let mut call = Self::new(options, Negotiator::Local);
+        let ids = senders.map(|sender| call.transport.add_sender(sender));
+        call.offer();
+        (call, ids)
+    }
+
+    /// We offer what is wanted now, and the client takes everything.
+    pub(crate) fn offer(&mut self) {
+        let offer = self.transport.offer().unwrap().print();
+        let answer = self.client.answer(&offer);
+        let answer = Description::parse(SdpKind::Answer, &answer).unwrap();
+        self.transport.apply_answer(self.now, &answer).unwrap();
+    }
+
+    fn new(options: Options, negotiator: Negotiator) -> Self {
         let now = start();
         let identity = Arc::new(Identity::generate().unwrap());
         let ours = IceCredentials {
             ufrag: "edgeufrag".into(),
             pwd: "edgepasswordedgepassword".into(),
         };
-        let mut transport = Transport::new(
-            now,
-            Setup {
-                identity,
-                ice: ours.clone(),
-                candidates: vec![SERVER.parse().unwrap()],
-                negotiator: Negotiator::Remote,
-            },
-        );
-        let client = Client::new(options, ours);
-        let offer = Description::parse(SdpKind::Offer, &client.offer()).unwrap();
-        transport.apply_offer(now, &offer).unwrap();
-        let answer = transport.answer().unwrap().print();
-        assert!(answer.contains("a=ice-ufrag:edgeufrag"), "{answer}");
+        let setup = Setup {
+            identity,
+            ice: ours.clone(),
+            candidates: vec![SERVER.parse().unwrap()],
+            negotiator,
+        };
         Self {
             now,
-            transport,
-            client,
+            transport: Transport::new(now, setup),
+            client: Client::new(options, ours),
             net: Net::new(options.round_trip, options.loss_percent, options.seed),
             events: Vec::new(),
             packets: Vec::new(),
@@ -106,10 +128,14 @@ impl Call {
 
     pub(crate) fn connected(options: Options) -> Self {
         let mut call = Self::negotiated(options);
-        call.run_until(Duration::from_secs(8), |call| {
+        call.connect();
+        call
+    }
+
+    pub(crate) fn connect(&mut self) {
+        self.run_until(Duration::from_secs(8), |call| {
             call.client.is_connected() && call.events.contains(&Event::Connected)
         });
-        call
     }
 
     /// Moves time on until `done`, and fails if that takes longer than `patience`.
