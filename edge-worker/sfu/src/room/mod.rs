@@ -105,22 +105,23 @@ impl Room {
         }
     }
 
-    /// A packet of a published track arrived.
+    /// A packet of a published track arrived. Answers when that track is due next, so
+    /// that nobody has to look at all the others for every packet.
     pub fn handle_packet(
         &mut self,
         now: Instant,
         track: TrackKey,
         packet: &Packet<'_>,
         out: &mut impl Outlet,
-    ) {
-        let Some(published) = self.tracks.find_mut(track) else {
-            return;
-        };
+    ) -> Option<Instant> {
+        let published = self.tracks.find_mut(track)?;
         let other_codec = published.learn_codec(packet);
         published.fanout.handle_packet(now, packet, out);
+        let deadline = published.fanout.deadline();
         if let Some(codec) = other_codec {
             self.correct_codec(now, track, codec);
         }
+        deadline
     }
 
     /// A subscriber said something about what it receives.
@@ -144,6 +145,11 @@ impl Room {
         if let Some(track) = self.tracks.find_mut(track) {
             track.fanout.handle_report(now, rtcp);
         }
+    }
+
+    /// Whether [`poll`](Self::poll) has anything to answer.
+    pub fn has_output(&self) -> bool {
+        !self.outputs.is_empty()
     }
 
     /// The next thing to do for this room.

@@ -43,6 +43,11 @@ impl Outputs {
         self.queue.push_back(output);
     }
 
+    /// Whether there is nothing to do.
+    pub(super) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
     /// The next thing to do.
     pub(super) fn pop(&mut self) -> Option<Output> {
         let output = self.queue.pop_front()?;
