@@ -75,7 +75,7 @@ struct TokenArgs {
 }
 
 /// Does what the command line says.
-pub(crate) fn run() -> ExitCode {
+pub fn run() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Dev => Config::dev()
             .map_err(Into::into)

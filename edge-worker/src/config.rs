@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 /// Everything a node is told, checked.
 #[derive(Clone, Debug)]
-pub(crate) struct Config {
+pub struct Config {
     /// Who this node is.
     pub node: Node,
     /// Signalling and APIs, for everybody.
@@ -31,7 +31,7 @@ pub(crate) struct Config {
 /// Who this node is.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Node {
+pub struct Node {
     /// Shown to clients and in logs; drawn at start if empty.
     pub id: String,
     /// The city or data centre, shown to clients.
@@ -40,7 +40,7 @@ pub(crate) struct Node {
 
 /// Media, checked.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct Rtc {
+pub struct Rtc {
     /// One UDP socket per shard, on consecutive ports.
     pub sockets: Vec<SocketAddr>,
     /// Addresses clients are told to send to.
@@ -50,7 +50,7 @@ pub(crate) struct Rtc {
 /// What rooms start with.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Room {
+pub struct Room {
     /// How long a room nobody ever joined stays open.
     pub empty_timeout_s: u32,
     /// How long a room stays open after the last participant left.
@@ -62,7 +62,7 @@ pub(crate) struct Room {
 /// How to log.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Log {
+pub struct Log {
     /// One line of text, or one JSON object, per event.
     pub format: LogFormat,
     /// `error`, `warn`, `info`, `debug` or `trace`, or a list like `info,edge_worker::shard=debug`.
@@ -72,7 +72,7 @@ pub(crate) struct Log {
 /// The form of a log line.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum LogFormat {
+pub enum LogFormat {
     /// For people.
     Text,
     /// For programs.
@@ -81,7 +81,7 @@ pub(crate) enum LogFormat {
 
 /// A setting that cannot work, with its key and what is allowed.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ConfigError {
+pub enum ConfigError {
     /// The file or the environment has a key or a form we do not know.
     #[error("{0}")]
     Form(#[from] Box<figment::Error>),
@@ -99,7 +99,7 @@ pub(crate) enum ConfigError {
 
 impl Config {
     /// For one's own machine: every setting has a default, keys are `devkey`/`secret`.
-    pub(crate) fn dev() -> Result<Self, ConfigError> {
+    pub fn dev() -> Result<Self, ConfigError> {
         let mut raw = Raw::default();
         raw.http.bind = Ipv4Addr::LOCALHOST.into();
         raw.rtc.bind = Ipv4Addr::LOCALHOST.into();
@@ -109,7 +109,7 @@ impl Config {
     }
 
     /// For production, from `file`.
-    pub(crate) fn from_file(file: &Path) -> Result<Self, ConfigError> {
+    pub fn from_file(file: &Path) -> Result<Self, ConfigError> {
         let figment =
             Figment::from(Serialized::defaults(Raw::default())).merge(Toml::file_exact(file));
         Raw::layered(figment)?.checked(Keys::DevRefused)

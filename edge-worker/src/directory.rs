@@ -112,12 +112,12 @@ mod tests {
 
     #[test]
     fn a_room_stays_on_its_shard_while_anybody_holds_a_place() {
-        let poll = mio::Poll::new().unwrap();
-        let mut inboxes = Vec::new();
-        for token in 0..2 {
-            let waker = mio::Waker::new(poll.registry(), mio::Token(token)).unwrap();
-            inboxes.push(ShardInbox::new(waker).0);
-        }
+        let polls = [mio::Poll::new().unwrap(), mio::Poll::new().unwrap()];
+        let inbox = |poll: &mio::Poll| {
+            let waker = mio::Waker::new(poll.registry(), mio::Token(0)).unwrap();
+            ShardInbox::new(waker).0
+        };
+        let inboxes = polls.iter().map(inbox).collect();
         let directory = Directory::new(inboxes);
         let shard_of = |name: &str| {
             directory

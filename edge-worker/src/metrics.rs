@@ -1,14 +1,19 @@
 //! What an operator can watch, in Prometheus' words. Counters here, scraped by the
 //! admin listener. `received = forwarded or answered + dropped`, by kind.
 
-use std::io::{self, ErrorKind};
+use std::time::Instant;
 
-use prometheus::{Encoder, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
+use batch::Sent;
+use prometheus::local::LocalHistogram;
+use prometheus::{
+    Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
+    TextEncoder,
+};
 use sfu::LeaveReason;
 
 /// All counters of a node. Cloning is cheap and counts into the same.
 #[derive(Clone, Debug)]
-pub(crate) struct Metrics {
+pub struct Metrics {
     registry: Registry,
     /// Rooms open now.
     pub rooms: IntGauge,
@@ -34,6 +39,14 @@ pub(crate) struct Metrics {
     pub datagrams_dropped: IntCounterVec,
     /// Datagrams that could not be sent, by why.
     pub send_failures: IntCounterVec,
+    /// System calls made to send.
+    pub send_calls: IntCounter,
+    /// Datagrams per train.
+    pub trains: Histogram,
+    /// How long the first datagram of a flush waited for others.
+    pub flush_wait: Histogram,
+    /// Packets that could not be encrypted for their subscriber.
+    pub packets_unsealed: IntCounter,
     /// Receive calls that failed.
     pub receive_failures: IntCounter,
     /// Media packets accepted from publishers.
@@ -41,40 +54,16 @@ pub(crate) struct Metrics {
     /// Media packets sent to subscribers.
     pub packets_forwarded: IntCounter,
     /// Media packets not sent to a subscriber that might have had them, by why.
-    pub(crate) packets_dropped: IntCounterVec,
+    pub packets_dropped: IntCounterVec,
     /// Data messages dropped, by why.
     pub data_dropped: IntCounterVec,
     /// Connections that failed in our own code and were closed.
     pub connection_panics: IntCounter,
 }
 
-/// Why a datagram was not sent.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum SendFailure {
-    /// The kernel's buffer is full.
-    Full,
-    /// The client's port is closed.
-    Refused,
-    /// Anything else the kernel says.
-    Other,
-}
-
-impl SendFailure {
-    /// What `error` means.
-    pub(crate) fn of(error: &io::Error) -> Self {
-        if error.kind() == ErrorKind::WouldBlock {
-            Self::Full
-        } else if error.kind() == ErrorKind::ConnectionRefused {
-            Self::Refused
-        } else {
-            Self::Other
-        }
-    }
-}
-
 impl Metrics {
     /// All at zero.
-    pub(crate) fn new() -> Self {
+    pub fn new() -> Self {
         let registry = Registry::new();
         let counter = |name: &str, help: &str| {
             let counter = IntCounter::new(name, help).expect("the name is legal");
@@ -97,6 +86,14 @@ impl Metrics {
                 .register(Box::new(gauge.clone()))
                 .expect("registered once");
             gauge
+        };
+        let histogram = |name: &str, help: &str, buckets: &[f64]| {
+            let options = HistogramOpts::new(name, help).buckets(buckets.to_vec());
+            let histogram = Histogram::with_opts(options).expect("the name is legal");
+            registry
+                .register(Box::new(histogram.clone()))
+                .expect("registered once");
+            histogram
         };
         Self {
             rooms: gauge("edge_rooms", "Rooms open now"),
@@ -122,6 +119,28 @@ impl Metrics {
                 "edge_send_failures_total",
                 "Datagrams the kernel did not take, by reason",
                 "reason",
+            ),
+            send_calls: counter(
+                "edge_send_calls_total",
+                "System calls made to send datagrams",
+            ),
+            trains: histogram(
+                "edge_train_packets",
+                "Datagrams the kernel took as one, by number",
+                &[
+                    1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 32.0, 48.0, 64.0,
+                ],
+            ),
+            flush_wait: histogram(
+                "edge_flush_wait_seconds",
+                "How long the first datagram of a flush waited for others",
+                &[
+                    0.0005, 0.001, 0.0015, 0.002, 0.003, 0.004, 0.005, 0.010, 0.020,
+                ],
+            ),
+            packets_unsealed: counter(
+                "edge_packets_unsealed_total",
+                "Media packets not sent because their transport could not encrypt them (yet)",
             ),
             receive_failures: counter("edge_receive_failures_total", "Receive calls that failed"),
             packets_received: counter(
@@ -150,36 +169,20 @@ impl Metrics {
         }
     }
 
-    /// One datagram left.
-    pub(crate) fn sent(&self, bytes: usize) {
-        self.datagrams_sent.inc();
-        self.bytes_sent.inc_by(bytes as u64);
-    }
-
-    /// One datagram did not leave.
-    pub(crate) fn send_failed(&self, failure: SendFailure) {
-        let reason = match failure {
-            SendFailure::Full => "full",
-            SendFailure::Refused => "refused",
-            SendFailure::Other => "other",
-        };
-        self.send_failures.with_label_values(&[reason]).inc();
-    }
-
     /// One receive call failed.
-    pub(crate) fn receive_failed(&self) {
+    pub fn receive_failed(&self) {
         self.receive_failures.inc();
     }
 
     /// One participant left.
-    pub(crate) fn left(&self, reason: LeaveReason) {
+    pub fn left(&self, reason: LeaveReason) {
         self.leaves
             .with_label_values(&[&format!("{reason:?}")])
             .inc();
     }
 
     /// The text Prometheus scrapes.
-    pub(crate) fn text(&self) -> String {
+    pub fn text(&self) -> String {
         let mut text = Vec::new();
         TextEncoder::new()
             .encode(&self.registry.gather(), &mut text)
@@ -191,5 +194,92 @@ impl Metrics {
 impl Default for Metrics {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+/// What one shard counts between two reports, without touching what others count.
+#[derive(Debug)]
+pub(crate) struct Tally {
+    pub(crate) packets_received: u64,
+    pub(crate) packets_forwarded: u64,
+    pub(crate) unsealed: u64,
+    pub(crate) unknown_source: u64,
+    pub(crate) sent: Sent,
+    datagrams_received: u64,
+    bytes_received: u64,
+    trains: LocalHistogram,
+    flush_wait: LocalHistogram,
+}
+
+impl Tally {
+    /// All at zero, to be reported to `metrics`.
+    pub(crate) fn new(metrics: &Metrics) -> Self {
+        Self {
+            packets_received: 0,
+            packets_forwarded: 0,
+            unsealed: 0,
+            unknown_source: 0,
+            sent: Sent::default(),
+            datagrams_received: 0,
+            bytes_received: 0,
+            trains: metrics.trains.local(),
+            flush_wait: metrics.flush_wait.local(),
+        }
+    }
+
+    /// One datagram came.
+    pub(crate) fn received(&mut self, bytes: usize) {
+        self.datagrams_received += 1;
+        self.bytes_received += bytes as u64;
+    }
+
+    /// One train of `length` datagrams leaves.
+    pub(crate) fn train(&self, length: usize) {
+        self.trains.observe(length as f64);
+    }
+
+    /// What waited `since` leaves.
+    pub(crate) fn waited(&self, since: Option<Instant>, now: Instant) {
+        if let Some(since) = since {
+            self.flush_wait
+                .observe(now.saturating_duration_since(since).as_secs_f64());
+        }
+    }
+
+    /// Adds everything to the node's counters and begins anew.
+    pub(crate) fn report(&mut self, metrics: &Metrics) {
+        let take = std::mem::take::<u64>;
+        metrics
+            .packets_received
+            .inc_by(take(&mut self.packets_received));
+        metrics
+            .packets_forwarded
+            .inc_by(take(&mut self.packets_forwarded));
+        metrics.packets_unsealed.inc_by(take(&mut self.unsealed));
+        metrics
+            .datagrams_received
+            .inc_by(take(&mut self.datagrams_received));
+        metrics
+            .bytes_received
+            .inc_by(take(&mut self.bytes_received));
+        let unknown_source = take(&mut self.unknown_source);
+        if unknown_source > 0 {
+            metrics
+                .datagrams_dropped
+                .with_label_values(&["unknown_source"])
+                .inc_by(unknown_source);
+        }
+        let sent = std::mem::take(&mut self.sent);
+        metrics.send_calls.inc_by(sent.calls);
+        metrics.datagrams_sent.inc_by(sent.datagrams);
+        metrics.bytes_sent.inc_by(sent.bytes);
+        for (failure, count) in sent.failed.iter().filter(|(_, count)| *count > 0) {
+            metrics
+                .send_failures
+                .with_label_values(&[failure.label()])
+                .inc_by(count);
+        }
+        self.trains.flush();
+        self.flush_wait.flush();
     }
 }

@@ -16,7 +16,7 @@ use transport::Identity;
 use crate::config::Config;
 use crate::directory::Directory;
 use crate::metrics::Metrics;
-use crate::shard::{Shard, ShardInbox, ToShard};
+use crate::shard::{Shard, ToShard};
 use crate::{cli, http, ids, logs};
 
 /// How a node was started.
@@ -30,7 +30,7 @@ pub(crate) enum Mode {
 
 /// What every part of the shell may look at.
 #[derive(Debug)]
-pub(crate) struct Node {
+pub struct Node {
     /// As checked.
     pub config: Config,
     /// Shown to clients.
@@ -38,7 +38,7 @@ pub(crate) struct Node {
     /// For tokens.
     pub keys: livekit::token::Keys,
     /// Where rooms live.
-    pub directory: Directory,
+    pub(crate) directory: Directory,
     /// To count into.
     pub metrics: Metrics,
     /// One for each WebSocket that may be open.
@@ -53,20 +53,37 @@ const SIGNAL_SLOTS: usize = 20_000;
 /// Clients get this long to hear that the node stops.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 
-/// Runs until told to stop by SIGTERM or SIGINT.
-pub(crate) fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
-    logs::start(&config.log)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the async runtime")?;
-    runtime.block_on(serve(config, mode))
+/// A node put together, its shards not running yet.
+#[derive(Debug)]
+pub struct Assembly {
+    /// What all parts share.
+    pub node: Arc<Node>,
+    /// To be run, each on a thread of its own.
+    pub shards: Vec<Shard>,
+    /// Tells the listeners to stop.
+    pub stop: watch::Sender<bool>,
 }
 
-async fn serve(config: Config, mode: Mode) -> anyhow::Result<()> {
+/// Binds a node's sockets and puts its parts together.
+pub fn assemble(config: Config) -> anyhow::Result<Assembly> {
     let metrics = Metrics::new();
-    let shard_ended = Arc::new(Notify::new());
-    let (shards, inboxes) = start_shards(&config, &metrics, &shard_ended)?;
+    let identity = Arc::new(Identity::generate().context("cannot make a DTLS certificate")?);
+    let mut shards = Vec::new();
+    let mut inboxes = Vec::new();
+    for socket in &config.rtc.sockets {
+        let advertised = config.rtc.advertise.iter();
+        let advertised = advertised
+            .map(|ip| SocketAddr::new(*ip, socket.port()))
+            .collect();
+        let (shard, inbox) = Shard::new(*socket, advertised, identity.clone(), metrics.clone())
+            .with_context(|| {
+                format!(
+                    "cannot use UDP {socket}; rtc.udp_port (EDGE_RTC__UDP_PORT) chooses another"
+                )
+            })?;
+        shards.push(shard);
+        inboxes.push(inbox);
+    }
     let (stop, stopping) = watch::channel(false);
     let node = Arc::new(Node {
         id: if config.node.id.is_empty() {
@@ -85,18 +102,40 @@ async fn serve(config: Config, mode: Mode) -> anyhow::Result<()> {
         stopping,
         config,
     });
+    Ok(Assembly { node, shards, stop })
+}
 
+/// Starts the node's two listeners.
+pub async fn serve(node: &Arc<Node>) -> anyhow::Result<JoinSet<anyhow::Result<()>>> {
     let public = bind(node.config.http, "http").await?;
     let private = bind(node.config.admin, "admin").await?;
     let mut servers = JoinSet::new();
     servers.spawn(http::serve_public(public, node.clone()));
     servers.spawn(http::serve_admin(private, node.clone()));
+    Ok(servers)
+}
+
+/// Runs until told to stop by SIGTERM or SIGINT.
+pub(crate) fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
+    logs::start(&config.log)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the async runtime")?;
+    runtime.block_on(live(config, mode))
+}
+
+async fn live(config: Config, mode: Mode) -> anyhow::Result<()> {
+    let Assembly { node, shards, stop } = assemble(config)?;
+    let mut servers = serve(&node).await?;
+    let shard_ended = Arc::new(Notify::new());
+    let threads = start(shards, &shard_ended)?;
     tracing::info!(
         node = node.id,
         region = node.config.node.region,
         http = node.config.http.port(),
         udp = node.config.rtc.sockets[0].port(),
-        shards = node.config.rtc.sockets.len(),
+        shards = threads.len(),
         "ready"
     );
     if mode == Mode::Dev {
@@ -125,7 +164,7 @@ async fn serve(config: Config, mode: Mode) -> anyhow::Result<()> {
         Ok(ended) => ended?,
         Err(_) => tracing::warn!("some clients did not close in time"),
     }
-    tokio::task::spawn_blocking(move || shards.into_iter().for_each(join_thread))
+    tokio::task::spawn_blocking(move || threads.into_iter().for_each(join_thread))
         .await
         .context("cannot wait for the shards")?;
     anyhow::ensure!(
@@ -136,36 +175,9 @@ async fn serve(config: Config, mode: Mode) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Tells when a shard's thread ends, in whatever way.
-struct Obituary(Arc<Notify>);
-
-impl Drop for Obituary {
-    fn drop(&mut self) {
-        self.0.notify_one();
-    }
-}
-
-fn start_shards(
-    config: &Config,
-    metrics: &Metrics,
-    ended: &Arc<Notify>,
-) -> anyhow::Result<(Vec<JoinHandle<()>>, Vec<ShardInbox>)> {
-    let identity = Arc::new(Identity::generate().context("cannot make a DTLS certificate")?);
+fn start(shards: Vec<Shard>, ended: &Arc<Notify>) -> anyhow::Result<Vec<JoinHandle<()>>> {
     let mut threads = Vec::new();
-    let mut inboxes = Vec::new();
-    for (index, socket) in config.rtc.sockets.iter().enumerate() {
-        let advertised = config
-            .rtc
-            .advertise
-            .iter()
-            .map(|ip| SocketAddr::new(*ip, socket.port()))
-            .collect();
-        let (shard, inbox) = Shard::new(*socket, advertised, identity.clone(), metrics.clone())
-            .with_context(|| {
-                format!(
-                    "cannot use UDP {socket}; rtc.udp_port (EDGE_RTC__UDP_PORT) chooses another"
-                )
-            })?;
+    for (index, shard) in shards.into_iter().enumerate() {
         let obituary = Obituary(ended.clone());
         let thread = std::thread::Builder::new()
             .name(format!("shard-{index}"))
@@ -175,9 +187,17 @@ fn start_shards(
             })
             .context("cannot start a shard's thread")?;
         threads.push(thread);
-        inboxes.push(inbox);
     }
-    Ok((threads, inboxes))
+    Ok(threads)
+}
+
+/// Tells when a shard's thread ends, in whatever way.
+struct Obituary(Arc<Notify>);
+
+impl Drop for Obituary {
+    fn drop(&mut self) {
+        self.0.notify_one();
+    }
 }
 
 async fn bind(address: SocketAddr, section: &str) -> anyhow::Result<TcpListener> {

@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use livekit::join::Mode;
 use media::ParticipantId;
-use sfu::{DropCounts, LeaveReason, Room, TransportKey};
-use tracing::info;
+use sfu::{DropCounts, LeaveReason, Notice, Room, TransportKey};
+use tracing::{info, warn};
 use transport::{IceCredentials, Negotiator, Setup, Transport};
 
 use super::inbox::{Arrival, ToSignal};
@@ -54,7 +54,7 @@ impl Shard {
                 Member::new(key, outbox, publisher, subscriber, primary)
             });
         let Some(member) = connected else {
-            self.with_room(key, |room, _| {
+            self.with_room(now, key, |room, _| {
                 room.leave(now, participant, LeaveReason::JoinFailure)
             });
             return;
@@ -65,7 +65,7 @@ impl Shard {
         // It has just come: its queue is empty.
         let _ = member.tell(ToSignal::Joined(Box::new(joined)));
         self.members.insert(participant, member);
-        self.with_room(key, |room, wire| {
+        self.with_room(now, key, |room, wire| {
             room.attach(now, participant, publisher);
             for command in commands {
                 room.command(now, participant, command, wire);
@@ -136,7 +136,9 @@ impl Shard {
             return;
         };
         self.metrics.left(reason);
-        self.with_room(member.room, |room, _| room.leave(now, participant, reason));
+        self.with_room(now, member.room, |room, _| {
+            room.leave(now, participant, reason)
+        });
     }
 
     /// The room has let somebody go: nothing of it stays.
@@ -148,14 +150,14 @@ impl Shard {
             self.timers.set(Timer::Transport(key.0), None);
             if let Some(mut slot) = self.transports.remove(key) {
                 self.demux.forget(&slot.ufrag, key);
-                let socket = &self.socket;
+                let queue = &mut self.queue;
                 // A goodbye the client may miss: consent expiry ends it otherwise.
                 guarded(&self.metrics, || {
                     slot.count_drops(&self.metrics);
                     slot.transport.close(now);
                     while let Some(output) = slot.transport.poll(now) {
                         if let transport::Output::Transmit { to, bytes } = output {
-                            socket.send(to, &bytes);
+                            queue.push(now, to, &bytes);
                         }
                     }
                 });
@@ -185,6 +187,22 @@ impl Shard {
             },
         );
         key
+    }
+
+    /// Gives a room up that failed in our own code: everybody in it joins again.
+    pub(super) fn abandon(&mut self, now: Instant, key: RoomKey) {
+        warn!("a room failed in our own code; its participants are sent to join again");
+        let in_it = self.members.iter().filter(|(_, member)| member.room == key);
+        let in_it: Vec<_> = in_it.map(|(participant, _)| *participant).collect();
+        for participant in in_it {
+            if let Some(member) = self.members.get(&participant) {
+                // A client that does not read is gone in any case.
+                let _ = member.tell(ToSignal::Notice(Notice::Leave(LeaveReason::StateMismatch)));
+            }
+            self.metrics.left(LeaveReason::StateMismatch);
+            self.forget(now, participant);
+        }
+        self.close_room(key);
     }
 
     pub(super) fn close_room(&mut self, key: RoomKey) {

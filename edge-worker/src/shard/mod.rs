@@ -8,27 +8,30 @@ mod inbox;
 mod member;
 mod membership;
 mod negotiating;
+mod queue;
 mod reacting;
-mod socket;
 mod timers;
 mod transports;
 
 use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
-use media::ParticipantId;
+use batch::{Options, Received, Receiver, Socket};
+use media::{Packet, ParticipantId};
+use mio::unix::SourceFd;
 use rustc_hash::FxHashMap;
-use sfu::{DropCounts, DropReason, LeaveReason, Room, TransportKey};
+use sfu::{DropCounts, DropReason, LeaveReason, Room, TrackKey, TransportKey};
 use tracing::warn;
 
 use crate::directory::Place;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Tally};
 pub(crate) use inbox::{Arrival, OUTBOX_LEN, ShardInbox, ToShard, ToSignal, Wish};
 
 use demux::Demux;
 use member::Member;
-use socket::{DATAGRAM_LEN, Socket};
+use queue::SendQueue;
 use timers::Timers;
 use transports::{Sending, Transports, Wire, guarded};
 
@@ -38,9 +41,13 @@ pub(crate) struct RoomKey(u64);
 
 /// A shard before it runs, and while it runs.
 #[derive(Debug)]
-pub(crate) struct Shard {
+pub struct Shard {
     poll: mio::Poll,
     socket: Socket,
+    /// Lent to [`receive`](Self::receive) while datagrams in it are worked on.
+    receiver: Option<Receiver>,
+    queue: SendQueue,
+    tally: Tally,
     inbox: mpsc::Receiver<ToShard>,
     advertised: Vec<SocketAddr>,
     identity: Arc<transport::Identity>,
@@ -96,8 +103,8 @@ enum Timer {
 const SOCKET: mio::Token = mio::Token(0);
 const WAKER: mio::Token = mio::Token(1);
 
-/// After this many datagrams timers and signalling get their turn.
-const DATAGRAMS_PER_TURN: usize = 256;
+/// After this many calls for datagrams timers and signalling get their turn.
+const RECEIVES_PER_TURN: usize = 8;
 
 /// Shorter than any scrape interval.
 const COUNT_INTERVAL: Duration = Duration::from_secs(1);
@@ -114,13 +121,19 @@ impl Shard {
         metrics: Metrics,
     ) -> std::io::Result<(Self, ShardInbox)> {
         let poll = mio::Poll::new()?;
-        let mut socket = Socket::bind(address, metrics.clone())?;
-        poll.registry()
-            .register(socket.source(), SOCKET, mio::Interest::READABLE)?;
+        let socket = Socket::bind(address, Options::default())?;
+        poll.registry().register(
+            &mut SourceFd(&socket.as_raw_fd()),
+            SOCKET,
+            mio::Interest::READABLE,
+        )?;
         let (handle, inbox) = ShardInbox::new(mio::Waker::new(poll.registry(), WAKER)?);
         let shard = Self {
             poll,
+            receiver: Some(Receiver::new(&socket)),
             socket,
+            queue: SendQueue::new(),
+            tally: Tally::new(&metrics),
             inbox,
             advertised,
             identity,
@@ -145,9 +158,10 @@ impl Shard {
         self.timers.set(Timer::Count, Some(Instant::now()));
         let mut more = false;
         while !self.stopping {
-            let wait = match (more, self.timers.next()) {
-                (true, _) => Some(Duration::ZERO),
-                (false, next) => next.map(|at| at.saturating_duration_since(Instant::now())),
+            let wait = if more {
+                Some(Duration::ZERO)
+            } else {
+                self.wait(Instant::now())
             };
             if let Err(error) = self.poll.poll(&mut events, wait)
                 && error.kind() != std::io::ErrorKind::Interrupted
@@ -159,7 +173,17 @@ impl Shard {
         }
     }
 
-    /// One round: media, timers, signalling. Says whether more is waiting.
+    /// How long there is nothing to do unless something comes.
+    fn wait(&self, now: Instant) -> Option<Duration> {
+        let next = [self.timers.next(), self.queue.due_at()]
+            .into_iter()
+            .flatten()
+            .min();
+        next.map(|at| at.saturating_duration_since(now))
+    }
+
+    /// One round: media, timers, signalling, then out with what is due. Says whether
+    /// more is waiting.
     fn turn(&mut self, now: Instant) -> bool {
         let more_datagrams = self.receive(now);
         while let Some(timer) = self.timers.pop(now) {
@@ -167,29 +191,62 @@ impl Shard {
         }
         self.settle(now);
         let more_messages = self.read_inbox(now);
+        if self.queue.due_at().is_some_and(|at| at <= now) {
+            self.flush(now);
+        }
         more_datagrams || more_messages
     }
 
+    /// Sends everything that waits.
+    fn flush(&mut self, now: Instant) {
+        let Self {
+            queue,
+            socket,
+            tally,
+            ..
+        } = self;
+        tally.waited(queue.since(), now);
+        let sent = queue.flush(|slab, trains| {
+            trains.lengths().for_each(|length| tally.train(length));
+            trains.send(socket, slab)
+        });
+        tally.sent += sent;
+    }
+
     fn receive(&mut self, now: Instant) -> bool {
-        let mut buffer = [0; DATAGRAM_LEN];
-        for _ in 0..DATAGRAMS_PER_TURN {
-            let Some((len, from)) = self.socket.receive(&mut buffer) else {
-                return false;
+        let Some(mut receiver) = self.receiver.take() else {
+            return false;
+        };
+        let more = self.receive_into(now, &mut receiver);
+        self.receiver = Some(receiver);
+        more
+    }
+
+    fn receive_into(&mut self, now: Instant, receiver: &mut Receiver) -> bool {
+        for _ in 0..RECEIVES_PER_TURN {
+            let Ok(received) = receiver.receive(&self.socket) else {
+                // Linux reports a client's closed port (ICMP) on the next call.
+                self.metrics.receive_failed();
+                continue;
             };
-            self.metrics.datagrams_received.inc();
-            self.metrics.bytes_received.inc_by(len as u64);
-            self.handle_datagram(now, from, &mut buffer[..len]);
-            self.settle(now);
+            for (from, datagram) in receiver.datagrams() {
+                self.tally.received(datagram.len());
+                self.handle_datagram(now, from, datagram);
+                self.settle(now);
+                if self.queue.is_full() {
+                    self.flush(now);
+                }
+            }
+            if received != Received::Full {
+                return false;
+            }
         }
         true
     }
 
     fn handle_datagram(&mut self, now: Instant, from: SocketAddr, bytes: &mut [u8]) {
         let Some(key) = self.demux.find(from, bytes) else {
-            self.metrics
-                .datagrams_dropped
-                .with_label_values(&["unknown_source"])
-                .inc();
+            self.tally.unknown_source += 1;
             return;
         };
         let Some(slot) = self.transports.get_mut(key) else {
@@ -204,19 +261,10 @@ impl Shard {
             self.part(now, owner, LeaveReason::ConnectionTimeout);
             return;
         };
-        if let Some(incoming) = incoming
-            && let Some(track) = slot.origin(incoming.mid)
-            && let Some(open) = self.rooms.get_mut(&room)
-        {
-            self.metrics.packets_received.inc();
-            let mut wire = Wire {
-                transports: &mut self.transports,
-                socket: &mut self.socket,
-                metrics: &self.metrics,
-            };
-            open.room
-                .handle_packet(now, track, &incoming.packet, &mut wire);
-            self.dirty_rooms.push(room);
+        if let Some(incoming) = incoming {
+            if let Some(track) = slot.origin(incoming.mid) {
+                self.forward(now, room, track, &incoming.packet);
+            }
         } else if !self.demux.knows(from, key)
             && self
                 .transports
@@ -226,6 +274,36 @@ impl Shard {
             self.demux.learn(from, key);
         }
         self.transports.touch(key);
+    }
+
+    /// Hands a packet to its room. Whatever a packet does there, it costs that room only.
+    fn forward(&mut self, now: Instant, key: RoomKey, track: TrackKey, packet: &Packet<'_>) {
+        let Some(open) = self.rooms.get_mut(&key) else {
+            return;
+        };
+        self.tally.packets_received += 1;
+        let mut wire = Wire {
+            now,
+            transports: &mut self.transports,
+            queue: &mut self.queue,
+            tally: &mut self.tally,
+        };
+        let room = &mut open.room;
+        let handled = guarded(&self.metrics, || {
+            let deadline = room.handle_packet(now, track, packet, &mut wire);
+            (deadline, room.has_output())
+        });
+        match handled {
+            Some((deadline, output)) => {
+                if let Some(at) = deadline {
+                    self.timers.bring_forward(Timer::Room(key), at);
+                }
+                if output {
+                    self.dirty_rooms.push(key);
+                }
+            }
+            None => self.abandon(now, key),
+        }
     }
 
     fn fire(&mut self, now: Instant, timer: Timer) {
@@ -242,9 +320,10 @@ impl Shard {
                 }
             }
             Timer::Room(key) => {
-                self.with_room(key, |room, wire| room.handle_timeout(now, wire));
+                self.with_room(now, key, |room, wire| room.handle_timeout(now, wire));
             }
             Timer::Count => {
+                self.tally.report(&self.metrics);
                 self.transports.count_drops(&self.metrics);
                 for open in self.rooms.values_mut() {
                     open.count_drops(&self.metrics);
@@ -284,9 +363,13 @@ impl Shard {
 
     fn stop(&mut self, now: Instant) {
         for key in self.rooms.keys().copied().collect::<Vec<_>>() {
-            self.with_room(key, |room, _| room.close(now, LeaveReason::ServerShutdown));
+            self.with_room(now, key, |room, _| {
+                room.close(now, LeaveReason::ServerShutdown)
+            });
         }
         self.settle(now);
+        self.flush(now);
+        self.tally.report(&self.metrics);
         self.stopping = true;
     }
 
@@ -314,7 +397,7 @@ impl Shard {
             let transport = &mut slot.transport;
             match guarded(&self.metrics, || transport.poll(now)) {
                 Some(Some(transport::Output::Transmit { to, bytes })) => {
-                    self.socket.send(to, &bytes);
+                    self.queue.push(now, to, &bytes);
                 }
                 Some(Some(transport::Output::Event(event))) => self.react(now, key, owner, event),
                 Some(None) => {
@@ -360,17 +443,22 @@ impl Shard {
     /// Works with a room and the way out of it, and lets the room have its say later.
     fn with_room<T>(
         &mut self,
+        now: Instant,
         key: RoomKey,
         work: impl FnOnce(&mut Room, &mut Wire<'_>) -> T,
     ) -> Option<T> {
         let open = self.rooms.get_mut(&key)?;
         let mut wire = Wire {
+            now,
             transports: &mut self.transports,
-            socket: &mut self.socket,
-            metrics: &self.metrics,
+            queue: &mut self.queue,
+            tally: &mut self.tally,
         };
-        let done = work(&mut open.room, &mut wire);
-        self.dirty_rooms.push(key);
-        Some(done)
+        let done = guarded(&self.metrics, || work(&mut open.room, &mut wire));
+        match done {
+            Some(_) => self.dirty_rooms.push(key),
+            None => self.abandon(now, key),
+        }
+        done
     }
 }

@@ -20,7 +20,7 @@ impl Shard {
         let room = member.room;
         match wish {
             Wish::Command(command) => {
-                self.with_room(room, |room, wire| {
+                self.with_room(now, room, |room, wire| {
                     room.command(now, participant, command, wire)
                 });
             }
@@ -71,7 +71,9 @@ impl Shard {
             })
             .collect();
         let received = self
-            .with_room(room, |room, _| room.offered(now, participant, &sections))
+            .with_room(now, room, |room, _| {
+                room.offered(now, participant, &sections)
+            })
             .unwrap_or_default();
         let Some(slot) = self.transports.get_mut(key) else {
             return;

@@ -29,7 +29,7 @@ impl Shard {
             Event::Connected => {
                 debug!(participant = %owner, "transport is up");
                 if key == primary {
-                    self.with_room(room, |room, _| room.activated(now, owner));
+                    self.with_room(now, room, |room, _| room.activated(now, owner));
                 }
             }
             Event::Failed(reason) => {
@@ -46,7 +46,7 @@ impl Shard {
                     ssrc: sending.ssrc,
                     codecs,
                 };
-                self.with_room(room, |room, wire| {
+                self.with_room(now, room, |room, wire| {
                     room.bind(now, sending.subscription, binding, wire);
                 });
             }
@@ -54,7 +54,7 @@ impl Shard {
                 let Some(sending) = self.sending(key, sender) else {
                     return;
                 };
-                self.with_room(room, |room, _| room.reject(now, sending.subscription));
+                self.with_room(now, room, |room, _| room.reject(now, sending.subscription));
             }
             Event::ChannelOpen(channel) => debug!(participant = %owner, ?channel, "channel open"),
             Event::Data { channel, payload } => self.data(now, owner, room, channel, payload),
@@ -62,7 +62,7 @@ impl Shard {
                 let Some(sending) = sender.and_then(|sender| self.sending(key, sender)) else {
                     return;
                 };
-                self.with_room(room, |room, wire| {
+                self.with_room(now, room, |room, wire| {
                     room.handle_feedback(now, sending.subscription, &rtcp, wire);
                 });
             }
@@ -72,7 +72,7 @@ impl Shard {
                     .get_mut(key)
                     .and_then(|slot| slot.origin(mid));
                 if let Some(track) = track {
-                    self.with_room(room, |room, _| room.handle_report(now, track, &rtcp));
+                    self.with_room(now, room, |room, _| room.handle_report(now, track, &rtcp));
                 }
             }
         }
@@ -128,7 +128,7 @@ impl Shard {
                     destinations,
                     payload,
                 };
-                self.with_room(room, |room, _| room.handle_data(now, from, message));
+                self.with_room(now, room, |room, _| room.handle_data(now, from, message));
             }
             Err(reason) => {
                 self.metrics

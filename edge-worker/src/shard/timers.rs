@@ -40,6 +40,13 @@ impl<K: Copy + Eq + Hash + Ord> Timers<K> {
         }
     }
 
+    /// `key` wakes at `deadline` at the latest.
+    pub(super) fn bring_forward(&mut self, key: K, deadline: Instant) {
+        if self.by_key.get(&key).is_none_or(|at| deadline < *at) {
+            self.set(key, Some(deadline));
+        }
+    }
+
     /// Takes one key whose time has come.
     pub(super) fn pop(&mut self, now: Instant) -> Option<K> {
         let (at, key) = *self.order.first()?;

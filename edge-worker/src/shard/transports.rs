@@ -1,6 +1,7 @@
 //! The transports of one shard, and the way media takes from a room to them.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
 
 use media::{Mid, Outgoing, ParticipantId, Rtcp, Ssrc, TrackId};
 use rustc_hash::FxHashMap;
@@ -8,8 +9,8 @@ use sfu::{Outlet, SenderKey, Sink, SubscriptionKey, TrackKey, TransportKey};
 use transport::{Drops, SenderId, Transport};
 
 use super::RoomKey;
-use super::socket::Socket;
-use crate::metrics::Metrics;
+use super::queue::SendQueue;
+use crate::metrics::{Metrics, Tally};
 
 /// One transport and whose it is.
 #[derive(Debug)]
@@ -175,11 +176,12 @@ pub(super) fn guarded<T>(metrics: &Metrics, work: impl FnOnce() -> T) -> Option<
     }
 }
 
-/// Carries a room's media to its transports and out.
+/// Carries a room's media to its transports, and from there into the queue.
 pub(super) struct Wire<'a> {
+    pub(super) now: Instant,
     pub(super) transports: &'a mut Transports,
-    pub(super) socket: &'a mut Socket,
-    pub(super) metrics: &'a Metrics,
+    pub(super) queue: &'a mut SendQueue,
+    pub(super) tally: &'a mut Tally,
 }
 
 impl Outlet for Wire<'_> {
@@ -188,14 +190,12 @@ impl Outlet for Wire<'_> {
             return;
         };
         let sender = SenderId(sink.sender.0);
-        if let Ok(to) = slot
-            .transport
-            .seal(sender, packet, &mut self.socket.scratch)
-        {
-            self.socket.send_scratch(to);
-            self.metrics.packets_forwarded.inc();
-        } else {
-            self.socket.scratch.clear();
+        let queued = self
+            .queue
+            .write(self.now, |slab| slot.transport.seal(sender, packet, slab));
+        match queued {
+            Ok(()) => self.tally.packets_forwarded += 1,
+            Err(_) => self.tally.unsealed += 1,
         }
     }
 

@@ -1,0 +1,22 @@
+//! An edge node: SFU rooms for the people near it, in the LiveKit protocol.
+//!
+//! The shell around the pure crates: sockets, threads, signalling, configuration and
+//! metrics. [`run`] is the whole command; [`assemble`] gives benchmarks a node whose
+//! shards they drive themselves.
+
+mod cli;
+mod config;
+mod directory;
+mod http;
+mod ids;
+mod logs;
+mod metrics;
+mod node;
+mod shard;
+mod signal;
+
+pub use cli::run;
+pub use config::{Config, ConfigError, Log, LogFormat, Room, Rtc};
+pub use metrics::Metrics;
+pub use node::{Assembly, Node, assemble, serve};
+pub use shard::Shard;
