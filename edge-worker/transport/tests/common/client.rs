@@ -26,6 +26,7 @@ use rtc_stun::textattrs::Username;
 use sctp_proto::{
     Association, AssociationHandle, ClientConfig, DatagramEvent, Endpoint as Sctp, EndpointConfig,
     Event, Payload, PayloadProtocolIdentifier as Ppi, ReliabilityType, StreamEvent,
+    TransportConfig,
 };
 use transport::IceCredentials;
 use transport::sdp::{Description, Direction, SdpKind, SetupRole, TransportLines};
@@ -337,7 +338,14 @@ impl Client {
             local: context(&keys.local_master_key, &keys.local_master_salt),
             remote: context(&keys.remote_master_key, &keys.remote_master_salt),
         });
-        self.association = Some(self.sctp.connect(ClientConfig::new(), peer()).unwrap());
+        // As browsers wait.
+        let transport = TransportConfig::default()
+            .with_rto_initial_ms(500)
+            .with_rto_min_ms(400)
+            .with_rto_max_ms(10_000);
+        let mut config = ClientConfig::new();
+        config.transport = Arc::new(transport);
+        self.association = Some(self.sctp.connect(config, peer()).unwrap());
     }
 
     fn sctp(&mut self, now: Instant, packet: Bytes) {
