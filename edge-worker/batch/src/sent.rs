@@ -16,8 +16,8 @@ pub struct Sent {
     pub bytes: u64,
     /// Datagrams dropped.
     pub failed: Failures,
-    /// Errors of earlier datagrams (a port that is closed) which the kernel reported at a
-    /// later one. That one was tried again, and taken.
+    /// Messages that met an error and were taken when tried again: the error was that of an
+    /// earlier datagram (its port is closed), which the kernel reports at a later one.
     pub late: u64,
     /// Trains the kernel would not segment, which then went packet by packet.
     pub unsegmented: u64,

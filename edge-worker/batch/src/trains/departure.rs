@@ -38,7 +38,7 @@ enum Room {
     Full,
 }
 
-/// Which try of the same thing this is.
+/// Which try of the same train or packet this is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Try {
     First,
@@ -84,7 +84,8 @@ impl<'a> Departure<'a> {
                     let taken = &trains[first..trains.len().min(first + taken)];
                     first += taken.len();
                     self.took(taken, attempt);
-                    attempt = Try::First;
+                    // If it stopped early, it was tried in vain, and not told why.
+                    attempt = Try::Second;
                     continue;
                 }
                 Ok(_) => Reaction::Drop(SendFailure::Other),
