@@ -63,6 +63,60 @@ fn what_chromium_publishes_is_received() {
     assert_eq!((ids.audio_level, ids.twcc), (1, 3));
 }
 
+/// As Firefox numbers them.
+const FIREFOX: [&str; 2] = [
+    "m=audio 9 UDP/TLS/RTP/SAVPF 109 9 0 8 101\na=rtcp-mux\n\
+    a=extmap:1 urn:ietf:params:rtp-hdrext:ssrc-audio-level\n\
+    a=extmap:2/recvonly urn:ietf:params:rtp-hdrext:csrc-audio-level\n\
+    a=extmap:3 urn:ietf:params:rtp-hdrext:sdes:mid\n\
+    a=fmtp:109 maxplaybackrate=48000;stereo=1;useinbandfec=1\na=fmtp:101 0-15\n\
+    a=rtpmap:109 opus/48000/2\na=rtpmap:9 G722/8000/1\na=rtpmap:0 PCMU/8000\n\
+    a=rtpmap:8 PCMA/8000\na=rtpmap:101 telephone-event/8000/1\n",
+    "m=video 9 UDP/TLS/RTP/SAVPF 120 124 121 125 126 127 97 98\na=rtcp-mux\na=rtcp-rsize\n\
+    a=extmap:3 urn:ietf:params:rtp-hdrext:sdes:mid\n\
+    a=extmap:7 http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01\n\
+    a=fmtp:126 profile-level-id=42e01f;level-asymmetry-allowed=1;packetization-mode=1\n\
+    a=fmtp:97 profile-level-id=42e01f;level-asymmetry-allowed=1\n\
+    a=fmtp:120 max-fs=12288;max-fr=60\na=fmtp:124 apt=120\na=fmtp:125 apt=121\n\
+    a=fmtp:127 apt=126\na=fmtp:98 apt=97\n\
+    a=rtcp-fb:120 nack\na=rtcp-fb:120 nack pli\na=rtcp-fb:126 nack\na=rtcp-fb:126 nack pli\n\
+    a=rtpmap:120 VP8/90000\na=rtpmap:124 rtx/90000\na=rtpmap:121 VP9/90000\n\
+    a=rtpmap:125 rtx/90000\na=rtpmap:126 H264/90000\na=rtpmap:127 rtx/90000\n\
+    a=rtpmap:97 H264/90000\na=rtpmap:98 rtx/90000\n",
+];
+
+#[test]
+fn a_client_keeps_its_own_numbers_in_both_directions() {
+    let mut sections = answering();
+    let mic = sections.add_sender(sender(Opus, 1));
+    let camera = sections.add_sender(sender(H264, 2));
+    let both = ["a=sendonly", "a=recvonly"].map(|direction| {
+        let lines = FIREFOX.map(|section| with(section, direction));
+        lines.to_vec()
+    });
+    let answer = answer(&mut sections, &text(&both.concat()));
+    assert_eq!(
+        summary(&answer),
+        [
+            "audio recvonly 109",
+            "video recvonly 120 124 126 127",
+            "audio sendonly 109",
+            "video sendonly 126 127",
+        ]
+    );
+    assert_eq!(
+        events(&mut sections),
+        [ready(mic, &[Opus]), ready(camera, &[H264])]
+    );
+    for (id, payload_type, rtx) in [(mic, 109, None), (camera, 126, Some(127))] {
+        let sending = sections.sending(id).unwrap();
+        assert_eq!(sending.codecs[0].payload_type, PayloadType(payload_type));
+        assert_eq!(sending.codecs[0].rtx, rtx.map(PayloadType));
+        assert_eq!(sending.mid_extension, Some(3));
+    }
+    assert_eq!(sections.extension_ids().twcc, 7);
+}
+
 #[test]
 fn opus_is_wished_for_as_it_was_offered() {
     for (parameters, dtx, expected) in [
