@@ -5,7 +5,7 @@
 //! same length, the last perhaps shorter. They are told apart here.
 
 use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::os::fd::AsFd;
 use std::slice::{ChunksExactMut, ChunksMut, Iter};
 
@@ -109,7 +109,7 @@ impl Receiver {
         Datagrams {
             messages: self.messages.iter(),
             buffers: self.memory.chunks_exact_mut(self.buffers.stride),
-            from: None,
+            current: None,
             longest: self.longest_datagram,
         }
     }
@@ -183,10 +183,11 @@ impl Receiver {
 }
 
 impl Buffers {
-    /// Enough for 2,048 datagrams at the best, in as much as one core's cache holds.
+    /// For messages of up to 64 datagrams each; few arrive full, so their number counts too.
     fn for_coalesced() -> Self {
-        // The longest message there is. Starting each some cache lines later than a power of
-        // two keeps the starts, the part that is used, from falling on the same cache lines.
+        // The longest message there is. Most are short and use the start of a buffer only;
+        // an Ethernet frame's worth of cache lines beyond a power of two keeps the starts
+        // from competing for the same places in the cache.
         Self {
             count: 32,
             stride: 65_536 + 21 * 64,
@@ -208,10 +209,7 @@ impl Buffers {
 impl Message {
     /// In place of one that cannot be handed out.
     const UNUSED: Self = Self {
-        from: SocketAddr::V4(std::net::SocketAddrV4::new(
-            std::net::Ipv4Addr::UNSPECIFIED,
-            0,
-        )),
+        from: SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0)),
         len: 0,
         segment: 0,
     };
@@ -233,7 +231,7 @@ pub struct Datagrams<'a> {
     messages: Iter<'a, Message>,
     buffers: ChunksExactMut<'a, u8>,
     /// What is left of the message being handed out.
-    from: Option<(SocketAddr, ChunksMut<'a, u8>)>,
+    current: Option<(SocketAddr, ChunksMut<'a, u8>)>,
     longest: usize,
 }
 
@@ -242,7 +240,7 @@ impl<'a> Iterator for Datagrams<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            if let Some((from, rest)) = &mut self.from
+            if let Some((from, rest)) = &mut self.current
                 && let Some(datagram) = rest.next()
             {
                 if datagram.len() > self.longest {
@@ -252,7 +250,7 @@ impl<'a> Iterator for Datagrams<'a> {
             }
             let (message, buffer) = self.messages.next().zip(self.buffers.next())?;
             let message_bytes = &mut buffer[..message.len];
-            self.from = Some((
+            self.current = Some((
                 message.from,
                 message_bytes.chunks_mut(message.segment.max(1)),
             ));

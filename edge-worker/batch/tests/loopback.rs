@@ -363,6 +363,14 @@ fn an_option_turned_off_is_off() {
     }
 }
 
+#[test]
+fn what_a_thread_needs_can_be_made_before_it_starts() {
+    fn moves<T: Send>() {}
+    moves::<Socket>();
+    moves::<batch::Receiver>();
+    moves::<Trains>();
+}
+
 /// One sender and many receivers.
 struct Network {
     sender: Socket,
