@@ -1,6 +1,6 @@
 //! End-to-end tests: real sockets, real browsers, an independent WebRTC implementation.
 //!
-//! This library starts a [node](node), signs [tokens], speaks [signalling](signal) and
+//! This library starts a [node], signs [tokens], speaks [signalling](signal) and
 //! takes part in calls as a [`Peer`](peer::Peer) built on the `webrtc` crate, which shares
 //! no code of ours. The tests stand in `tests/`, the browsers' in `browser/`.
 

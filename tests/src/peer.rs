@@ -1,7 +1,7 @@
 //! A participant built on the `webrtc` crate, with two connections and signalling
 //! version 0: the independent other end of our tests.
 //!
-//! A [`Peer`] is the handle; [`participation`] does the work.
+//! A [`Peer`] is the handle; `participation` does the work.
 
 mod participation;
 mod publishing;
