@@ -207,6 +207,8 @@ pub(crate) struct Tally {
     pub(crate) sent: Sent,
     datagrams_received: u64,
     bytes_received: u64,
+    /// Longer than any we accept: so far, and reported of them.
+    cut: (u64, u64),
     trains: LocalHistogram,
     flush_wait: LocalHistogram,
 }
@@ -222,6 +224,7 @@ impl Tally {
             sent: Sent::default(),
             datagrams_received: 0,
             bytes_received: 0,
+            cut: (0, 0),
             trains: metrics.trains.local(),
             flush_wait: metrics.flush_wait.local(),
         }
@@ -231,6 +234,11 @@ impl Tally {
     pub(crate) fn received(&mut self, bytes: usize) {
         self.datagrams_received += 1;
         self.bytes_received += bytes as u64;
+    }
+
+    /// `total` datagrams were too long so far.
+    pub(crate) fn cut(&mut self, total: u64) {
+        self.cut.0 = total;
     }
 
     /// One train of `length` datagrams leaves.
@@ -268,6 +276,14 @@ impl Tally {
                 .datagrams_dropped
                 .with_label_values(&["unknown_source"])
                 .inc_by(unknown_source);
+        }
+        let (cut, reported) = self.cut;
+        if cut > reported {
+            metrics
+                .datagrams_dropped
+                .with_label_values(&["too_long"])
+                .inc_by(cut - reported);
+            self.cut.1 = cut;
         }
         let sent = std::mem::take(&mut self.sent);
         metrics.send_calls.inc_by(sent.calls);

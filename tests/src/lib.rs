@@ -7,6 +7,7 @@
 pub mod call;
 pub mod connection;
 pub mod http;
+pub mod load;
 pub mod metrics;
 pub mod node;
 pub mod peer;

@@ -153,7 +153,7 @@ impl Shard {
     }
 
     /// Until told to stop.
-    pub(crate) fn run(mut self) {
+    pub fn run(mut self) {
         let mut events = mio::Events::with_capacity(16);
         self.timers.set(Timer::Count, Some(Instant::now()));
         let mut more = false;
@@ -183,8 +183,9 @@ impl Shard {
     }
 
     /// One round: media, timers, signalling, then out with what is due. Says whether
-    /// more is waiting.
-    fn turn(&mut self, now: Instant) -> bool {
+    /// more is waiting. [`run`](Self::run) calls it with the time; benchmarks call it
+    /// with a time of their own, and so need not wait for the tick.
+    pub fn turn(&mut self, now: Instant) -> bool {
         let more_datagrams = self.receive(now);
         while let Some(timer) = self.timers.pop(now) {
             self.fire(now, timer);
@@ -323,6 +324,9 @@ impl Shard {
                 self.with_room(now, key, |room, wire| room.handle_timeout(now, wire));
             }
             Timer::Count => {
+                if let Some(receiver) = &self.receiver {
+                    self.tally.cut(receiver.counts().cut);
+                }
                 self.tally.report(&self.metrics);
                 self.transports.count_drops(&self.metrics);
                 for open in self.rooms.values_mut() {
