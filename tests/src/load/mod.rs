@@ -1,0 +1,24 @@
+//! The load generator: real signalling, real ICE, DTLS and SRTP, thousands of light clients
+//! on one core, and what they find out about a server.
+//!
+//! A [run] plays a [scenario] on a [target]; its [participants](participant) signal on the
+//! caller's runtime, and their media is carried by one [thread](media). It shares no code
+//! with the packet path it measures but the crate that makes the system calls.
+
+pub mod camera;
+pub mod client;
+pub mod clock;
+pub mod confirm;
+pub mod gauge;
+pub mod histogram;
+pub mod media;
+pub mod participant;
+pub mod payload;
+pub mod report;
+pub mod run;
+pub mod scenario;
+pub mod sdp;
+pub mod statistics;
+pub mod target;
+pub mod voice;
+pub mod vp8;

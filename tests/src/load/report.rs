@@ -1,0 +1,407 @@
+//! What a run found out: a table for people, and the same as JSON.
+
+use std::{collections::BTreeMap, fmt, time::Duration};
+
+use serde::Serialize;
+
+use super::{
+    confirm::Sight,
+    gauge::Gauge,
+    histogram::Histogram,
+    media::Window,
+    scenario::Scenario,
+    statistics::{Lanes, Received},
+    target::Counted,
+};
+
+/// Everything of a run.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// What was played.
+    pub scenario: Scenario,
+    /// To whom.
+    pub url: String,
+    /// How many publish.
+    pub publishers: usize,
+    /// How many only receive.
+    pub subscribers: usize,
+    /// Whether receivers let the kernel coalesce.
+    pub gro: bool,
+    /// How joining went.
+    pub joins: Joins,
+    /// Bytes of the server's memory per participant.
+    pub resident_per_participant: Option<u64>,
+    /// Streams that never came.
+    pub streams_missing: usize,
+    /// The measured whiles, in order.
+    pub phases: Vec<Phase>,
+    /// The verdicts of the independent participants, over all phases.
+    pub confirmed: Vec<Verdict>,
+    /// What the server ended, and how.
+    pub ended: Vec<String>,
+}
+
+/// How joining went.
+#[derive(Debug, Default, Serialize)]
+pub struct Joins {
+    /// Joins that came to an end.
+    pub done: u64,
+    /// Joins that failed.
+    pub failed: usize,
+    /// Milliseconds from opening the WebSocket to the end of the handshake.
+    pub p50_ms: f64,
+    /// The same of the slowest hundredth.
+    pub p99_ms: f64,
+    /// The same of the slowest.
+    pub max_ms: f64,
+    /// Why the first failed.
+    pub why: Option<String>,
+}
+
+/// What an independent participant saw.
+#[derive(Debug, Serialize)]
+pub struct Verdict {
+    /// Whether it saw all tracks without a gap.
+    pub agrees: bool,
+    /// The tracks it should see.
+    pub expected_tracks: usize,
+    /// What it saw.
+    #[serde(flatten)]
+    pub sight: Sight,
+}
+
+/// One measured while.
+#[derive(Debug, Serialize)]
+pub struct Phase {
+    /// Its name.
+    pub name: &'static str,
+    /// Its length.
+    pub seconds: f64,
+    /// Packets that publishers sent, per second.
+    pub packets_in_per_second: f64,
+    /// Packets that were forwarded, per second.
+    pub packets_out_per_second: f64,
+    /// Of UDP payload that our subscribers received.
+    pub megabits_out: f64,
+    /// Packets that all subscribers received, the independent ones included.
+    pub received: u64,
+    /// The same by the server's counters.
+    pub forwarded_by_server: Option<u64>,
+    /// The server's processor time.
+    pub server: Option<Used>,
+    /// Sound of the call.
+    pub audio: Shown,
+    /// Pictures of the call.
+    pub video: Shown,
+    /// All media of those that come and go.
+    pub passing: Option<Shown>,
+    /// Share of one core that our media thread was busy.
+    pub generator_busy: f64,
+    /// Packets that publishers could not send.
+    pub send_failures: u64,
+    /// Keyframes asked of publishers.
+    pub keyframe_requests: u64,
+    /// Packets asked of publishers again.
+    pub nacked: u64,
+    /// Packets that could not be opened.
+    pub unauthentic: u64,
+    /// Packets without a stamp, such as padding.
+    pub foreign: u64,
+    /// GSO trains by the most packets that they may have.
+    pub trains: Vec<(String, u64)>,
+    /// What the server dropped, by counter and reason.
+    pub dropped: BTreeMap<String, u64>,
+}
+
+/// The server's processor time.
+#[derive(Debug, Serialize)]
+pub struct Used {
+    /// Seconds, in its code and in the kernel.
+    pub seconds: f64,
+    /// Seconds in the kernel.
+    pub system_seconds: f64,
+    /// Share of one core.
+    pub share: f64,
+    /// Seconds per million forwarded packets, which is microseconds per packet.
+    pub seconds_per_million: Option<f64>,
+    /// Seconds by name of thread.
+    pub threads: BTreeMap<String, f64>,
+    /// Bytes of memory at the end.
+    pub resident: u64,
+}
+
+/// What subscribers received of a kind.
+#[derive(Debug, Serialize)]
+pub struct Shown {
+    /// Packets.
+    pub packets: u64,
+    /// The share that never came.
+    pub loss: f64,
+    /// Packets that never came.
+    pub lost: u64,
+    /// How often numbers were missing.
+    pub gaps: u64,
+    /// Packets that came late.
+    pub late: u64,
+    /// Packets that came twice.
+    pub duplicates: u64,
+    /// Packets of the publisher left out without a gap.
+    pub skipped: u64,
+    /// Packets per layer.
+    pub layers: [u64; 3],
+    /// Of half of the packets, in milliseconds.
+    pub p50_ms: f64,
+    /// Of the slowest hundredth.
+    pub p99_ms: f64,
+    /// Of the slowest.
+    pub max_ms: f64,
+}
+
+impl From<&Lanes> for Shown {
+    fn from(lanes: &Lanes) -> Self {
+        Self {
+            packets: lanes.packets,
+            loss: lanes.loss(),
+            lost: lanes.lost,
+            gaps: lanes.gaps,
+            late: lanes.late,
+            duplicates: lanes.duplicates,
+            skipped: lanes.skipped,
+            layers: lanes.layers,
+            p50_ms: millis(lanes.delay.quantile(0.5)),
+            p99_ms: millis(lanes.delay.quantile(0.99)),
+            max_ms: millis(lanes.delay.max()),
+        }
+    }
+}
+
+impl Joins {
+    /// Of those that joined, and why the others didn't.
+    pub fn of(times: &Histogram, failures: &[String]) -> Self {
+        Self {
+            done: times.len(),
+            failed: failures.len(),
+            p50_ms: millis(times.quantile(0.5)),
+            p99_ms: millis(times.quantile(0.99)),
+            max_ms: millis(times.max()),
+            why: failures.first().cloned(),
+        }
+    }
+}
+
+impl Phase {
+    /// Puts together what was read at both ends of a while; `beside` are the packets of
+    /// the independent participants.
+    pub fn new(
+        name: &'static str,
+        window: &Window,
+        used: Option<Gauge>,
+        counted: Option<Counted>,
+        beside: u64,
+    ) -> Self {
+        let statistics = &window.statistics;
+        let seconds = window.wall as f64 / 1e9;
+        let (call, passing) = (statistics.call.all(), statistics.passing.all());
+        let received = call.packets + passing.packets + beside;
+        let forwarded = counted.as_ref().map(|counted| counted.forwarded);
+        let out = forwarded.unwrap_or(received);
+        let Counted {
+            trains, dropped, ..
+        } = counted.unwrap_or_default();
+        let Received { audio, video } = &statistics.call;
+        Self {
+            name,
+            seconds,
+            packets_in_per_second: statistics.sent.packets as f64 / seconds,
+            packets_out_per_second: out as f64 / seconds,
+            megabits_out: (call.bytes + passing.bytes) as f64 * 8e-6 / seconds,
+            received,
+            forwarded_by_server: forwarded,
+            server: used.map(|used| Used::new(used, seconds, out)),
+            audio: audio.into(),
+            video: video.into(),
+            passing: (passing.packets > 0).then(|| (&passing).into()),
+            generator_busy: window.busy as f64 / window.wall as f64,
+            send_failures: statistics.sent.failed,
+            keyframe_requests: statistics.sent.keyframe_requests,
+            nacked: statistics.sent.nacked,
+            unauthentic: statistics.unauthentic,
+            foreign: statistics.foreign,
+            trains,
+            dropped,
+        }
+    }
+}
+
+impl Used {
+    fn new(used: Gauge, seconds: f64, packets: u64) -> Self {
+        Self {
+            seconds: used.seconds(),
+            system_seconds: used.system,
+            share: used.seconds() / seconds,
+            // Of a handful of packets it says nothing.
+            seconds_per_million: (packets > 1_000).then(|| used.seconds() * 1e6 / packets as f64),
+            resident: used.resident,
+            threads: used.threads,
+        }
+    }
+}
+
+fn millis(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e3
+}
+
+/// Above this the generator may be what was measured.
+const BUSY: f64 = 0.9;
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (joins, gro) = (&self.joins, if self.gro { "with" } else { "without" });
+        writeln!(
+            f,
+            "{:?}: {} publish, {} subscribe, receivers {gro} GRO",
+            self.scenario, self.publishers, self.subscribers
+        )?;
+        writeln!(
+            f,
+            "  joined         {} ({} failed), p50 {:.1} ms, p99 {:.1} ms, max {:.1} ms",
+            joins.done, joins.failed, joins.p50_ms, joins.p99_ms, joins.max_ms
+        )?;
+        if let Some(why) = &joins.why {
+            writeln!(f, "                 first failure: {why}")?;
+        }
+        if self.streams_missing > 0 {
+            writeln!(
+                f,
+                "  MISSING        {} streams never came",
+                self.streams_missing
+            )?;
+        }
+        if let Some(bytes) = self.resident_per_participant {
+            writeln!(f, "  memory         {} KiB per participant", bytes / 1024)?;
+        }
+        for phase in &self.phases {
+            write!(f, "{phase}")?;
+        }
+        for verdict in &self.confirmed {
+            let Sight {
+                tracks,
+                packets,
+                lost,
+                gaps,
+                duplicates,
+                ..
+            } = &verdict.sight;
+            writeln!(
+                f,
+                "  independent    {}: {tracks} of {} tracks, {packets} packets, {lost} lost, {gaps} gaps, {duplicates} twice",
+                if verdict.agrees {
+                    "agrees"
+                } else {
+                    "DISAGREES"
+                },
+                verdict.expected_tracks,
+            )?;
+        }
+        for end in self.ended.iter().take(5) {
+            writeln!(f, "  ENDED          {end}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "  --- {}, {:.1} s", self.name, self.seconds)?;
+        writeln!(
+            f,
+            "  packets        {:.0}/s in, {:.0}/s out, {:.0} Mbit/s out; received {}, forwarded {}",
+            self.packets_in_per_second,
+            self.packets_out_per_second,
+            self.megabits_out,
+            self.received,
+            self.forwarded_by_server
+                .map_or("unknown".to_owned(), |count| count.to_string()),
+        )?;
+        if let Some(used) = &self.server {
+            let each = used
+                .seconds_per_million
+                .map(|each| format!("{each:.2} s per million packets, "));
+            writeln!(
+                f,
+                "  server CPU     {}{:.1} % of a core, {:.0} % of it in the kernel; RSS {} MiB",
+                each.unwrap_or_default(),
+                used.share * 100.0,
+                used.system_seconds / used.seconds.max(1e-9) * 100.0,
+                used.resident >> 20,
+            )?;
+            let busy = used.threads.iter().filter(|(_, seconds)| **seconds > 0.005);
+            let threads: Vec<_> = busy
+                .map(|(name, seconds)| format!("{name} {seconds:.2} s"))
+                .collect();
+            writeln!(f, "  its threads    {}", threads.join(", "))?;
+        }
+        let passing = self.passing.as_ref().map(|shown| ("passing", shown));
+        let rows = [("audio", &self.audio), ("video", &self.video)]
+            .into_iter()
+            .chain(passing);
+        for (name, shown) in rows.filter(|(_, shown)| shown.packets > 0) {
+            writeln!(f, "  {name:<14} {shown}")?;
+        }
+        writeln!(
+            f,
+            "  publishers     {} keyframes asked, {} packets asked again, {} not sent",
+            self.keyframe_requests, self.nacked, self.send_failures
+        )?;
+        if self.unauthentic + self.foreign > 0 {
+            writeln!(
+                f,
+                "  strange        {} not authentic, {} without a stamp",
+                self.unauthentic, self.foreign
+            )?;
+        }
+        if !self.trains.is_empty() {
+            let trains: Vec<_> = self
+                .trains
+                .iter()
+                .map(|(most, count)| format!("<={most}: {count}"))
+                .collect();
+            writeln!(f, "  trains         {}", trains.join(", "))?;
+        }
+        for (counter, count) in &self.dropped {
+            writeln!(f, "  server says    {counter}: {count}")?;
+        }
+        writeln!(
+            f,
+            "  generator      {:.0} % of a core",
+            self.generator_busy * 100.0
+        )?;
+        if self.generator_busy > BUSY {
+            writeln!(
+                f,
+                "  WARNING        the generator was the bottleneck: delays and loss are its own"
+            )?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} packets, lost {} ({:.4} %) in {} gaps, late {}, twice {}, left out {}, layers {:?}; delay p50 {:.2} ms, p99 {:.2} ms, max {:.2} ms",
+            self.packets,
+            self.lost,
+            self.loss * 100.0,
+            self.gaps,
+            self.late,
+            self.duplicates,
+            self.skipped,
+            self.layers,
+            self.p50_ms,
+            self.p99_ms,
+            self.max_ms,
+        )
+    }
+}
