@@ -37,6 +37,8 @@ pub(super) struct SendQueue {
     destinations: Vec<Destination>,
     by_address: FxHashMap<SocketAddr, u32>,
     since: Option<Instant>,
+    /// Counts flushes: what was remembered of an earlier one is void.
+    flush: u64,
     tick: Duration,
     /// Kept for its allocations.
     trains: Trains,
@@ -57,6 +59,13 @@ struct Destination {
     last: u32,
 }
 
+/// Where a writer's datagrams of this flush are lined up.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Place {
+    flush: u64,
+    index: u32,
+}
+
 impl SendQueue {
     /// Nothing to send.
     pub(super) fn new() -> Self {
@@ -66,22 +75,33 @@ impl SendQueue {
             destinations: Vec::new(),
             by_address: FxHashMap::default(),
             since: None,
+            flush: 1,
             tick: SHORTEST_TICK,
             trains: Trains::new(),
         }
     }
 
     /// Queues what `write` appends, for the destination it answers. What it appends
-    /// before it fails is taken back.
+    /// before it fails is taken back. `place` is the writer's, and spares it the search
+    /// for its destination.
     pub(super) fn write<E>(
         &mut self,
         now: Instant,
+        place: &mut Place,
         write: impl FnOnce(&mut Vec<u8>) -> Result<SocketAddr, E>,
     ) -> Result<(), E> {
         let at = self.slab.len();
         match write(&mut self.slab) {
             Ok(to) => {
-                self.append(now, at, to);
+                let known =
+                    place.flush == self.flush && self.destinations[place.index as usize].to == to;
+                if !known {
+                    *place = Place {
+                        flush: self.flush,
+                        index: self.destination(to),
+                    };
+                }
+                self.append(now, at, place.index);
                 Ok(())
             }
             Err(error) => {
@@ -95,33 +115,36 @@ impl SendQueue {
     pub(super) fn push(&mut self, now: Instant, to: SocketAddr, datagram: &[u8]) {
         let at = self.slab.len();
         self.slab.extend_from_slice(datagram);
-        self.append(now, at, to);
+        let destination = self.destination(to);
+        self.append(now, at, destination);
     }
 
-    fn append(&mut self, now: Instant, at: usize, to: SocketAddr) {
+    /// The index of a destination, which from now on has datagrams waiting.
+    fn destination(&mut self, to: SocketAddr) -> u32 {
+        *self.by_address.entry(to).or_insert_with(|| {
+            self.destinations.push(Destination {
+                to,
+                first: NONE,
+                last: NONE,
+            });
+            self.destinations.len() as u32 - 1
+        })
+    }
+
+    fn append(&mut self, now: Instant, at: usize, destination: u32) {
         let index = self.datagrams.len() as u32;
-        let len = (self.slab.len() - at) as u32;
         self.datagrams.push(Datagram {
             at: at as u32,
-            len,
+            len: (self.slab.len() - at) as u32,
             next: NONE,
         });
         self.since.get_or_insert(now);
-        let known = self.by_address.entry(to).or_insert(NONE);
-        match self.destinations.get_mut(*known as usize) {
-            Some(destination) => {
-                self.datagrams[destination.last as usize].next = index;
-                destination.last = index;
-            }
-            None => {
-                *known = self.destinations.len() as u32;
-                self.destinations.push(Destination {
-                    to,
-                    first: index,
-                    last: index,
-                });
-            }
+        let destination = &mut self.destinations[destination as usize];
+        match self.datagrams.get_mut(destination.last as usize) {
+            Some(last) => last.next = index,
+            None => destination.first = index,
         }
+        destination.last = index;
     }
 
     /// When to flush; `None` while there is nothing.
@@ -154,6 +177,7 @@ impl SendQueue {
         self.destinations.clear();
         self.by_address.clear();
         self.since = None;
+        self.flush += 1;
         sent
     }
 
@@ -243,7 +267,7 @@ mod tests {
     fn what_cannot_be_written_leaves_nothing_behind() {
         let mut queue = SendQueue::new();
         let now = Instant::now();
-        let failed = queue.write(now, |slab| {
+        let failed = queue.write(now, &mut Place::default(), |slab| {
             slab.extend_from_slice(b"half");
             Err("no")
         });

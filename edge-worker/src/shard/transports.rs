@@ -9,7 +9,7 @@ use sfu::{Outlet, SenderKey, Sink, SubscriptionKey, TrackKey, TransportKey};
 use transport::{Drops, SenderId, Transport};
 
 use super::RoomKey;
-use super::queue::SendQueue;
+use super::queue::{Place, SendQueue};
 use crate::metrics::{Metrics, Tally};
 
 /// One transport and whose it is.
@@ -24,6 +24,8 @@ pub(super) struct Slot {
     pub(super) origins: Vec<(Mid, TrackKey)>,
     /// Subscriptions sent on it.
     pub(super) sinks: FxHashMap<SenderId, Sending>,
+    /// Where its packets wait.
+    place: Place,
     /// Something may be waiting in it.
     dirty: bool,
     /// What it dropped so far and the node knows of.
@@ -107,6 +109,7 @@ impl Transports {
             ufrag,
             origins: Vec::new(),
             sinks: FxHashMap::default(),
+            place: Place::default(),
             dirty: false,
             counted: Drops::default(),
         };
@@ -190,9 +193,12 @@ impl Outlet for Wire<'_> {
             return;
         };
         let sender = SenderId(sink.sender.0);
+        let Slot {
+            transport, place, ..
+        } = slot;
         let queued = self
             .queue
-            .write(self.now, |slab| slot.transport.seal(sender, packet, slab));
+            .write(self.now, place, |slab| transport.seal(sender, packet, slab));
         match queued {
             Ok(()) => self.tally.packets_forwarded += 1,
             Err(_) => self.tally.unsealed += 1,
