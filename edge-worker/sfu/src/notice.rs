@@ -9,8 +9,8 @@ use crate::{LeaveReason, Muted, ParticipantInfo, RoomInfo, TrackInfo};
 /// One message to one participant.
 #[derive(Clone, Debug)]
 pub enum Notice {
-    /// Participants came, changed or left.
-    Participants(Vec<Arc<ParticipantInfo>>),
+    /// Participants came, changed or left. Everybody told of it shares one list.
+    Participants(Arc<[Arc<ParticipantInfo>]>),
     /// The room changed.
     Room(Arc<RoomInfo>),
     /// Its track is announced.

@@ -1,13 +1,14 @@
 //! What rooms ask for, carried out.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use media::{ParticipantId, Ssrc};
-use sfu::{LeaveReason, Opening, Output, Reliability, SubscriptionKey};
+use sfu::{LeaveReason, Notice, Opening, Output, ParticipantInfo, Reliability, SubscriptionKey};
 use transport::{Channel, Channels, Sender};
 
 use super::Shard;
-use super::inbox::ToSignal;
+use super::inbox::{Broadcast, ToSignal};
 use super::transports::Sending;
 
 impl Shard {
@@ -18,7 +19,12 @@ impl Shard {
                 let Some(member) = self.members.get(&to) else {
                     return;
                 };
-                if member.tell(ToSignal::Notice(notice)).is_err() {
+                let message = if let Notice::Participants(list) = notice {
+                    ToSignal::Broadcast(broadcast(&mut self.broadcast, list))
+                } else {
+                    ToSignal::Notice(notice)
+                };
+                if member.tell(message).is_err() {
                     self.part(now, to, LeaveReason::SignalClosed);
                 }
             }
@@ -112,5 +118,16 @@ impl Shard {
         slot.transport.remove_sender(sender);
         slot.sinks.remove(&sender);
         self.dirty_members.push(participant);
+    }
+}
+
+/// The broadcast of `participants`: the last one, if it was about the same list.
+fn broadcast(
+    last: &mut Option<Arc<Broadcast>>,
+    participants: Arc<[Arc<ParticipantInfo>]>,
+) -> Arc<Broadcast> {
+    match last {
+        Some(last) if last.is_of(&participants) => Arc::clone(last),
+        _ => Arc::clone(last.insert(Arc::new(Broadcast::new(participants)))),
     }
 }

@@ -1,13 +1,15 @@
 //! What shards and signal tasks say to each other. Every queue is bounded: a shard
 //! that is full refuses, a client that does not read is closed.
 
-use std::sync::Arc;
-use std::sync::mpsc;
+use std::sync::{Arc, OnceLock, mpsc};
 
+use bytes::Bytes;
 use livekit::join::Mode;
-use livekit::signal::Target;
+use livekit::signal::{Response, Target};
 use media::{Mid, ParticipantId, TrackId};
-use sfu::{Command, JoinRefusal, Joined, LeaveReason, Membership, Notice, RoomInfo};
+use sfu::{
+    Command, JoinRefusal, Joined, LeaveReason, Membership, Notice, ParticipantInfo, RoomInfo,
+};
 use transport::sdp::Description;
 
 use crate::directory::Place;
@@ -87,6 +89,8 @@ pub(crate) enum ToSignal {
     Refused(JoinRefusal),
     /// News of its room.
     Notice(Notice),
+    /// News of participants, the same for many.
+    Broadcast(Arc<Broadcast>),
     /// To its offer.
     Answer {
         /// Of its offer.
@@ -112,6 +116,43 @@ pub(crate) enum ToSignal {
         /// For pictures.
         video: u32,
     },
+}
+
+/// News of participants on their way to many clients: encoded by the first that needs
+/// it, for all of them.
+#[derive(Debug)]
+pub(crate) struct Broadcast {
+    participants: Arc<[Arc<ParticipantInfo>]>,
+    frames: OnceLock<Vec<Bytes>>,
+}
+
+impl Broadcast {
+    /// Not encoded yet.
+    pub(crate) fn new(participants: Arc<[Arc<ParticipantInfo>]>) -> Self {
+        Self {
+            participants,
+            frames: OnceLock::new(),
+        }
+    }
+
+    /// Whether it is about the very same list.
+    pub(crate) fn is_of(&self, participants: &Arc<[Arc<ParticipantInfo>]>) -> bool {
+        Arc::ptr_eq(&self.participants, participants)
+    }
+
+    /// As a notice, for clients that read another form.
+    pub(crate) fn notice(&self) -> Notice {
+        Notice::Participants(Arc::clone(&self.participants))
+    }
+
+    /// The binary messages that tell it.
+    pub(crate) fn frames(&self) -> &[Bytes] {
+        self.frames.get_or_init(|| {
+            let participants = self.participants.iter().map(AsRef::as_ref);
+            let messages = Response::participants(participants);
+            messages.iter().map(Response::binary).collect()
+        })
+    }
 }
 
 /// To one client.

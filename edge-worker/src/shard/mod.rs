@@ -27,7 +27,7 @@ use tracing::warn;
 
 use crate::directory::Place;
 use crate::metrics::{Metrics, Tally};
-pub(crate) use inbox::{Arrival, OUTBOX_LEN, ShardInbox, ToShard, ToSignal, Wish};
+pub(crate) use inbox::{Arrival, Broadcast, OUTBOX_LEN, ShardInbox, ToShard, ToSignal, Wish};
 
 use demux::Demux;
 use member::Member;
@@ -61,6 +61,8 @@ pub struct Shard {
     timers: Timers<Timer>,
     dirty_rooms: Vec<RoomKey>,
     dirty_members: Vec<ParticipantId>,
+    /// The last news of participants that went to more than one.
+    broadcast: Option<Arc<Broadcast>>,
     stopping: bool,
 }
 
@@ -147,6 +149,7 @@ impl Shard {
             timers: Timers::default(),
             dirty_rooms: Vec::new(),
             dirty_members: Vec::new(),
+            broadcast: None,
             stopping: false,
         };
         Ok((shard, handle))

@@ -235,6 +235,20 @@ impl Connection {
                 }
                 Ok(())
             }
+            ToSignal::Broadcast(broadcast) => match self.format {
+                FrameFormat::Binary => {
+                    for frame in broadcast.frames() {
+                        self.send(Message::Binary(frame.clone())).await?;
+                    }
+                    Ok(())
+                }
+                FrameFormat::Text => {
+                    for response in wire::notice(&broadcast.notice(), self.recipient()) {
+                        self.say(&response).await?;
+                    }
+                    Ok(())
+                }
+            },
             ToSignal::Answer {
                 id,
                 description,

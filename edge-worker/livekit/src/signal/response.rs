@@ -1,5 +1,6 @@
 //! One message to a client, and its form on the wire.
 
+use bytes::Bytes;
 use media::{Mid, TrackId};
 use prost::Message;
 use sfu::{LeaveReason, Muted, ParticipantInfo, Refusal, RoomInfo, TrackInfo};
@@ -172,6 +173,11 @@ impl Response {
         )
     }
 
+    /// The message as most clients read it.
+    pub fn binary(&self) -> Bytes {
+        self.0.encode_to_vec().into()
+    }
+
     /// The message as a frame of the form the client speaks. What JSON cannot say
     /// (numbers that LiveKit's enums do not have yet) goes out binary: every client
     /// that writes text reads both.
@@ -180,7 +186,7 @@ impl Response {
             FrameFormat::Binary => None,
             FrameFormat::Text => serde_json::to_string(&self.0).ok(),
         };
-        text.map_or_else(|| Frame::Binary(self.0.encode_to_vec().into()), Frame::Text)
+        text.map_or_else(|| Frame::Binary(self.binary()), Frame::Text)
     }
 
     pub(super) fn of(message: Wire) -> Self {

@@ -407,7 +407,7 @@ fn every_notice_becomes_its_message() {
     };
     for (notice, expected) in [
         (
-            Notice::Participants(vec![Arc::new(participant("PA_x"))]),
+            Notice::Participants([Arc::new(participant("PA_x"))].into()),
             "Update(",
         ),
         (Notice::Room(Arc::new(room())), "RoomUpdate("),
@@ -462,7 +462,7 @@ fn every_notice_becomes_its_message() {
 
 #[test]
 fn an_empty_update_is_never_sent() {
-    let told = notice(&Notice::Participants(vec![]), Recipient::default());
+    let told = notice(&Notice::Participants([].into()), Recipient::default());
     assert_eq!(told, []);
 }
 

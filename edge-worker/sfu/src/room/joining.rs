@@ -216,9 +216,10 @@ impl Room {
             self.announce_info(now, key, info, urgency, Listeners::All);
             return;
         }
+        let gone: Arc<[_]> = [info].into();
         for (_, other) in self.participants.iter() {
             if other.protocol <= REPLACES_UP_TO_PROTOCOL {
-                let notice = Notice::Participants(vec![Arc::clone(&info)]);
+                let notice = Notice::Participants(Arc::clone(&gone));
                 self.outputs.tell(other.info.id, notice);
             }
         }

@@ -261,7 +261,8 @@ impl Room {
         };
         let info = Arc::clone(&participant.info);
         if participant.is_hidden() {
-            self.outputs.tell(info.id, Notice::Participants(vec![info]));
+            self.outputs
+                .tell(info.id, Notice::Participants([info].into()));
             return;
         }
         self.announce_info(now, key, info, urgency, Listeners::All);
@@ -286,11 +287,12 @@ impl Room {
         if changed.is_empty() {
             return;
         }
+        let changed: Arc<[_]> = changed.into();
         for (key, participant) in self.participants.iter() {
             if listeners == Listeners::But(key) {
                 continue;
             }
-            let notice = Notice::Participants(changed.to_vec());
+            let notice = Notice::Participants(Arc::clone(&changed));
             self.outputs.tell(participant.info.id, notice);
         }
     }
