@@ -125,8 +125,8 @@ async fn main() -> Result<ExitCode> {
     let report = run(plan, &target).await?;
     let mut output = io::stdout().lock();
     write!(output, "{report}")?;
-    if let Some(tail) = target.tail() {
-        writeln!(output, "  --- the server's log\n{tail}")?;
+    for complaint in target.complaints() {
+        writeln!(output, "  server's log   {complaint}")?;
     }
     if let Some(path) = arguments.json {
         let json = serde_json::to_string_pretty(&report)?;

@@ -187,6 +187,7 @@ impl Carrier {
             };
             let next = match timer {
                 Timer::Media => {
+                    self.statistics.sent.lateness.count(now - at);
                     client.play(now, self.clock, &mut self.statistics);
                     client.media_at()
                 }

@@ -31,6 +31,8 @@ pub struct Report {
     pub joins: Joins,
     /// Bytes of the server's memory per participant.
     pub resident_per_participant: Option<u64>,
+    /// Share of a core per participant, where nothing is sent.
+    pub idle_share: Option<f64>,
     /// Streams that never came.
     pub streams_missing: usize,
     /// The measured whiles, in order.
@@ -85,7 +87,7 @@ pub struct Phase {
     pub megabits_out: f64,
     /// Packets that all subscribers received, the independent ones included.
     pub received: u64,
-    /// The same by the server's counters.
+    /// The same by the server's counters, which may lag behind a little.
     pub forwarded_by_server: Option<u64>,
     /// The server's processor time.
     pub server: Option<Used>,
@@ -97,6 +99,9 @@ pub struct Phase {
     pub passing: Option<Shown>,
     /// Share of one core that our media thread was busy.
     pub generator_busy: f64,
+    /// How late publishers sent, against their plan, in milliseconds: what the machine adds
+    /// to delays by itself.
+    pub generator_late_p99_ms: f64,
     /// Packets that publishers could not send.
     pub send_failures: u64,
     /// Keyframes asked of publishers.
@@ -189,6 +194,14 @@ impl Joins {
     }
 }
 
+impl Report {
+    /// The share of a core that each of those who are idle takes.
+    pub fn idle_share(phases: &[Phase], participants: usize) -> Option<f64> {
+        let used = phases.first()?.server.as_ref()?;
+        Some(used.share / participants.max(1) as f64)
+    }
+}
+
 impl Phase {
     /// Puts together what was read at both ends of a while; `beside` are the packets of
     /// the independent participants.
@@ -204,7 +217,6 @@ impl Phase {
         let (call, passing) = (statistics.call.all(), statistics.passing.all());
         let received = call.packets + passing.packets + beside;
         let forwarded = counted.as_ref().map(|counted| counted.forwarded);
-        let out = forwarded.unwrap_or(received);
         let Counted {
             trains, dropped, ..
         } = counted.unwrap_or_default();
@@ -213,15 +225,16 @@ impl Phase {
             name,
             seconds,
             packets_in_per_second: statistics.sent.packets as f64 / seconds,
-            packets_out_per_second: out as f64 / seconds,
+            packets_out_per_second: received as f64 / seconds,
             megabits_out: (call.bytes + passing.bytes) as f64 * 8e-6 / seconds,
             received,
             forwarded_by_server: forwarded,
-            server: used.map(|used| Used::new(used, seconds, out)),
+            server: used.map(|used| Used::new(used, seconds, received)),
             audio: audio.into(),
             video: video.into(),
             passing: (passing.packets > 0).then(|| (&passing).into()),
             generator_busy: window.busy as f64 / window.wall as f64,
+            generator_late_p99_ms: millis(statistics.sent.lateness.quantile(0.99)),
             send_failures: statistics.sent.failed,
             keyframe_requests: statistics.sent.keyframe_requests,
             nacked: statistics.sent.nacked,
@@ -279,6 +292,13 @@ impl fmt::Display for Report {
         }
         if let Some(bytes) = self.resident_per_participant {
             writeln!(f, "  memory         {} KiB per participant", bytes / 1024)?;
+        }
+        if let Some(share) = self.idle_share {
+            writeln!(
+                f,
+                "  idle           {:.4} % of a core per participant",
+                share * 100.0
+            )?;
         }
         for phase in &self.phases {
             write!(f, "{phase}")?;
@@ -373,8 +393,9 @@ impl fmt::Display for Phase {
         }
         writeln!(
             f,
-            "  generator      {:.0} % of a core",
-            self.generator_busy * 100.0
+            "  generator      {:.0} % of a core, p99 {:.2} ms late",
+            self.generator_busy * 100.0,
+            self.generator_late_p99_ms
         )?;
         if self.generator_busy > BUSY {
             writeln!(

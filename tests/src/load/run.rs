@@ -65,6 +65,8 @@ struct Run<'a> {
     failures: Vec<String>,
     ended: Vec<String>,
     confirming: Vec<Confirming>,
+    /// How many came to pass by.
+    passed: usize,
 }
 
 /// What a task of a participant tells when it ends.
@@ -106,6 +108,7 @@ pub async fn run(plan: Plan, target: &Target) -> Result<Report> {
         failures: Vec::new(),
         ended: Vec::new(),
         confirming: Vec::new(),
+        passed: 0,
     };
     run.play().await
 }
@@ -154,6 +157,9 @@ impl Run<'_> {
             joins: Joins::of(&self.times, &self.failures),
             resident_per_participant: resident,
             streams_missing,
+            idle_share: (self.plan.scenario == Scenario::Idle)
+                .then(|| Report::idle_share(&phases, self.joined.len()))
+                .flatten(),
             phases,
             confirmed,
             ended: self.ended,
@@ -236,11 +242,10 @@ impl Run<'_> {
         let end = Instant::now() + length;
         let mut tick = interval(Duration::from_secs(1) / rate.max(1));
         tick.set_missed_tick_behavior(MissedTickBehavior::Burst);
-        let mut came = self.times.len() as usize + self.failures.len();
         while Instant::now() < end {
             tick.tick().await;
-            let (stage, part) = (self.stage.clone(), self.cast.passer(came));
-            came += 1;
+            let (stage, part) = (self.stage.clone(), self.cast.passer(self.passed));
+            self.passed += 1;
             let mut all_leave = self.leave.subscribe();
             self.stays.spawn(async move {
                 let participant = match Participant::join(&stage, part).await {

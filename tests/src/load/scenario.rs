@@ -51,7 +51,7 @@ impl Scenario {
             Self::Livestream => (1, 200),
             Self::Meeting => (30, 0),
             Self::AudioRoom => (10, 300),
-            Self::Churn => (3, 20),
+            Self::Churn => (1, 20),
             Self::Idle => (100, 0),
         }
     }

@@ -67,6 +67,8 @@ pub struct Sent {
     pub bytes: u64,
     /// Packets that the kernel did not take.
     pub failed: u64,
+    /// From the planned moment to the sending: what a busy machine adds by itself.
+    pub lateness: Histogram,
     /// Keyframes asked of them.
     pub keyframe_requests: u64,
     /// Packets asked of them again.

@@ -22,7 +22,8 @@ pub struct Target {
     /// Its secret.
     pub secret: String,
     process: Option<u32>,
-    admin: Option<SocketAddr>,
+    /// Where its metrics are.
+    pub admin: Option<SocketAddr>,
     /// Ends with the run.
     node: Option<Node>,
 }
@@ -92,13 +93,17 @@ impl Target {
         Ok(Reading { gauge, metrics })
     }
 
-    /// What our own node printed last, if it is ours.
-    pub fn tail(&self) -> Option<String> {
-        let log = self.node.as_ref()?.log();
-        let lines = &log[log.len().saturating_sub(20)..];
-        (!lines.is_empty()).then(|| lines.join("\n"))
+    /// What our own node complained about last, if it is ours.
+    pub fn complaints(&self) -> Vec<String> {
+        let mut lines = self.node.as_ref().map(Node::log).unwrap_or_default();
+        lines.retain(|line| COMPLAINTS.iter().any(|word| line.contains(word)));
+        lines.split_off(lines.len().saturating_sub(MOST))
     }
 }
+
+const COMPLAINTS: [&str; 3] = ["WARN", "ERROR", "panicked"];
+/// More of the same tells nothing more.
+const MOST: usize = 20;
 
 impl Reading {
     /// What the process used since `before`.

@@ -143,7 +143,8 @@ impl Dtls {
                     continue;
                 }
             }
-            let events = dtls.read(Instant::now(), server, None, BytesMut::from(datagram))?;
+            let records = BytesMut::from(records(datagram));
+            let events = dtls.read(Instant::now(), server, None, records)?;
             let done = |event: &EndpointEvent| matches!(event, EndpointEvent::HandshakeComplete);
             if events.iter().any(done) {
                 flight.send(&mut dtls, socket).await;
@@ -197,6 +198,18 @@ async fn reach(
     }
 }
 
+/// The records that a datagram begins with. One that the kernel coalesced may go on with
+/// the first media, which comes before we count.
+fn records(datagram: &[u8]) -> &[u8] {
+    let mut end = 0;
+    while let Some(record) = datagram.get(end..).filter(|rest| rest.len() >= 13)
+        && Kind::of(record) == Kind::Dtls
+    {
+        end += 13 + usize::from(u16::from_be_bytes([record[11], record[12]]));
+    }
+    &datagram[..end.min(datagram.len())]
+}
+
 /// Our last datagrams of the handshake, to be sent again with fresh record numbers
 /// (RFC 6347 section 4.2.4).
 #[derive(Default)]
@@ -237,5 +250,21 @@ impl Flight {
             }
             at += 13 + usize::from(u16::from_be_bytes([record[11], record[12]]));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn media_behind_the_records_of_a_datagram_is_left_out() {
+        let mut datagram = vec![22, 254, 253, 0, 0, 0, 0, 0, 0, 0, 1, 0, 2, 7, 7];
+        datagram.extend_from_within(..);
+        let records_end = datagram.len();
+        datagram.extend_from_slice(&[0x80, 111, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(records(&datagram).len(), records_end);
+        assert_eq!(records(&datagram[..records_end - 1]).len(), records_end - 1);
+        assert_eq!(records(&[]), []);
     }
 }
