@@ -20,6 +20,10 @@ use crate::signal;
 /// A signal message may be this large (2 MiB); larger ones end the connection.
 const LONGEST_MESSAGE: usize = 2 << 20;
 
+/// Most messages are shorter. The library's own 128 KiB, times hundreds of listeners,
+/// would be most of a node's memory.
+const BUFFER_LEN: usize = 4 << 10;
+
 pub(super) async fn join_v0(
     node: State<Arc<Node>>,
     query: RawQuery,
@@ -81,6 +85,8 @@ fn join(
     upgrade
         .max_message_size(LONGEST_MESSAGE)
         .max_frame_size(LONGEST_MESSAGE)
+        .read_buffer_size(BUFFER_LEN)
+        .write_buffer_size(0)
         .on_upgrade(move |socket| async move {
             signal::serve(socket, node, guest).await;
             drop(slot);
