@@ -29,7 +29,7 @@ impl Clock {
     pub fn ntp(&self, now: u64) -> u64 {
         let unix = self.unix + now;
         let (seconds, rest) = (unix / SECOND + FROM_1900, unix % SECOND);
-        seconds << 32 | (rest << 32) / SECOND
+        (seconds << 32) | ((rest << 32) / SECOND)
     }
 }
 

@@ -10,8 +10,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use livekit_protocol::{
-    AddTrackRequest, LeaveRequest, ParticipantInfo, Ping, SessionDescription, SimulcastCodec,
-    TrackSource, TrackType, UpdateTrackSettings, VideoLayer,
+    LeaveRequest, ParticipantInfo, Ping, SessionDescription, TrackType, UpdateTrackSettings,
 };
 use tokio::{sync::watch, time::interval};
 
@@ -20,12 +19,11 @@ use super::{
         Client,
         handshake::Dtls,
         inbox::{self, Coalescing},
-        sending::Devices,
         stun::Checks,
     },
     media::{ClientId, Media},
-    sdp::{Answer, Credentials, Offer, RIDS, Section, candidate},
-    statistics::Group,
+    part::{Part, Watch},
+    sdp::{Answer, Credentials, Offer, candidate},
 };
 use crate::{
     signal::{Heard, Packing, Request, Response, Signal, join_request, v1},
@@ -47,52 +45,6 @@ pub struct Stage {
     pub dtls: Dtls,
     /// How datagrams are received.
     pub coalescing: Coalescing,
-}
-
-/// Who somebody is in a run.
-#[derive(Debug, Clone)]
-pub struct Part {
-    /// The room.
-    pub room: String,
-    /// Its number among the publishers, or behind them.
-    pub number: usize,
-    /// Its name.
-    pub identity: String,
-    /// Whose packets are counted where.
-    pub group: Group,
-    /// Its microphone.
-    pub microphone: Device,
-    /// Its camera.
-    pub camera: Device,
-    /// Sections to offer for others' sound and pictures.
-    pub sections: (usize, usize),
-    /// Whose pictures it watches.
-    pub watch: Watch,
-}
-
-/// A microphone or a camera.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Device {
-    /// There is none.
-    None,
-    /// It is announced and sends nothing.
-    Muted,
-    /// It plays.
-    Live,
-}
-
-/// Whose pictures somebody watches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Watch {
-    /// All there are, as large as they are.
-    All,
-    /// Those of the next `count` of `of` publishers, at 180 and 360 lines in turn.
-    Next {
-        /// How many.
-        count: usize,
-        /// Of how many.
-        of: usize,
-    },
 }
 
 /// A participant that is in.
@@ -278,79 +230,6 @@ pub fn number_of(identity: &str) -> Option<usize> {
     identity.rsplit_once('-')?.1.parse().ok()
 }
 
-impl Part {
-    fn publishes(&self) -> bool {
-        [self.microphone, self.camera] != [Device::None; 2]
-    }
-
-    fn own_sections(&self) -> Vec<Section> {
-        let own = [
-            (self.microphone, Section::SendAudio),
-            (self.camera, Section::SendVideo),
-        ];
-        let there = own.iter().filter(|(device, _)| *device != Device::None);
-        there.map(|(_, section)| *section).collect()
-    }
-
-    fn devices(&self, offer: &Offer) -> Option<Devices> {
-        let live = |device, section| offer.mid(section).filter(|_| device == Device::Live);
-        let microphone = live(self.microphone, Section::SendAudio);
-        let camera = live(self.camera, Section::SendVideo);
-        let any = microphone.is_some() || camera.is_some();
-        any.then_some(Devices {
-            publisher: self.number as u16,
-            microphone,
-            camera,
-        })
-    }
-
-    fn tracks(&self, offer: &Offer) -> Vec<AddTrackRequest> {
-        let mut tracks = Vec::new();
-        if self.microphone != Device::None {
-            tracks.push(AddTrackRequest {
-                cid: offer.cid(Section::SendAudio),
-                name: "microphone".to_owned(),
-                r#type: TrackType::Audio as i32,
-                source: TrackSource::Microphone as i32,
-                muted: self.microphone == Device::Muted,
-                disable_red: true,
-                ..AddTrackRequest::default()
-            });
-        }
-        if self.camera != Device::None {
-            let cid = offer.cid(Section::SendVideo);
-            let layer = |(index, rid): (usize, &char)| VideoLayer {
-                quality: index as i32,
-                width: 320 << index,
-                height: 180 << index,
-                bitrate: [150_000, 450_000, 1_700_000][index],
-                spatial_layer: index as i32,
-                rid: rid.to_string(),
-                ..VideoLayer::default()
-            };
-            let layers: Vec<_> = RIDS.iter().enumerate().map(layer).collect();
-            tracks.push(AddTrackRequest {
-                cid: cid.clone(),
-                name: "camera".to_owned(),
-                r#type: TrackType::Video as i32,
-                source: TrackSource::Camera as i32,
-                muted: self.camera == Device::Muted,
-                width: 1280,
-                height: 720,
-                layers: layers.clone(),
-                simulcast_codecs: vec![SimulcastCodec {
-                    codec: "vp8".to_owned(),
-                    cid,
-                    layers,
-                    ..SimulcastCodec::default()
-                }],
-                ..AddTrackRequest::default()
-            });
-        }
-        tracks
-    }
-}
-
 fn description(offer: &Offer) -> SessionDescription {
     SessionDescription {
         r#type: "offer".to_owned(),
@@ -360,6 +239,10 @@ fn description(offer: &Offer) -> SessionDescription {
     }
 }
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "a client passes over what it does not use"
+)]
 /// Waits for the first answer, and for an address if it names none.
 async fn answered(signal: &mut Signal, others: &mut Vec<ParticipantInfo>) -> Result<Answer> {
     let mut trickled = Vec::new();

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::{
     client::Streams,
-    participant::{Device, Part, Watch},
+    part::{Device, Part, Watch},
     statistics::Group,
 };
 

@@ -26,17 +26,16 @@ impl Inbox {
         // All sockets of a run are alike, so the first one's memory serves all.
         let receiver = self.receiver.get_or_insert_with(|| Receiver::new(socket));
         for _ in 0..TRIES {
-            match receiver.receive(socket) {
-                Ok(received) => {
-                    receiver
-                        .datagrams()
-                        .for_each(|(_, datagram)| take(datagram));
-                    if received != Received::Full {
-                        return;
-                    }
-                }
-                // The server's port was closed when we sent: that passes, or shows as loss.
-                Err(_) => {}
+            // An error says that the server's port was closed when we sent: that passes, or
+            // shows as loss.
+            let Ok(received) = receiver.receive(socket) else {
+                continue;
+            };
+            receiver
+                .datagrams()
+                .for_each(|(_, datagram)| take(datagram));
+            if received != Received::Full {
+                return;
             }
         }
     }
