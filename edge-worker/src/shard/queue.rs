@@ -17,8 +17,14 @@ const SLAB_LEN: usize = 8 << 20;
 /// The shortest wait. Audio rides along; it is part of the delay budget.
 const SHORTEST_TICK: Duration = Duration::from_millis(1);
 
-/// The longest wait, while many packets leave in short trains.
-const LONGEST_TICK: Duration = Duration::from_millis(4);
+/// The longest wait, while many packets leave in short trains ...
+const LONGEST_TICK: Duration = Duration::from_millis(2);
+
+/// ... and while they are mostly sound, of which a listener gets few at a time.
+const LONGEST_TICK_OF_SOUND: Duration = Duration::from_millis(4);
+
+/// Sound is shorter than this on average, pictures are longer.
+const SOUND_LEN: usize = 400;
 
 /// Fewer datagrams than this in a flush cost nothing worth waiting for.
 const BUSY: usize = 64;
@@ -198,7 +204,13 @@ impl SendQueue {
     fn adjust_tick(&mut self) {
         let (datagrams, trains) = (self.datagrams.len(), self.trains.lengths().count());
         if datagrams >= BUSY && datagrams < trains * GOOD_TRAIN {
-            self.tick = (self.tick + SHORTEST_TICK).min(LONGEST_TICK);
+            let sound = self.slab.len() < datagrams * SOUND_LEN;
+            let longest = if sound {
+                LONGEST_TICK_OF_SOUND
+            } else {
+                LONGEST_TICK
+            };
+            self.tick = (self.tick + SHORTEST_TICK).min(longest);
         } else if datagrams < BUSY || datagrams > trains * GOOD_TRAIN * 2 {
             self.tick = (self.tick - SHORTEST_TICK).max(SHORTEST_TICK);
         }
@@ -249,6 +261,7 @@ mod tests {
         let mut queue = SendQueue::new();
         let now = Instant::now();
         let short: Vec<_> = (0..100).map(|port| (port, 100)).collect();
+        let pictures: Vec<_> = (0..100).map(|port| (port, 1_000)).collect();
         let mut tick_after = |datagrams: &[(u16, usize)]| {
             trains(&mut queue, datagrams);
             queue.tick.as_millis()
@@ -258,7 +271,12 @@ mod tests {
         assert_eq!(tick_after(&short), 3);
         assert_eq!(tick_after(&short), 4);
         assert_eq!(tick_after(&short), 4, "no longer than that");
-        assert_eq!(tick_after(&[(1, 100)]), 3);
+        assert_eq!(
+            tick_after(&pictures),
+            2,
+            "pictures come with others soon enough"
+        );
+        assert_eq!(tick_after(&short), 3);
         queue.push(now, address(1), b"x");
         assert_eq!(queue.due_at(), Some(now + Duration::from_millis(3)));
     }

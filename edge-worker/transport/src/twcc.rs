@@ -2,7 +2,6 @@
 //! all its streams (draft-holmer-rmcat-transport-wide-cc-extensions-01). Browsers
 //! estimate from that how much they may send.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use media::{SeqNo, SeqUnwrapper, Ssrc};
@@ -13,14 +12,22 @@ pub(crate) struct ArrivalLog {
     /// Times are told as differences, from a moment shared by both ends in no way.
     epoch: Instant,
     unwrapper: SeqUnwrapper,
-    /// Arrival in ticks by number. Told ones are kept for a while: a late packet makes
-    /// its neighbourhood be told again.
-    arrived: BTreeMap<u64, u64>,
+    /// The last [`MAX_SPAN`](Self::MAX_SPAN) numbers, each at its remainder; empty until
+    /// one comes. Told ones are kept for a while: a late packet makes its neighbourhood
+    /// be told again.
+    arrived: Vec<Arrived>,
     /// The lowest number not told yet.
     first_untold: Option<u64>,
     /// When the oldest arrival not told yet happened.
     waiting_since: Option<Instant>,
     packets: u8,
+}
+
+/// One packet that arrived.
+#[derive(Clone, Copy, Debug)]
+struct Arrived {
+    number: u64,
+    ticks: u64,
 }
 
 /// A quarter of a millisecond.
@@ -40,7 +47,7 @@ impl ArrivalLog {
         Self {
             epoch: now,
             unwrapper: SeqUnwrapper::default(),
-            arrived: BTreeMap::new(),
+            arrived: Vec::new(),
             first_untold: None,
             waiting_since: None,
             packets: 0,
@@ -51,22 +58,18 @@ impl ArrivalLog {
     pub(crate) fn arrived(&mut self, now: Instant, number: SeqNo) {
         let number = self.unwrapper.unwrap(number);
         let highest = self.unwrapper.highest().unwrap_or(number);
-        if number + Self::MEMORY <= highest || self.arrived.contains_key(&number) {
+        if number + Self::MEMORY <= highest || self.arrival(number).is_some() {
             return;
         }
         let ticks = now.saturating_duration_since(self.epoch).as_micros() / TICK.as_micros();
-        self.arrived.insert(number, ticks as u64);
+        self.note(Arrived {
+            number,
+            ticks: ticks as u64,
+        });
         self.first_untold = Some(self.first_untold.map_or(number, |first| first.min(number)));
         self.waiting_since.get_or_insert(now);
         // A jump in the numbers is not worth telling of one by one.
-        let oldest = highest.saturating_sub(Self::MAX_SPAN);
-        while self
-            .arrived
-            .first_key_value()
-            .is_some_and(|(n, _)| *n < oldest)
-        {
-            self.arrived.pop_first();
-        }
+        let oldest = (highest + 1).saturating_sub(Self::MAX_SPAN);
         self.first_untold = self.first_untold.map(|first| first.max(oldest));
     }
 
@@ -83,7 +86,11 @@ impl ArrivalLog {
         };
         let mut written = Vec::new();
         let mut packet: Option<Feedback> = None;
-        for (&number, &ticks) in self.arrived.range(first..) {
+        let highest = self.unwrapper.highest().unwrap_or(first);
+        for number in first..=highest {
+            let Some(Arrived { number, ticks }) = self.arrival(number) else {
+                continue;
+            };
             let added = packet
                 .as_mut()
                 .is_some_and(|packet| packet.add(number, ticks));
@@ -108,10 +115,25 @@ impl ArrivalLog {
         self.first_untold = None;
         self.waiting_since = None;
         let highest = self.unwrapper.highest().unwrap_or(0);
-        let forget = highest.saturating_sub(Self::MEMORY);
-        self.arrived = self.arrived.split_off(&forget);
         // The next report begins where this one ended, so that losses in between are told.
         self.first_untold = Some(highest + 1);
+    }
+
+    fn note(&mut self, arrived: Arrived) {
+        if self.arrived.is_empty() {
+            // No packet has this number: they have 16 bits and their turns.
+            let none = Arrived {
+                number: u64::MAX,
+                ticks: 0,
+            };
+            self.arrived.resize(Self::MAX_SPAN as usize, none);
+        }
+        self.arrived[(arrived.number % Self::MAX_SPAN) as usize] = arrived;
+    }
+
+    fn arrival(&self, number: u64) -> Option<Arrived> {
+        let found = self.arrived.get((number % Self::MAX_SPAN) as usize);
+        found.copied().filter(|arrived| arrived.number == number)
     }
 }
 

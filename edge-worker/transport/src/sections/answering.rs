@@ -86,7 +86,7 @@ impl Sections {
             slot.load = Load::Sending(id);
         } else {
             entry.progress = Progress::Waiting;
-            self.sending.remove(&id);
+            self.withdraw(id);
         }
     }
 

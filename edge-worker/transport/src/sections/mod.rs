@@ -43,6 +43,8 @@ pub(crate) struct Sections {
     slots: Vec<Slot>,
     senders: BTreeMap<SenderId, Entry>,
     sending: FxHashMap<SenderId, Sending>,
+    /// Counts changes of `sending`.
+    agreed: u64,
     streams: Streams,
     extensions: ExtensionIds,
     remote: Option<Remote>,
@@ -149,6 +151,7 @@ impl Sections {
             slots: Vec::new(),
             senders: BTreeMap::new(),
             sending: FxHashMap::default(),
+            agreed: 1,
             streams: Streams::default(),
             extensions: ExtensionIds::default(),
             remote: None,
@@ -174,7 +177,7 @@ impl Sections {
 
     /// Wants a sender no more: nothing can be sent for it from now on.
     pub(crate) fn remove_sender(&mut self, id: SenderId) {
-        self.sending.remove(&id);
+        self.withdraw(id);
         let told = |event: &SectionsEvent| match event {
             SectionsEvent::SenderReady { sender, .. }
             | SectionsEvent::SenderRejected { sender } => *sender == id,
@@ -223,6 +226,11 @@ impl Sections {
     /// Numbers of the header extensions the client sends.
     pub(crate) fn extension_ids(&self) -> ExtensionIds {
         self.extensions
+    }
+
+    /// A number that changes whenever [`sending`](Self::sending) may answer otherwise.
+    pub(crate) fn agreed(&self) -> u64 {
+        self.agreed
     }
 
     /// How packets of a sender are written, once it is negotiated.
@@ -300,12 +308,18 @@ impl Sections {
     }
 
     fn refuse(&mut self, id: SenderId) {
-        self.sending.remove(&id);
+        self.withdraw(id);
         if let Some(entry) = self.senders.get_mut(&id) {
             entry.progress = Progress::Refused;
             self.events
                 .push_back(SectionsEvent::SenderRejected { sender: id });
         }
+    }
+
+    /// Lets no more packets of a sender flow.
+    fn withdraw(&mut self, id: SenderId) {
+        self.agreed += 1;
+        self.sending.remove(&id);
     }
 
     /// Lets packets of a sender flow as `sending` says, and tells if that is news.
@@ -314,6 +328,7 @@ impl Sections {
             sending.codecs.iter().map(|each| each.codec).collect()
         };
         let now = codecs(&sending);
+        self.agreed += 1;
         let before = self.sending.insert(id, sending);
         if before.is_none_or(|before| codecs(&before) != now) {
             self.events.push_back(SectionsEvent::SenderReady {

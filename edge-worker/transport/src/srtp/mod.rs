@@ -12,7 +12,7 @@ mod window;
 pub(crate) use keys::Profile;
 pub(crate) use open::Opener;
 pub use seal::SealError;
-pub(crate) use seal::Sealer;
+pub(crate) use seal::{Place, Sealer};
 
 use rtc_crypto::RTCCrypto;
 
@@ -67,12 +67,15 @@ mod tests {
             let salt = &material[32..32 + profile.salt_len()];
             let mut context =
                 Context::new(&material[..16], salt, theirs, None, None, crypto).unwrap();
+            let mut place = Place::default();
             for i in 0..2000u16 {
                 let seq = 64_500u16.wrapping_add(i);
                 let mut out = packet(seq);
-                sealer.seal_rtp(&mut out, 0, 12, 7, seq).unwrap();
+                let stream = (7, &mut place);
+                sealer.seal_rtp(&mut out, 0, 12, stream, seq).unwrap();
                 assert_eq!(context.decrypt_rtp(&out).unwrap(), packet(seq));
-                let again = sealer.seal_rtp(&mut packet(seq), 0, 12, 7, seq);
+                let stream = (7, &mut Place::default());
+                let again = sealer.seal_rtp(&mut packet(seq), 0, 12, stream, seq);
                 assert_eq!(again, Err(SealError::NumberUsed));
                 let mut out = vec![0x80, 201, 0, 1, 0, 0, 0, 7];
                 sealer.seal_rtcp(&mut out).unwrap();

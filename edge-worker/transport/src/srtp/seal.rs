@@ -10,9 +10,15 @@ use super::window::Window;
 #[derive(Debug)]
 pub(crate) struct Sealer {
     cipher: Cipher,
-    media: FxHashMap<u32, Window>,
+    /// The numbers used on each stream. None is ever forgotten: the key stays.
+    media: Vec<(u32, Window)>,
+    places: FxHashMap<u32, u32>,
     control: FxHashMap<u32, u32>,
 }
+
+/// Where a stream's numbers are kept; wrong until the stream was sealed once.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Place(u32);
 
 /// Why a packet cannot be encrypted.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -41,22 +47,31 @@ impl Sealer {
     pub(super) fn new(cipher: Cipher) -> Self {
         Self {
             cipher,
-            media: FxHashMap::default(),
+            media: Vec::new(),
+            places: FxHashMap::default(),
             control: FxHashMap::default(),
         }
     }
 
     /// Encrypts the packet that begins at `start` in `out`, all but its first `header`
-    /// bytes, and appends its tag. `out` is usable only after success.
+    /// bytes, and appends its tag. `out` is usable only after success. `place` is the
+    /// caller's, one for each stream, and spares it a search.
     pub(crate) fn seal_rtp(
         &mut self,
         out: &mut Vec<u8>,
         start: usize,
         header: usize,
-        ssrc: u32,
+        (ssrc, place): (u32, &mut Place),
         seq: u16,
     ) -> Result<(), SealError> {
-        let window = self.media.entry(ssrc).or_default();
+        if self
+            .media
+            .get(place.0 as usize)
+            .is_none_or(|(known, _)| *known != ssrc)
+        {
+            place.0 = self.place(ssrc);
+        }
+        let (_, window) = &mut self.media[place.0 as usize];
         let index = window.extend(seq).ok_or(SealError::NumberUsed)?;
         if !window.is_new(index) {
             return Err(SealError::NumberUsed);
@@ -65,6 +80,13 @@ impl Sealer {
         self.cipher
             .seal_rtp(out, start, header, RtpNumber { ssrc, index })
             .map_err(|_| SealError::Cipher)
+    }
+
+    fn place(&mut self, ssrc: u32) -> u32 {
+        *self.places.entry(ssrc).or_insert_with(|| {
+            self.media.push((ssrc, Window::default()));
+            self.media.len() as u32 - 1
+        })
     }
 
     /// Encrypts the RTCP compound that is all of `out`, which has a header and an SSRC.

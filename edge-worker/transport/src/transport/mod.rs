@@ -23,8 +23,8 @@ use crate::ice::{Ice, IceCredentials};
 use crate::identity::Identity;
 use crate::rtx::Repairs;
 use crate::sctp::{Channel, DataChannels, DataRefused, Opens};
-use crate::sections::{Negotiator, Sections, SectionsEvent, SenderId};
-use crate::srtp::{Opener, Sealer};
+use crate::sections::{Negotiator, Sections, SectionsEvent, SenderId, Sending};
+use crate::srtp::{Opener, Place, Sealer};
 use crate::twcc::ArrivalLog;
 
 /// What a transport is made of.
@@ -154,7 +154,8 @@ pub struct Transport {
     heard: Ssrc,
     /// The m-lines of the client's streams, for its reports.
     heard_in: FxHashMap<Ssrc, Mid>,
-    outbound: FxHashMap<SenderId, Outbound>,
+    /// By sender, as they are numbered.
+    outbound: Vec<Option<Box<Outbound>>>,
     /// Whom feedback about a stream of ours is for.
     senders: FxHashMap<Ssrc, SenderId>,
     rtcp: Vec<Rtcp>,
@@ -171,15 +172,21 @@ struct Keys {
     opener: Opener,
 }
 
-/// What a sender needs besides what was negotiated.
+/// All that sealing a sender's packets needs, together: with hundreds of listeners the
+/// time goes into fetching memory.
 #[derive(Debug)]
 struct Outbound {
+    /// As negotiated, at [`Sections::agreed`] `seen`.
+    sending: Option<Sending>,
+    seen: u64,
+    /// Whether the client has reported on the stream, so that it knows its m-line.
+    placed: Placed,
+    repairs: Repairs,
+    place: Place,
+    repair_place: Place,
     ssrc: Ssrc,
     rtx: Ssrc,
     cname: String,
-    repairs: Repairs,
-    /// Whether the client has reported on the stream, so that it knows its m-line.
-    placed: Placed,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -226,7 +233,7 @@ impl Transport {
             arrivals: ArrivalLog::new(now),
             heard: Ssrc(0),
             heard_in: FxHashMap::default(),
-            outbound: FxHashMap::default(),
+            outbound: Vec::new(),
             senders: FxHashMap::default(),
             rtcp: Vec::new(),
             transmits: VecDeque::new(),

@@ -8,6 +8,7 @@ use super::{Outbound, Placed, Transport};
 use crate::rtx::Repairs;
 use crate::sdp::Description;
 use crate::sections::{Dtx, Local, NegotiationError, Offered, Sender, SenderId, Unplaced};
+use crate::srtp::Place;
 
 impl Transport {
     /// Takes the client's offer, to be answered.
@@ -81,23 +82,31 @@ impl Transport {
     /// Wants a stream of ours negotiated; events tell how it went.
     pub fn add_sender(&mut self, sender: Sender) -> SenderId {
         let outbound = Outbound {
+            sending: None,
+            seen: 0,
+            placed: Placed::Unknown,
+            repairs: Repairs::default(),
+            place: Place::default(),
+            repair_place: Place::default(),
             ssrc: sender.ssrc,
             rtx: sender.rtx,
             cname: sender.cname.clone(),
-            repairs: Repairs::default(),
-            placed: Placed::Unknown,
         };
         let id = self.sections.add_sender(sender);
         self.senders.insert(outbound.ssrc, id);
         self.senders.insert(outbound.rtx, id);
-        self.outbound.insert(id, outbound);
+        let at = id.0 as usize;
+        self.outbound
+            .resize_with(self.outbound.len().max(at + 1), || None);
+        self.outbound[at] = Some(Box::new(outbound));
         id
     }
 
     /// Wants it no more.
     pub fn remove_sender(&mut self, id: SenderId) {
         self.sections.remove_sender(id);
-        if let Some(outbound) = self.outbound.remove(&id) {
+        let outbound = self.outbound.get_mut(id.0 as usize);
+        if let Some(outbound) = outbound.and_then(Option::take) {
             self.senders.remove(&outbound.ssrc);
             self.senders.remove(&outbound.rtx);
         }

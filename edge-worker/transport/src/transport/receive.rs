@@ -230,7 +230,7 @@ impl Transport {
             Rtcp::KeyframeRequest { ssrc } => *ssrc,
         };
         let sender = *self.senders.get(&about)?;
-        let outbound = self.outbound.get_mut(&sender)?;
+        let outbound = self.outbound.get_mut(sender.0 as usize)?.as_mut()?;
         if about != outbound.ssrc {
             // How the repairs fare says nothing of the stream.
             return None;

@@ -44,8 +44,15 @@ impl Transport {
                 return Err(SealError::NotConnected);
             }
         };
-        let sending = self.sections.sending(sender).ok_or(SealError::NoSender)?;
-        let outbound = self.outbound.get_mut(&sender).ok_or(SealError::NoSender)?;
+        let outbound = self.outbound.get_mut(sender.0 as usize);
+        let outbound = outbound
+            .and_then(Option::as_deref_mut)
+            .ok_or(SealError::NoSender)?;
+        if outbound.seen != self.sections.agreed() {
+            outbound.seen = self.sections.agreed();
+            outbound.sending = self.sections.sending(sender).cloned();
+        }
+        let sending = outbound.sending.as_ref().ok_or(SealError::NoSender)?;
         let codec = sending
             .codec(packet.codec)
             .ok_or(SealError::NotNegotiated)?;
@@ -62,6 +69,7 @@ impl Transport {
             mid,
         };
         let mut original = None;
+        let mut place = &mut outbound.place;
         if packet.delivery == Delivery::Repair {
             let (Some(payload_type), Some(ssrc)) = (codec.rtx, sending.rtx_ssrc) else {
                 return Err(SealError::NotNegotiated);
@@ -69,6 +77,7 @@ impl Transport {
             header.payload_type = payload_type;
             header.ssrc = ssrc;
             header.seq = outbound.repairs.number();
+            place = &mut outbound.repair_place;
             original = Some(rtx::prefix(packet.seq));
         }
         let len = header.write(out);
@@ -76,7 +85,7 @@ impl Transport {
         out.extend_from_slice(packet.head);
         out.extend_from_slice(packet.body);
         keys.sealer
-            .seal_rtp(out, start, len, header.ssrc.0, header.seq.0)?;
+            .seal_rtp(out, start, len, (header.ssrc.0, place), header.seq.0)?;
         Ok(to)
     }
 
@@ -123,7 +132,7 @@ impl Transport {
         if !self.rtcp.is_empty() {
             let (senders, outbound) = (&self.senders, &self.outbound);
             let cname = |ssrc: Ssrc| {
-                let outbound = outbound.get(senders.get(&ssrc)?)?;
+                let outbound = outbound.get(senders.get(&ssrc)?.0 as usize)?.as_ref()?;
                 Some(outbound.cname.as_str())
             };
             let reporter = Reporter {
