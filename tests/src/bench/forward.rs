@@ -1,6 +1,9 @@
 //! `forward`: what a forwarded packet costs, beside what it must cost.
 
-use std::{io::Write, time::Duration};
+use std::{
+    io::Write,
+    time::{Duration, Instant},
+};
 
 use anyhow::Result;
 use serde::Serialize;
@@ -32,8 +35,10 @@ pub struct Row {
     pub limit_ns_per_packet: f64,
     /// Of the two, in pairs measured one after the other.
     pub ratio: f64,
-    /// On the shard's thread, reports and feedback included.
+    /// On the shard's thread, in turns that forward.
     pub allocations_per_packet: f64,
+    /// In those before, which see to reports and feedback.
+    pub upkeep_allocations_per_packet: f64,
     /// Packets that never came, of both.
     pub lost: u64,
 }
@@ -47,7 +52,7 @@ const RUNS: usize = 21;
 pub fn run(count: CountAllocations, table: &mut impl Write) -> Result<Vec<Row>> {
     writeln!(
         table,
-        "{:>11} {:>5} {:>5} {:>4} {:>10} {:>9} {:>6} {:>12} {:>5}",
+        "{:>11} {:>5} {:>5} {:>4} {:>10} {:>9} {:>6} {:>11} {:>7} {:>5}",
         "subscribers",
         "bytes",
         "train",
@@ -56,6 +61,7 @@ pub fn run(count: CountAllocations, table: &mut impl Write) -> Result<Vec<Row>> 
         "limit ns",
         "ratio",
         "allocations",
+        "upkeep",
         "lost"
     )?;
     let mut rows = Vec::new();
@@ -72,7 +78,7 @@ pub fn run(count: CountAllocations, table: &mut impl Write) -> Result<Vec<Row>> 
                     let row = measure(&mut stage, size, Frame { packets, bytes }, count)?;
                     writeln!(
                         table,
-                        "{:>11} {:>5} {:>5} {:>4} {:>10.0} {:>9.0} {:>6.2} {:>12.5} {:>5}",
+                        "{:>11} {:>5} {:>5} {:>4} {:>10.0} {:>9.0} {:>6.2} {:>11.5} {:>7.5} {:>5}",
                         row.subscribers,
                         row.bytes,
                         row.train,
@@ -81,6 +87,7 @@ pub fn run(count: CountAllocations, table: &mut impl Write) -> Result<Vec<Row>> 
                         row.limit_ns_per_packet,
                         row.ratio,
                         row.allocations_per_packet,
+                        row.upkeep_allocations_per_packet,
                         row.lost
                     )?;
                     rows.push(row);
@@ -124,8 +131,9 @@ fn measure(stage: &mut Stage, size: Size, frame: Frame, count: CountAllocations)
         }
     }
     let before = stage.readers.received().0;
-    let mut allocations = 0;
+    let (mut allocations, mut upkeep) = (0, 0);
     for _ in 0..frames {
+        upkeep += count(&mut || stage.clear());
         stage.send(frame)?;
         allocations += count(&mut || stage.take_turns());
     }
@@ -139,6 +147,19 @@ fn measure(stage: &mut Stage, size: Size, frame: Frame, count: CountAllocations)
         limit_ns_per_packet: median(&mut limits),
         ratio: median(&mut ratios),
         allocations_per_packet: allocations as f64 / sample as f64,
+        upkeep_allocations_per_packet: upkeep as f64 / sample as f64,
         lost,
     })
+}
+
+/// Forwards without a pause, for a profiler to watch.
+pub fn soak(size: Size, frame: Frame, length: Duration) -> Result<()> {
+    let mut stage = Stage::set(size)?;
+    let until = Instant::now() + length;
+    while Instant::now() < until {
+        let expected = stage.readers.received().0 + (frame.packets * stage.subscribers()) as u64;
+        stage.forward(frame)?;
+        stage.readers.wait_for(expected);
+    }
+    Ok(())
 }

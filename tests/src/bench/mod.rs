@@ -8,11 +8,14 @@
 pub mod camera;
 pub mod clock;
 pub mod forward;
+pub mod growth;
+pub mod instructions;
 pub mod limit;
 pub mod median;
 pub mod readers;
 pub mod seat;
 pub mod stage;
+pub mod trains;
 
 /// Calls what it is given and tells how often the calling thread allocated meanwhile. The
 /// binary brings the allocator that can tell.

@@ -155,6 +155,7 @@ impl Stage {
     /// Has one publisher after the other send a frame, and lets the shard forward it; so
     /// much of the thread's processor time did the shard take.
     pub fn forward(&mut self, frame: Frame) -> Result<Duration> {
+        self.now += FRAME_INTERVAL;
         self.send(frame)?;
         let now = self.now;
         Ok(clock::timed(|| self.turns(now)))
@@ -162,13 +163,19 @@ impl Stage {
 
     /// Has the next publisher send a frame; it waits at the shard's socket.
     pub fn send(&mut self, frame: Frame) -> Result<()> {
-        self.now += FRAME_INTERVAL;
         self.frames += 1;
         if self.frames.is_multiple_of(CHECK_AFTER) {
             self.check()?;
         }
         let next = self.frames % self.cameras.len();
         self.cameras[next].send(frame, Picture::Inter)
+    }
+
+    /// Lets the shard do what is due, so that its next turns only forward what comes.
+    pub fn clear(&mut self) {
+        self.now += FRAME_INTERVAL;
+        self.turns(self.now);
+        self.now += TICK;
     }
 
     /// Lets the shard take in what waits and send it all.

@@ -4,12 +4,17 @@ use std::{
     fs,
     io::{self, Write},
     path::PathBuf,
+    time::Duration,
 };
 
 use anyhow::{Context, Result};
 use clap::{Parser, ValueEnum};
-use e2e::bench::forward;
+use e2e::{
+    bench::{camera::Frame, forward, growth, instructions, stage::Size, trains},
+    load::client::inbox::Coalescing,
+};
 use serde::Serialize;
+use tokio::runtime::Runtime;
 
 /// What a forwarded packet costs: measured on the shard's own thread, over real sockets.
 #[derive(Debug, Parser)]
@@ -20,12 +25,36 @@ struct Arguments {
     /// Also write the rows here.
     #[arg(long)]
     json: Option<PathBuf>,
+    /// Of `soak`: who receives.
+    #[arg(long, default_value_t = 200)]
+    subscribers: usize,
+    /// Of `soak`: how many publish.
+    #[arg(long, default_value_t = 1)]
+    tracks: usize,
+    /// Of `soak`: the packets of a frame.
+    #[arg(long, default_value_t = 8)]
+    train: usize,
+    /// Of `soak`: the bytes of a packet.
+    #[arg(long, default_value_t = 1_200)]
+    bytes: usize,
+    /// Of `soak`: for how long.
+    #[arg(long, default_value_t = 10)]
+    seconds: u64,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Name {
     /// The whole path beside the limit: the same encryption and system calls alone.
     Forward,
+    /// Packets per GSO buffer, and their wait for each other, in the load scenarios.
+    Trains,
+    /// Time and instructions as subscribers and tracks grow more.
+    Growth,
+    /// Forwards without a pause, for a profiler to watch.
+    Soak,
+    /// What `growth` runs under a counter of instructions.
+    #[value(hide = true)]
+    Watched,
 }
 
 fn main() -> Result<()> {
@@ -35,6 +64,31 @@ fn main() -> Result<()> {
         Name::Forward => {
             let rows = forward::run(count_allocations, &mut table)?;
             write_json(arguments.json, &rows)?;
+        }
+        Name::Trains => {
+            let rows = Runtime::new()?.block_on(trains::run(&mut table))?;
+            write_json(arguments.json, &rows)?;
+        }
+        Name::Growth => {
+            let rows = growth::run(&mut table)?;
+            write_json(arguments.json, &rows)?;
+        }
+        Name::Soak => {
+            let size = Size {
+                subscribers: arguments.subscribers,
+                tracks: arguments.tracks,
+                coalescing: Coalescing::Allowed,
+            };
+            let frame = Frame {
+                packets: arguments.train,
+                bytes: arguments.bytes,
+            };
+            forward::soak(size, frame, Duration::from_secs(arguments.seconds))?;
+        }
+        Name::Watched => {
+            let (subscribers, tracks) = (arguments.subscribers, arguments.tracks);
+            let packets = growth::watched(subscribers, tracks, instructions::control)?;
+            writeln!(table, "{packets}")?;
         }
     }
     table.flush()?;
