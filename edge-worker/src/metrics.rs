@@ -204,6 +204,7 @@ pub(crate) struct Tally {
     pub(crate) packets_forwarded: u64,
     pub(crate) unsealed: u64,
     pub(crate) unknown_source: u64,
+    pub(crate) handshakes_full: u64,
     pub(crate) sent: Sent,
     datagrams_received: u64,
     bytes_received: u64,
@@ -221,6 +222,7 @@ impl Tally {
             packets_forwarded: 0,
             unsealed: 0,
             unknown_source: 0,
+            handshakes_full: 0,
             sent: Sent::default(),
             datagrams_received: 0,
             bytes_received: 0,
@@ -270,6 +272,13 @@ impl Tally {
         metrics
             .bytes_received
             .inc_by(take(&mut self.bytes_received));
+        let full = take(&mut self.handshakes_full);
+        if full > 0 {
+            metrics
+                .datagrams_dropped
+                .with_label_values(&["handshakes_full"])
+                .inc_by(full);
+        }
         let unknown_source = take(&mut self.unknown_source);
         if unknown_source > 0 {
             metrics

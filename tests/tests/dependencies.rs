@@ -55,8 +55,10 @@ fn packages(lock: &str) -> Vec<(&str, [u64; 3])> {
                 .split(['-', '+'])
                 .next()
                 .unwrap();
-            let mut numbers = plain.split('.').map(|number| number.parse().unwrap());
-            let version = std::array::from_fn(|_| numbers.next().unwrap());
+            let mut numbers = plain
+                .split('.')
+                .map(|number| number.parse().expect("versions are numbers"));
+            let version = std::array::from_fn(|_| numbers.next().expect("versions have three"));
             found.push((name, version));
         }
     }

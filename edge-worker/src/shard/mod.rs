@@ -13,6 +13,7 @@ mod reacting;
 mod timers;
 mod transports;
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 use std::sync::{Arc, mpsc};
@@ -48,6 +49,8 @@ pub struct Shard {
     receiver: Option<Receiver>,
     queue: SendQueue,
     tally: Tally,
+    /// Steps of handshakes that wait for their turn.
+    handshakes: VecDeque<(SocketAddr, Vec<u8>)>,
     inbox: mpsc::Receiver<ToShard>,
     advertised: Vec<SocketAddr>,
     identity: Arc<transport::Identity>,
@@ -111,6 +114,9 @@ const RECEIVES_PER_TURN: usize = 8;
 /// Shorter than any scrape interval.
 const COUNT_INTERVAL: Duration = Duration::from_secs(1);
 
+/// Datagrams of handshakes that may wait; clients repeat what is dropped.
+const HANDSHAKES_WAITING: usize = 1_024;
+
 /// After this many messages the media gets its turn.
 const MESSAGES_PER_TURN: usize = 256;
 
@@ -135,6 +141,7 @@ impl Shard {
             receiver: Some(Receiver::new(&socket)),
             socket,
             queue: SendQueue::new(),
+            handshakes: VecDeque::new(),
             tally: Tally::new(&metrics),
             inbox,
             advertised,
@@ -198,7 +205,33 @@ impl Shard {
         if self.queue.due_at().is_some_and(|at| at <= now) {
             self.flush(now);
         }
-        more_datagrams || more_messages
+        let more_handshakes = self.shake_hands(now);
+        more_datagrams || more_messages || more_handshakes
+    }
+
+    /// Takes one handshake a step further: a hundred people who join at once cost the
+    /// media of a call a millisecond each, not all together.
+    fn shake_hands(&mut self, now: Instant) -> bool {
+        if let Some((from, mut datagram)) = self.handshakes.pop_front() {
+            self.handle_datagram(now, from, &mut datagram);
+            self.settle(now);
+        }
+        !self.handshakes.is_empty()
+    }
+
+    /// Keeps a datagram of DTLS for later, and what follows it, so that they stay in order.
+    fn keep_for_later(&mut self, from: SocketAddr, datagram: &[u8]) -> bool {
+        let kept = match datagram.first() {
+            Some(20..=22) => true,
+            Some(23..=63) => !self.handshakes.is_empty(),
+            _ => false,
+        };
+        if kept && self.handshakes.len() < HANDSHAKES_WAITING {
+            self.handshakes.push_back((from, datagram.to_vec()));
+        } else if kept {
+            self.tally.handshakes_full += 1;
+        }
+        kept
     }
 
     /// Sends everything that waits.
@@ -235,6 +268,9 @@ impl Shard {
             };
             for (from, datagram) in receiver.datagrams() {
                 self.tally.received(datagram.len());
+                if self.keep_for_later(from, datagram) {
+                    continue;
+                }
                 self.handle_datagram(now, from, datagram);
                 self.settle(now);
                 if self.queue.is_full() {
