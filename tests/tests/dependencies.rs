@@ -54,7 +54,7 @@ fn packages(lock: &str) -> Vec<(&str, [u64; 3])> {
                 .trim_matches('"')
                 .split(['-', '+'])
                 .next()
-                .unwrap();
+                .expect("a split has a first part");
             let mut numbers = plain
                 .split('.')
                 .map(|number| number.parse().expect("versions are numbers"));
