@@ -33,25 +33,39 @@ const stage = Stage.forThisFile();
 
 VERSIONS.forEach((version, at) => {
   const viewerVersion = VERSIONS[(at + 1) % VERSIONS.length];
-  test(`three layers of ${version}, switched by ${viewerVersion}`, BOUNDED, async (t) => {
-    const ada = await stage.participant(version, 'ada', version);
-    const bayo = await stage.participant(version, 'bayo', viewerVersion);
-    await ada.join();
-    await bayo.join();
-    await ada.publishCamera(CAMERA);
-    await allLayersAreSent(ada);
-    await bayo.wish('ada', 'HIGH');
-    await bayo.seesVideoOf('ada', 'camera', SIZES.HIGH);
-
-    for (let left = TRIES - 1; ; left--) {
-      const stalls = await switchesThroughAllLayers(bayo);
-      if (stalls.length === 0) break;
-      t.diagnostic(`stalled: ${stalls.join('; ')}`);
-      assert(left > 0, `stalled in each of ${TRIES} tries, the last time: ${stalls.join('; ')}`);
-    }
-    await stage.dismiss(ada, bayo);
-  });
+  test(`three layers of ${version}, switched by ${viewerVersion}`, BOUNDED, (t) => layersAreSwitched(t, version, viewerVersion, 'vp8'));
 });
+
+const NEWEST = VERSIONS[VERSIONS.length - 1];
+test(`three layers in H.264 of ${NEWEST}, switched by the same`, BOUNDED, (t) => layersAreSwitched(t, NEWEST, NEWEST, 'h264'));
+
+/**
+ * @param {import('node:test').TestContext} t
+ * @param {import('./lib/pages.js').Version} version
+ * @param {import('./lib/pages.js').Version} viewerVersion
+ * @param {'vp8' | 'h264'} codec
+ */
+async function layersAreSwitched(t, version, viewerVersion, codec) {
+  const room = `${version} in ${codec}`;
+  const ada = await stage.participant(room, 'ada', version);
+  const bayo = await stage.participant(room, 'bayo', viewerVersion);
+  await ada.join();
+  await bayo.join();
+  await ada.publishCamera({ ...CAMERA, codec });
+  await allLayersAreSent(ada);
+  const sent = (await ada.seen()).published.find(({ source }) => source === 'camera')?.layers ?? [];
+  assert.deepEqual(sent.map((layer) => layer.codec.toLowerCase()), Array(3).fill(`video/${codec}`));
+  await bayo.wish('ada', 'HIGH');
+  await bayo.seesVideoOf('ada', 'camera', SIZES.HIGH);
+
+  for (let left = TRIES - 1; ; left--) {
+    const stalls = await switchesThroughAllLayers(bayo);
+    if (stalls.length === 0) break;
+    t.diagnostic(`stalled: ${stalls.join('; ')}`);
+    assert(left > 0, `stalled in each of ${TRIES} tries, the last time: ${stalls.join('; ')}`);
+  }
+  await stage.dismiss(ada, bayo);
+}
 
 /**
  * Wishes for each layer in turn. What is broken, lost or skipped fails at once; what merely took too long is returned.

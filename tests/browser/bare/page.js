@@ -19,7 +19,7 @@ const MAX_NOTED = 2_000;
 /** @typedef {{ at: number, name: string, about: string }} Noted an event of the room, and whom or what it was about */
 /** @typedef {{ from: string, text: string }} ChatLine */
 /** @typedef {{ from: string, topic: string | undefined, text: string }} Message a data packet */
-/** @typedef {{ width: number, height: number, frameRate?: number, simulcast: boolean }} VideoWish */
+/** @typedef {{ width: number, height: number, frameRate?: number, simulcast: boolean, codec?: "vp8" | "h264" }} VideoWish */
 /** @typedef {'camera' | 'microphone' | 'screen_share'} Source */
 /** @typedef {'LOW' | 'MEDIUM' | 'HIGH'} Quality */
 
@@ -74,13 +74,13 @@ export class Call {
    * @param {VideoWish} wish
    * @param {number} camera which of the fake cameras
    */
-  async publishCamera({ width, height, frameRate, simulcast }, camera) {
+  async publishCamera({ width, height, frameRate, simulcast, codec = 'vp8' }, camera) {
     const devices = await navigator.mediaDevices.enumerateDevices();
     const { deviceId } = devices.filter(({ kind }) => kind === 'videoinput')[camera];
     await this.open().localParticipant.setCameraEnabled(
       true,
       { deviceId: { exact: deviceId }, resolution: { width, height, frameRate } },
-      { simulcast },
+      { simulcast, videoCodec: codec },
     );
   }
 
