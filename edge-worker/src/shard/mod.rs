@@ -219,19 +219,23 @@ impl Shard {
         !self.handshakes.is_empty()
     }
 
-    /// Keeps a datagram of DTLS for later, and what follows it, so that they stay in order.
+    /// Keeps a datagram of DTLS for later, and what follows it, so that they stay in
+    /// order; of clients only that have passed ICE, as nobody else may fill the queue.
     fn keep_for_later(&mut self, from: SocketAddr, datagram: &[u8]) -> bool {
-        let kept = match datagram.first() {
+        let handshake = match datagram.first() {
             Some(20..=22) => true,
             Some(23..=63) => !self.handshakes.is_empty(),
             _ => false,
         };
-        if kept && self.handshakes.len() < HANDSHAKES_WAITING {
+        if !handshake || self.demux.find(from, datagram).is_none() {
+            return false;
+        }
+        if self.handshakes.len() < HANDSHAKES_WAITING {
             self.handshakes.push_back((from, datagram.to_vec()));
-        } else if kept {
+        } else {
             self.tally.handshakes_full += 1;
         }
-        kept
+        true
     }
 
     /// Sends everything that waits.
