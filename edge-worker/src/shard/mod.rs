@@ -16,6 +16,7 @@ mod transports;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
@@ -394,8 +395,15 @@ impl Shard {
     fn read_inbox(&mut self, now: Instant) -> bool {
         for _ in 0..MESSAGES_PER_TURN {
             match self.inbox.try_recv() {
-                Ok(ToShard::Join(arrival)) => self.join(now, *arrival),
-                Ok(ToShard::Wish { participant, wish }) => self.grant(now, participant, *wish),
+                Ok(ToShard::Join(arrival)) => {
+                    let participant = arrival.membership.participant.id;
+                    self.on_behalf(now, participant, |shard| shard.join(now, *arrival));
+                }
+                Ok(ToShard::Wish { participant, wish }) => {
+                    self.on_behalf(now, participant, |shard| {
+                        shard.grant(now, participant, *wish);
+                    });
+                }
                 Ok(ToShard::Stop) => self.stop(now),
                 Err(mpsc::TryRecvError::Empty) => return false,
                 Err(mpsc::TryRecvError::Disconnected) => {
@@ -406,6 +414,20 @@ impl Shard {
             self.settle(now);
         }
         true
+    }
+
+    /// Works on what a client said, descriptions of its connections included: should our
+    /// own code fail on it, that client alone has to join again.
+    fn on_behalf(
+        &mut self,
+        now: Instant,
+        participant: ParticipantId,
+        work: impl FnOnce(&mut Self),
+    ) {
+        if catch_unwind(AssertUnwindSafe(|| work(&mut *self))).is_err() {
+            self.metrics.connection_panics.inc();
+            self.part(now, participant, LeaveReason::StateMismatch);
+        }
     }
 
     fn stop(&mut self, now: Instant) {

@@ -341,12 +341,12 @@ impl Connection {
                     self.wish(Wish::Command(sfu::Command::Publish(Box::new(publication))))
                 }
                 Err(refusal) => {
-                    self.say(&Response::refused_publish(track.cid(), refusal))
+                    self.refuse(&Response::refused_publish(track.cid(), refusal))
                         .await
                 }
             },
             Request::Command(command) => self.wish(Wish::Command(command)),
-            Request::Refused(response) => self.say(&response).await,
+            Request::Refused(response) => self.refuse(&response).await,
             Request::Leave(reason) => Err(Ending::Left(reason)),
             Request::Ping => {
                 self.say(&Response::pong(unix_now().as_millis() as i64))
@@ -363,7 +363,7 @@ impl Connection {
             Request::Unsupported(unsupported) => {
                 debug!(what = unsupported.what(), "not served");
                 match unsupported.answer() {
-                    Some(answer) => self.say(&answer).await,
+                    Some(answer) => self.refuse(&answer).await,
                     None => Ok(()),
                 }
             }
@@ -413,6 +413,15 @@ impl Connection {
         match token {
             Some(token) => self.say(&Response::refresh_token(token)).await,
             None => Ok(()),
+        }
+    }
+
+    /// Says what cannot be had, to clients that understand such answers.
+    async fn refuse(&mut self, response: &Response) -> Result<(), Ending> {
+        if self.recipient().understands(response) {
+            self.say(response).await
+        } else {
+            Ok(())
         }
     }
 
