@@ -185,7 +185,7 @@ impl Shard {
     }
 
     /// How long there is nothing to do unless something comes.
-    fn wait(&self, now: Instant) -> Option<Duration> {
+    fn wait(&mut self, now: Instant) -> Option<Duration> {
         let next = [self.timers.next(), self.queue.due_at()]
             .into_iter()
             .flatten()

@@ -1,6 +1,11 @@
 //! When a shard has to wake next, and for whom.
+//!
+//! Deadlines move with nearly every packet, mostly to later, so a moved one is only noted:
+//! the heap finds out when the old one comes up. It grows to its size once and then neither
+//! takes memory nor gives it back.
 
-use std::collections::BTreeSet;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::hash::Hash;
 use std::time::Instant;
 
@@ -9,14 +14,25 @@ use rustc_hash::FxHashMap;
 /// One deadline per key.
 #[derive(Debug)]
 pub(super) struct Timers<K> {
-    order: BTreeSet<(Instant, K)>,
-    by_key: FxHashMap<K, Instant>,
+    /// Has an entry for every key at its `queued`, and others that no longer count.
+    heap: BinaryHeap<Reverse<(Instant, K)>>,
+    by_key: FxHashMap<K, Timer>,
 }
 
-impl<K> Default for Timers<K> {
+#[derive(Debug, Clone, Copy)]
+struct Timer {
+    deadline: Option<Instant>,
+    /// Never later than the deadline.
+    queued: Instant,
+}
+
+/// So many entries of the heap that no longer count are not worth a sweep.
+const SWEEP_OVER: usize = 64;
+
+impl<K: Ord> Default for Timers<K> {
     fn default() -> Self {
         Self {
-            order: BTreeSet::new(),
+            heap: BinaryHeap::new(),
             by_key: FxHashMap::default(),
         }
     }
@@ -25,42 +41,72 @@ impl<K> Default for Timers<K> {
 impl<K: Copy + Eq + Hash + Ord> Timers<K> {
     /// `key` wakes at `deadline`, or never.
     pub(super) fn set(&mut self, key: K, deadline: Option<Instant>) {
-        let before = match deadline {
-            Some(at) => self.by_key.insert(key, at),
-            None => self.by_key.remove(&key),
-        };
-        if before == deadline {
+        let known = self.by_key.get_mut(&key);
+        let Some(at) = deadline else {
+            if let Some(timer) = known {
+                timer.deadline = None;
+            }
             return;
-        }
-        if let Some(at) = before {
-            self.order.remove(&(at, key));
-        }
-        if let Some(at) = deadline {
-            self.order.insert((at, key));
+        };
+        match known {
+            Some(timer) if timer.queued <= at => timer.deadline = deadline,
+            Some(_) | None => self.queue(key, at),
         }
     }
 
     /// `key` wakes at `deadline` at the latest.
     pub(super) fn bring_forward(&mut self, key: K, deadline: Instant) {
-        if self.by_key.get(&key).is_none_or(|at| deadline < *at) {
+        let known = self.by_key.get(&key).and_then(|timer| timer.deadline);
+        if known.is_none_or(|at| deadline < at) {
             self.set(key, Some(deadline));
         }
     }
 
     /// Takes one key whose time has come.
     pub(super) fn pop(&mut self, now: Instant) -> Option<K> {
-        let (at, key) = *self.order.first()?;
-        if at > now {
+        if self.next()? > now {
             return None;
         }
-        self.order.pop_first();
+        let Reverse((_, key)) = self.heap.pop()?;
         self.by_key.remove(&key);
         Some(key)
     }
 
     /// The earliest deadline.
-    pub(super) fn next(&self) -> Option<Instant> {
-        self.order.first().map(|(at, _)| *at)
+    pub(super) fn next(&mut self) -> Option<Instant> {
+        loop {
+            let Reverse((at, key)) = *self.heap.peek()?;
+            let timer = self.by_key.get(&key).filter(|timer| timer.queued == at);
+            match timer.map(|timer| timer.deadline) {
+                Some(Some(deadline)) if deadline == at => return Some(at),
+                Some(Some(deadline)) => {
+                    self.heap.pop();
+                    self.queue(key, deadline);
+                }
+                Some(None) => {
+                    self.heap.pop();
+                    self.by_key.remove(&key);
+                }
+                None => {
+                    self.heap.pop();
+                }
+            }
+        }
+    }
+
+    fn queue(&mut self, key: K, at: Instant) {
+        let timer = Timer {
+            deadline: Some(at),
+            queued: at,
+        };
+        self.by_key.insert(key, timer);
+        self.heap.push(Reverse((at, key)));
+        if self.heap.len() > 2 * self.by_key.len() + SWEEP_OVER {
+            self.heap.retain(|Reverse((at, key))| {
+                let timer = self.by_key.get(key);
+                timer.is_some_and(|timer| timer.queued == *at)
+            });
+        }
     }
 }
 
@@ -85,5 +131,35 @@ mod tests {
         assert_eq!(timers.pop(at(30)), Some('a'));
         assert_eq!(timers.pop(at(99)), None);
         assert_eq!(timers.next(), None);
+    }
+
+    #[test]
+    fn a_deadline_that_comes_nearer_and_goes_away_again_wakes_once() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let mut timers = Timers::default();
+        timers.set('a', Some(at(20)));
+        timers.bring_forward('a', at(10));
+        timers.bring_forward('a', at(15));
+        assert_eq!(timers.next(), Some(at(10)));
+        timers.set('a', None);
+        timers.set('a', Some(at(20)));
+        assert_eq!(timers.pop(at(19)), None);
+        assert_eq!(timers.pop(at(20)), Some('a'));
+        assert_eq!(timers.pop(at(99)), None);
+    }
+
+    #[test]
+    fn moving_deadlines_to_and_fro_does_not_pile_up() {
+        let start = Instant::now();
+        let mut timers = Timers::default();
+        for round in 0..10_000_u64 {
+            let at = start + Duration::from_millis(20_000 - round);
+            timers.set(round % 10, Some(at));
+        }
+        assert!(timers.heap.len() <= 10 * 2 + SWEEP_OVER);
+        let woken: Vec<u64> =
+            std::iter::from_fn(|| timers.pop(start + Duration::from_secs(20))).collect();
+        assert_eq!(woken.len(), 10);
     }
 }
