@@ -7,6 +7,7 @@
 //! [`sfu`]: ../sfu/index.html
 //! [`transport`]: ../transport/index.html
 
+mod bitrate;
 mod codec;
 mod h264;
 mod ids;
@@ -16,6 +17,7 @@ mod rtcp;
 mod vp8;
 mod wrapping;
 
+pub use bitrate::Bitrate;
 pub use codec::{Codec, MediaKind};
 pub use h264::h264_starts_keyframe;
 pub use ids::{ParseSidError, ParticipantId, RoomId, Sid, TrackId};
