@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use media::{SeqNo, SeqUnwrapper, Ssrc};
 
+use crate::rtcp::{Compounds, TRANSPORT_FEEDBACK, append};
+
 /// When which packet arrived, until that has been told.
 #[derive(Debug)]
 pub(crate) struct ArrivalLog {
@@ -79,36 +81,35 @@ impl ArrivalLog {
     }
 
     /// Writes what is due, one feedback packet after another.
-    pub(crate) fn feedback(&mut self, now: Instant, from: Ssrc, about: Ssrc) -> Vec<Vec<u8>> {
+    pub(crate) fn feedback(
+        &mut self,
+        now: Instant,
+        (from, about): (Ssrc, Ssrc),
+        compounds: &mut Compounds,
+    ) {
         let due = self.deadline().is_some_and(|at| at <= now);
-        let (Some(first), true) = (self.first_untold, due) else {
-            return Vec::new();
+        let (Some(mut next), true) = (self.first_untold, due) else {
+            return;
         };
-        let mut written = Vec::new();
-        let mut packet: Option<Feedback> = None;
-        let highest = self.unwrapper.highest().unwrap_or(first);
-        for number in first..=highest {
-            let Some(Arrived { number, ticks }) = self.arrival(number) else {
-                continue;
-            };
-            let added = packet
-                .as_mut()
-                .is_some_and(|packet| packet.add(number, ticks));
-            if !added {
-                let base = packet.as_ref().map_or(first, |packet| packet.next);
-                if let Some(full) = packet.take() {
-                    written.push(full.write(from, about, self.packets));
-                    self.packets = self.packets.wrapping_add(1);
-                }
-                packet = Some(Feedback::new(base, number, ticks));
-            }
-        }
-        if let Some(last) = packet {
-            written.push(last.write(from, about, self.packets));
+        while let Some(feedback) = self.fill(next) {
+            compounds.add_alone(|out| feedback.write(out, (from, about), self.packets));
             self.packets = self.packets.wrapping_add(1);
+            next = feedback.next;
         }
         self.told();
-        written
+    }
+
+    /// Tells of what arrived from `base` on, as far as one packet reaches.
+    fn fill(&self, base: u64) -> Option<Feedback> {
+        let highest = self.unwrapper.highest()?;
+        let mut arrivals = (base..=highest).filter_map(|number| self.arrival(number));
+        let mut feedback = Feedback::new(base, arrivals.next()?);
+        for arrived in arrivals {
+            if !feedback.add(arrived) {
+                break;
+            }
+        }
+        Some(feedback)
     }
 
     fn told(&mut self) {
@@ -144,8 +145,10 @@ struct Feedback {
     next: u64,
     reference: u64,
     last: u64,
-    statuses: Vec<Status>,
-    deltas: Vec<u8>,
+    /// Of the numbers from `base` to `next`.
+    statuses: [Status; Self::MAX_STATUSES],
+    deltas: [u8; 2 * Self::MAX_STATUSES],
+    deltas_len: usize,
 }
 
 /// As on the wire.
@@ -159,94 +162,90 @@ enum Status {
 impl Feedback {
     /// Keeps packets under the path's MTU.
     const MAX_STATUSES: usize = 600;
-    const PAYLOAD_FEEDBACK: u8 = 205;
     const FORMAT: u8 = 15;
 
-    /// Begins at `base`, with `number` as the first that arrived.
-    fn new(base: u64, number: u64, ticks: u64) -> Self {
-        let reference = ticks / TICKS_PER_REFERENCE;
+    /// Begins at `base`, with the first that arrived.
+    fn new(base: u64, first: Arrived) -> Self {
+        let reference = first.ticks / TICKS_PER_REFERENCE;
         // Losses before a long silence are too old to matter.
-        let base = base.max(number.saturating_sub(Self::MAX_STATUSES as u64 / 2));
+        let base = base.max(first.number.saturating_sub(Self::MAX_STATUSES as u64 / 2));
         let mut feedback = Self {
             base,
             next: base,
             reference,
             last: reference * TICKS_PER_REFERENCE,
-            statuses: Vec::new(),
-            deltas: Vec::new(),
+            statuses: [Status::Lost; Self::MAX_STATUSES],
+            deltas: [0; 2 * Self::MAX_STATUSES],
+            deltas_len: 0,
         };
-        let added = feedback.add(number, ticks);
+        let added = feedback.add(first);
         debug_assert!(added, "the first arrival fits");
         feedback
     }
 
     /// Adds an arrival and the losses before it; `false` if another packet is needed.
-    fn add(&mut self, number: u64, ticks: u64) -> bool {
-        let lost = (number - self.next) as usize;
-        let delta = ticks as i64 - self.last as i64;
-        let Ok(delta) = i16::try_from(delta) else {
+    fn add(&mut self, Arrived { number, ticks }: Arrived) -> bool {
+        let Ok(delta) = i16::try_from(ticks as i64 - self.last as i64) else {
             return false;
         };
-        if self.statuses.len() + lost + 1 > Self::MAX_STATUSES {
+        let Some(status) = self.statuses.get_mut((number - self.base) as usize) else {
             return false;
-        }
-        let statuses = self.statuses.len() + lost;
-        self.statuses.resize(statuses, Status::Lost);
-        match u8::try_from(delta) {
-            Ok(small) => {
-                self.statuses.push(Status::SmallDelta);
-                self.deltas.push(small);
-            }
-            Err(_) => {
-                self.statuses.push(Status::LargeDelta);
-                self.deltas.extend_from_slice(&delta.to_be_bytes());
-            }
-        }
+        };
+        let bytes = delta.to_be_bytes();
+        let (size, bytes) = match u8::try_from(delta) {
+            Ok(_) => (Status::SmallDelta, &bytes[1..]),
+            Err(_) => (Status::LargeDelta, &bytes[..]),
+        };
+        *status = size;
+        self.deltas[self.deltas_len..][..bytes.len()].copy_from_slice(bytes);
+        self.deltas_len += bytes.len();
         self.last = ticks;
         self.next = number + 1;
         true
     }
 
-    fn write(&self, from: Ssrc, about: Ssrc, count: u8) -> Vec<u8> {
-        let mut out = vec![0x80 | Self::FORMAT, Self::PAYLOAD_FEEDBACK, 0, 0];
-        out.extend_from_slice(&from.0.to_be_bytes());
-        out.extend_from_slice(&about.0.to_be_bytes());
-        out.extend_from_slice(&(self.base as u16).to_be_bytes());
-        out.extend_from_slice(&(self.statuses.len() as u16).to_be_bytes());
-        out.extend_from_slice(&(self.reference as u32).to_be_bytes()[1..]);
-        out.push(count);
-        self.write_statuses(&mut out);
-        out.extend_from_slice(&self.deltas);
-        let padding = out.len().next_multiple_of(4) - out.len();
-        if padding > 0 {
-            out[0] |= 0x20;
+    fn write(&self, out: &mut Vec<u8>, (from, about): (Ssrc, Ssrc), count: u8) {
+        let start = out.len();
+        let statuses = &self.statuses[..(self.next - self.base) as usize];
+        let mut padding = 0;
+        append(out, TRANSPORT_FEEDBACK, |out| {
+            out.extend_from_slice(&from.0.to_be_bytes());
+            out.extend_from_slice(&about.0.to_be_bytes());
+            out.extend_from_slice(&(self.base as u16).to_be_bytes());
+            out.extend_from_slice(&(statuses.len() as u16).to_be_bytes());
+            out.extend_from_slice(&(self.reference as u32).to_be_bytes()[1..]);
+            out.push(count);
+            write_statuses(statuses, out);
+            out.extend_from_slice(&self.deltas[..self.deltas_len]);
+            let len = out.len() - start;
+            padding = len.next_multiple_of(4) - len;
             out.resize(out.len() + padding, 0);
+            Self::FORMAT
+        });
+        if padding > 0 {
+            out[start] |= 0x20;
             *out.last_mut().expect("padding was added") = padding as u8;
         }
-        let words = (out.len() / 4 - 1) as u16;
-        out[2..4].copy_from_slice(&words.to_be_bytes());
-        out
     }
+}
 
-    /// Runs where they are longer than what a vector holds, vectors otherwise.
-    fn write_statuses(&self, out: &mut Vec<u8>) {
-        const VECTOR: usize = 7;
-        const MAX_RUN: usize = 0x1fff;
-        let mut rest = &self.statuses[..];
-        while let Some(first) = rest.first() {
-            let run = rest.iter().take_while(|status| *status == first).count();
-            let (chunk, taken) = if run > VECTOR || run == rest.len() {
-                let run = run.min(MAX_RUN);
-                ((*first as u16) << 13 | run as u16, run)
-            } else {
-                let taken = rest.len().min(VECTOR);
-                let symbols = rest[..taken].iter().enumerate();
-                let symbols = symbols.map(|(i, status)| (*status as u16) << (12 - 2 * i));
-                (symbols.fold(0xc000, |chunk, symbol| chunk | symbol), taken)
-            };
-            out.extend_from_slice(&chunk.to_be_bytes());
-            rest = &rest[taken..];
-        }
+/// Runs where they are longer than what a vector holds, vectors otherwise.
+fn write_statuses(mut rest: &[Status], out: &mut Vec<u8>) {
+    const VECTOR: usize = 7;
+    const MAX_RUN: usize = 0x1fff;
+    while let Some(first) = rest.first() {
+        let run = rest.iter().take_while(|status| *status == first).count();
+        let (chunk, taken) = if run > VECTOR || run == rest.len() {
+            let run = run.min(MAX_RUN);
+            ((*first as u16) << 13 | run as u16, run)
+        } else {
+            let taken = rest.len().min(VECTOR);
+            let symbols = rest[..taken].iter().enumerate();
+            let symbols = symbols.map(|(i, status)| (*status as u16) << (12 - 2 * i));
+            (symbols.fold(0xc000, |chunk, symbol| chunk | symbol), taken)
+        };
+        out.extend_from_slice(&chunk.to_be_bytes());
+        rest = &rest[taken..];
     }
 }
 
@@ -293,8 +292,16 @@ mod tests {
     }
 
     fn feedback(log: &mut ArrivalLog, now: Instant) -> Vec<Vec<(u16, Option<i64>)>> {
-        let packets = log.feedback(now, Ssrc(1), Ssrc(2));
-        packets.iter().map(|packet| read(packet)).collect()
+        written(log, now)
+            .iter()
+            .map(|packet| read(packet))
+            .collect()
+    }
+
+    fn written(log: &mut ArrivalLog, now: Instant) -> Vec<Vec<u8>> {
+        let mut compounds = Compounds::default();
+        log.feedback(now, (Ssrc(1), Ssrc(2)), &mut compounds);
+        std::iter::from_fn(|| compounds.pop().map(<[u8]>::to_vec)).collect()
     }
 
     fn ms(ms: u64) -> Duration {
@@ -367,7 +374,7 @@ mod tests {
             let now = start + Duration::from_micros(i * 20);
             log.arrived(now, SeqNo((random >> 40) as u16));
             assert!(log.arrived.len() <= 1025 + 512, "{}", log.arrived.len());
-            for packet in log.feedback(now, Ssrc(1), Ssrc(2)) {
+            for packet in written(&mut log, now) {
                 packets += 1;
                 bytes += packet.len();
                 assert!(packet.len() <= 1400);

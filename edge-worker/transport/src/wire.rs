@@ -14,5 +14,6 @@ pub fn rtp(packet: &[u8]) -> Result<(RtpHeader, &[u8]), RtpError> {
 
 /// Reads an RTCP compound.
 pub fn rtcp(compound: &[u8]) -> Result<Vec<Rtcp>, RtcpError> {
-    crate::rtcp::read(compound)
+    let mut said = Vec::new();
+    crate::rtcp::read(compound, &mut said).map(|()| said)
 }

@@ -8,6 +8,7 @@ mod negotiate;
 mod receive;
 mod send;
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use crate::drops::{DropReason, Drops};
 use crate::dtls::{Dtls, DtlsFailure};
 use crate::ice::{Ice, IceCredentials};
 use crate::identity::Identity;
+use crate::rtcp::Compounds;
 use crate::rtx::Repairs;
 use crate::sctp::{Channel, DataChannels, DataRefused, Opens};
 use crate::sections::{Negotiator, Sections, SectionsEvent, SenderId, Sending};
@@ -42,13 +44,13 @@ pub struct Setup {
 
 /// What a transport asks for or tells.
 #[derive(Debug)]
-pub enum Output {
+pub enum Output<'a> {
     /// Send a datagram.
     Transmit {
         /// Where to.
         to: SocketAddr,
         /// What.
-        bytes: Vec<u8>,
+        bytes: Cow<'a, [u8]>,
     },
     /// Something happened.
     Event(Event),
@@ -158,7 +160,12 @@ pub struct Transport {
     outbound: Vec<Option<Box<Outbound>>>,
     /// Whom feedback about a stream of ours is for.
     senders: FxHashMap<Ssrc, SenderId>,
+    /// What is to be said with the next poll, and as it was written.
     rtcp: Vec<Rtcp>,
+    compounds: Compounds,
+    /// The compound that leaves; kept, like `said`, for its allocation.
+    sealed: Vec<u8>,
+    said: Vec<Rtcp>,
     transmits: VecDeque<(SocketAddr, Vec<u8>)>,
     events: VecDeque<Event>,
     drops: Drops,
@@ -236,6 +243,9 @@ impl Transport {
             outbound: Vec::new(),
             senders: FxHashMap::default(),
             rtcp: Vec::new(),
+            compounds: Compounds::default(),
+            sealed: Vec::new(),
+            said: Vec::new(),
             transmits: VecDeque::new(),
             events: VecDeque::new(),
             drops: Drops::default(),
@@ -262,9 +272,14 @@ impl Transport {
     }
 
     /// What is to be done next; `None` until something happens again.
-    pub fn poll(&mut self, now: Instant) -> Option<Output> {
+    pub fn poll(&mut self, now: Instant) -> Option<Output<'_>> {
         self.pump(now);
+        if let Some(to) = self.seal_compound() {
+            let bytes = Cow::Borrowed(&self.sealed[..]);
+            return Some(Output::Transmit { to, bytes });
+        }
         if let Some((to, bytes)) = self.transmits.pop_front() {
+            let bytes = Cow::Owned(bytes);
             return Some(Output::Transmit { to, bytes });
         }
         self.next_event().map(Output::Event)

@@ -201,14 +201,20 @@ impl Transport {
     fn receive_rtcp(&mut self, bytes: &mut [u8]) -> Result<(), DropReason> {
         let keys = self.keys.as_mut().ok_or(DropReason::NoKeys)?;
         let len = keys.opener.open_rtcp(bytes)?;
-        let said = rtcp::read(&bytes[..len]).map_err(|_| DropReason::RtcpMalformed)?;
-        for rtcp in said {
+        // Kept for its allocation.
+        let mut said = std::mem::take(&mut self.said);
+        let read = rtcp::read(&bytes[..len], &mut said);
+        if read.is_err() {
+            said.clear();
+        }
+        for rtcp in said.drain(..) {
             match self.route(rtcp) {
                 Some(event) => self.events.push_back(event),
                 None => self.drops.count(DropReason::RtcpUnknownStream),
             }
         }
-        Ok(())
+        self.said = said;
+        read.map_err(|_| DropReason::RtcpMalformed)
     }
 
     /// Whom it is about: a sender of ours, or a stream of the client's.

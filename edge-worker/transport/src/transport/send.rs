@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use media::{Delivery, Outgoing, Ssrc};
 
-use super::{Event, Keys, Life, Placed, Transport};
+use super::{Event, Life, Placed, Transport};
 use crate::rtcp::{self, Reporter};
 use crate::rtp::NewHeader;
 use crate::rtx;
@@ -124,33 +124,38 @@ impl Transport {
     }
 
     fn pump_rtcp(&mut self, now: Instant) {
-        let to = self.ice.destination();
-        let (Some(to), Some(keys), Life::Connected) = (to, &mut self.keys, self.life) else {
+        let ready = self.keys.is_some() && self.ice.destination().is_some();
+        if self.life != Life::Connected || !ready {
             return;
-        };
-        let mut compounds = self.arrivals.feedback(now, Self::REPORTER, self.heard);
-        if !self.rtcp.is_empty() {
-            let (senders, outbound) = (&self.senders, &self.outbound);
-            let cname = |ssrc: Ssrc| {
-                let outbound = outbound.get(senders.get(&ssrc)?.0 as usize)?.as_ref()?;
-                Some(outbound.cname.as_str())
-            };
-            let reporter = Reporter {
-                ssrc: Self::REPORTER,
-                cname: &cname,
-            };
-            compounds.extend(rtcp::write(&self.rtcp, reporter));
-            self.rtcp.clear();
         }
-        for compound in compounds {
-            if let Some(sealed) = seal_rtcp(keys, compound) {
-                self.transmits.push_back((to, sealed));
+        let streams = (Self::REPORTER, self.heard);
+        self.arrivals.feedback(now, streams, &mut self.compounds);
+        if self.rtcp.is_empty() {
+            return;
+        }
+        let (senders, outbound) = (&self.senders, &self.outbound);
+        let cname = |ssrc: Ssrc| {
+            let outbound = outbound.get(senders.get(&ssrc)?.0 as usize)?.as_ref()?;
+            Some(outbound.cname.as_str())
+        };
+        let reporter = Reporter {
+            ssrc: Self::REPORTER,
+            cname: &cname,
+        };
+        rtcp::write(&self.rtcp, reporter, &mut self.compounds);
+        self.rtcp.clear();
+    }
+
+    /// Encrypts the next compound into `sealed`, and answers where it goes.
+    pub(super) fn seal_compound(&mut self) -> Option<SocketAddr> {
+        let (to, keys) = (self.ice.destination()?, self.keys.as_mut()?);
+        while let Some(compound) = self.compounds.pop() {
+            self.sealed.clear();
+            self.sealed.extend_from_slice(compound);
+            if keys.sealer.seal_rtcp(&mut self.sealed).is_ok() {
+                return Some(to);
             }
         }
+        None
     }
-}
-
-fn seal_rtcp(keys: &mut Keys, mut compound: Vec<u8>) -> Option<Vec<u8>> {
-    keys.sealer.seal_rtcp(&mut compound).ok()?;
-    Some(compound)
 }

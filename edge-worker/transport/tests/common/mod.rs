@@ -200,7 +200,9 @@ impl Call {
         let server = SERVER.parse().unwrap();
         while let Some(output) = self.transport.poll(self.now) {
             match output {
-                Output::Transmit { to, bytes } => self.net.send(self.now, server, to, bytes),
+                Output::Transmit { to, bytes } => {
+                    self.net.send(self.now, server, to, bytes.into_owned());
+                }
                 Output::Event(event) => self.events.push(event),
             }
         }
