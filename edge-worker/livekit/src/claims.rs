@@ -285,8 +285,8 @@ mod tests {
             let permission = serde_json::from_str::<VideoGrants>(json)
                 .unwrap()
                 .permission();
-            assert_eq!(permission.allows(Source::Camera), camera, "{json}");
-            assert_eq!(permission.allows(Source::Microphone), microphone, "{json}");
+            assert_eq!(permission.may_publish(Source::Camera), camera, "{json}");
+            assert_eq!(permission.may_publish(Source::Microphone), microphone, "{json}");
         }
     }
 

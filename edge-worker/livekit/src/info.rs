@@ -24,6 +24,7 @@ pub(crate) fn room(room: &RoomInfo) -> proto::Room {
         metadata: room.metadata.clone(),
         num_participants: room.participants,
         num_publishers: room.publishers,
+        active_recording: room.active_recording,
         ..Default::default()
     }
 }

@@ -11,7 +11,8 @@ use std::collections::BTreeMap;
 use media::ParticipantId;
 use sfu::{Permission, Wanted};
 
-pub use admission::{Admission, MAX_ATTRIBUTES, MAX_METADATA, MAX_NAME, RoomSettings, authorize};
+pub use admission::{Admission, RoomSettings, authorize};
+pub use sfu::{MAX_ATTRIBUTES, MAX_METADATA, MAX_NAME};
 pub use wrapped::{MAX_JOIN_REQUEST, decode_join_request};
 
 use crate::signal::{AddTrack, Description, Target};

@@ -2,7 +2,7 @@
 
 use media::TrackId;
 
-use crate::{Muted, TrackInfo, VideoQuality};
+use crate::{Muted, ParticipantChange, TrackInfo, VideoQuality};
 
 /// A wish of one participant.
 #[derive(Clone, Debug)]
@@ -29,6 +29,13 @@ pub enum Command {
         tracks: Vec<TrackId>,
         /// Replaces earlier settings.
         settings: TrackSettings,
+    },
+    /// Shows itself differently.
+    UpdateMetadata {
+        /// Its permission is not read.
+        change: Box<ParticipantChange>,
+        /// Repeated in the answer.
+        request_id: u32,
     },
 }
 

@@ -33,6 +33,8 @@ pub struct RoomInfo {
     pub participants: u32,
     /// Visible participants who publish.
     pub publishers: u32,
+    /// Somebody records it.
+    pub active_recording: bool,
 }
 
 /// A participant as clients see it.
@@ -127,8 +129,10 @@ pub struct Permission {
 
 impl Permission {
     /// Whether tracks of `source` may be published.
-    pub fn allows(&self, source: Source) -> bool {
-        self.can_publish
+    pub fn may_publish(&self, source: Source) -> bool {
+        // Nobody may be told of what somebody hidden publishes.
+        self.visibility == Visibility::Visible
+            && self.can_publish
             && (self.can_publish_sources.is_empty() || self.can_publish_sources.contains(&source))
     }
 }

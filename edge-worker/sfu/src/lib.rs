@@ -35,4 +35,7 @@ pub use output::{
     OfferedSection, Opening, Outlet, Output, Received, Reliability, SenderKey, Sink,
     SubscriptionKey, TrackKey, TransportKey,
 };
-pub use room::{DataDrops, Destinations, JoinRefusal, Joined, Message, Room};
+pub use room::{
+    DataDrops, Destinations, JoinRefusal, Joined, MAX_ATTRIBUTES, MAX_METADATA, MAX_NAME, Message,
+    ParticipantChange, Room,
+};

@@ -44,6 +44,11 @@ pub enum Notice {
         /// Why.
         failure: SubscriptionFailure,
     },
+    /// It shows itself as it wished.
+    MetadataUpdated {
+        /// As it asked.
+        request_id: u32,
+    },
     /// A wish was not granted.
     Refused {
         /// Which wish.
@@ -70,6 +75,11 @@ pub enum RefusedWish {
         /// As it asked.
         muted: Muted,
     },
+    /// Showing itself differently.
+    UpdateMetadata {
+        /// As it asked.
+        request_id: u32,
+    },
 }
 
 /// Why a wish was not granted.
@@ -79,7 +89,7 @@ pub enum Refusal {
     NotAllowed,
     /// No such thing.
     NotFound,
-    /// Too many.
+    /// Too many, or too long.
     LimitExceeded,
     /// Not a codec or kind of ours.
     Unsupported,

@@ -149,6 +149,7 @@ impl Connection {
                 .unwrap_or(defaults.max_participants),
             participants: 0,
             publishers: 0,
+            active_recording: false,
         };
         let region = &self.node.config.node.region;
         let membership = admission.membership(request, self.participant, now_ms, region);

@@ -5,19 +5,12 @@ use std::collections::BTreeMap;
 
 use media::ParticipantId;
 use serde_json::Value;
-use sfu::{Identity, Membership, ParticipantInfo, Permission, State};
+use sfu::{
+    Identity, MAX_ATTRIBUTES, MAX_METADATA, MAX_NAME, Membership, ParticipantInfo, Permission, State,
+};
 
 use super::{JoinError, JoinRequest};
 use crate::{Claims, proto};
-
-/// Bytes of an identity, a room name or a display name.
-pub const MAX_NAME: usize = 256;
-
-/// Bytes of a participant's metadata.
-pub const MAX_METADATA: usize = 512 * 1024;
-
-/// Bytes of a participant's attributes, names and values together.
-pub const MAX_ATTRIBUTES: usize = 64 * 1024;
 
 /// Somebody who may join.
 #[derive(Clone, Debug)]

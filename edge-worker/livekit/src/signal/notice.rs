@@ -26,10 +26,17 @@ impl From<&Client> for Recipient {
 impl Recipient {
     /// Whether it understands `response`; what it does not may confuse it.
     pub fn understands(self, response: &Response) -> bool {
+        use crate::proto::request_response::Reason;
         use crate::proto::signal_response::Message as Wire;
         let response = response.wire();
         if matches!(response, Wire::TrackUnpublished(_)) {
             return self.protocol > 6;
+        }
+        if let Wire::RequestResponse(answer) = response
+            && answer.reason == i32::from(Reason::Ok)
+            && self.protocol <= 14
+        {
+            return false;
         }
         let late = matches!(
             response,
@@ -72,6 +79,11 @@ pub fn notice(notice: &Notice, recipient: Recipient) -> Vec<Response> {
         Notice::SubscriptionFailed { track, failure } => {
             Response::subscription_failed(*track, *failure)
         }
+        Notice::MetadataUpdated { request_id } => Response::metadata_updated(*request_id),
+        Notice::Refused {
+            wish: RefusedWish::UpdateMetadata { request_id },
+            refusal,
+        } => Response::refused_metadata(*request_id, *refusal),
         Notice::Refused {
             wish: RefusedWish::Publish { cid },
             refusal,

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use media::TrackId;
 use prost::Message;
-use sfu::{Command, LeaveReason, Muted, Refusal, TrackSettings, VideoQuality, Wanted};
+use sfu::{Command, LeaveReason, Muted, ParticipantChange, Refusal, TrackSettings, VideoQuality, Wanted};
 
 use super::{AddTrack, Description, RawFrame, Response, Trickle, Unsupported};
 use crate::proto::{self, signal_request::Message as Wire};
@@ -147,7 +147,7 @@ fn read(message: Wire) -> Result<Request, DecodeError> {
             rtt_ms: ping.rtt,
         },
         Wire::SyncState(state) => Request::SyncState(state.encode_to_vec().into()),
-        Wire::UpdateMetadata(update) => Request::Unsupported(Unsupported::metadata(&update)),
+        Wire::UpdateMetadata(update) => update_metadata(update),
         Wire::PublishDataTrackRequest(request) => {
             Request::Unsupported(Unsupported::publish_data_track(request))
         }
@@ -189,6 +189,23 @@ fn mute(message: &proto::MuteTrackRequest) -> Request {
             Refusal::NotFound,
         )),
     }
+}
+
+/// Clients leave a text empty to keep what it was; they cannot clear it.
+fn update_metadata(message: proto::UpdateParticipantMetadata) -> Request {
+    let proto::UpdateParticipantMetadata {
+        metadata,
+        name,
+        attributes,
+        request_id,
+    } = message;
+    let change = Box::new(ParticipantChange {
+        metadata: Some(metadata).filter(|it| !it.is_empty()),
+        name: Some(name).filter(|it| !it.is_empty()),
+        attributes: attributes.into_iter().collect(),
+        permission: None,
+    });
+    Request::Command(Command::UpdateMetadata { change, request_id })
 }
 
 /// Both lists count. What is no track id cannot be the id of a coming track either,
@@ -343,6 +360,27 @@ mod tests {
     }
 
     #[test]
+    fn md_1_an_empty_text_stays_what_it_was_and_an_empty_attribute_goes() {
+        let message = proto::UpdateParticipantMetadata {
+            name: "Ada".into(),
+            attributes: [("hand".to_owned(), String::new())].into(),
+            request_id: 3,
+            ..Default::default()
+        };
+        let Ok(Request::Command(Command::UpdateMetadata { change, request_id })) =
+            binary(Wire::UpdateMetadata(message))
+        else {
+            panic!("a change")
+        };
+        let expected = ParticipantChange {
+            name: Some("Ada".into()),
+            attributes: [("hand".to_owned(), String::new())].into(),
+            ..ParticipantChange::default()
+        };
+        assert_eq!((*change, request_id), (expected, 3));
+    }
+
+    #[test]
     fn a_mute_of_no_track_of_ours_is_answered_not_found() {
         let mute = |sid: &str| {
             Wire::Mute(proto::MuteTrackRequest {
@@ -371,14 +409,6 @@ mod tests {
     fn nothing_livekit_answers_stays_without_an_answer() {
         use proto::request_response::Reason;
         let cases = [
-            (
-                Wire::UpdateMetadata(proto::UpdateParticipantMetadata {
-                    request_id: 3,
-                    ..Default::default()
-                }),
-                "update_metadata",
-                Some((3, Reason::NotAllowed)),
-            ),
             (
                 Wire::PublishDataTrackRequest(Default::default()),
                 "publish_data_track_request",

@@ -173,6 +173,21 @@ impl Response {
         )
     }
 
+    /// The client shows itself as it wished.
+    pub fn metadata_updated(request_id: u32) -> Self {
+        Self::request(proto::RequestResponse {
+            request_id,
+            reason: request_response::Reason::Ok.into(),
+            message: String::new(),
+            request: Some(update_metadata(request_id)),
+        })
+    }
+
+    /// Showing itself differently was refused.
+    pub fn refused_metadata(request_id: u32, refusal: Refusal) -> Self {
+        Self::refused_as(request_id, refusal, update_metadata(request_id))
+    }
+
     /// The message as most clients read it.
     pub fn binary(&self) -> Bytes {
         self.0.encode_to_vec().into()
@@ -204,6 +219,10 @@ impl Response {
     }
 
     fn refused(refusal: Refusal, copy: request_response::Request) -> Self {
+        Self::refused_as(0, refusal, copy)
+    }
+
+    fn refused_as(request_id: u32, refusal: Refusal, copy: request_response::Request) -> Self {
         let (reason, message) = match refusal {
             Refusal::NotAllowed => (request_response::Reason::NotAllowed, "not allowed"),
             Refusal::NotFound => (request_response::Reason::NotFound, "not found"),
@@ -215,7 +234,7 @@ impl Response {
             Refusal::Queued => (request_response::Reason::Queued, "already under way"),
         };
         Self::request(proto::RequestResponse {
-            request_id: 0,
+            request_id,
             reason: reason.into(),
             message: message.to_owned(),
             request: Some(copy),
@@ -242,6 +261,14 @@ fn description(
             .map(|(mid, track)| (mid.to_string(), track.to_string()))
             .collect(),
     }
+}
+
+/// The text itself is not repeated: the request's number says enough.
+fn update_metadata(request_id: u32) -> request_response::Request {
+    request_response::Request::UpdateMetadata(proto::UpdateParticipantMetadata {
+        request_id,
+        ..Default::default()
+    })
 }
 
 fn mute(track: &str, muted: Muted) -> proto::MuteTrackRequest {

@@ -27,6 +27,7 @@ fn room() -> RoomInfo {
         max_participants: 9,
         participants: 2,
         publishers: 1,
+        active_recording: false,
     }
 }
 
@@ -445,6 +446,14 @@ fn every_notice_becomes_its_message() {
             }),
             "RequestResponse(",
         ),
+        (
+            refused(RefusedWish::UpdateMetadata { request_id: 3 }),
+            "RequestResponse(",
+        ),
+        (
+            Notice::MetadataUpdated { request_id: 3 },
+            "RequestResponse(",
+        ),
         (Notice::Leave(LeaveReason::RoomClosed), "Leave("),
     ] {
         let told = super::notice(
@@ -473,6 +482,7 @@ fn gotcha_18_nobody_is_told_what_its_protocol_does_not_know() {
         wish: RefusedWish::Publish { cid: "c".into() },
         refusal: Refusal::NotAllowed,
     };
+    let granted = Notice::MetadataUpdated { request_id: 3 };
     for (notice, protocol, sdk, told) in [
         (Notice::Unpublished { track }, 6, Sdk::Js, false),
         (Notice::Unpublished { track }, 7, Sdk::Js, true),
@@ -481,6 +491,8 @@ fn gotcha_18_nobody_is_told_what_its_protocol_does_not_know() {
         (Notice::TrackSubscribed { track }, 9, Sdk::Js, true),
         (refused.clone(), 9, Sdk::Python, false),
         (refused, 13, Sdk::Android, true),
+        (granted.clone(), 14, Sdk::Android, false),
+        (granted, 15, Sdk::Js, true),
     ] {
         let seen = !super::notice(&notice, Recipient { protocol, sdk }).is_empty();
         assert_eq!(seen, told, "{notice:?} {protocol} {sdk:?}");
@@ -515,6 +527,31 @@ fn sp_4_a_requirement_for_no_section_is_still_a_message() {
     };
     let message = proto::SignalResponse::decode(bytes).unwrap().message;
     assert!(matches!(message, Some(Wire::MediaSectionsRequirement(_))));
+}
+
+#[test]
+fn md_1_answers_to_a_change_carry_its_number() {
+    use proto::request_response::{Reason, Request};
+    for (response, reason) in [
+        (Response::metadata_updated(9), Reason::Ok),
+        (
+            Response::refused_metadata(9, Refusal::NotAllowed),
+            Reason::NotAllowed,
+        ),
+        (
+            Response::refused_metadata(9, Refusal::LimitExceeded),
+            Reason::LimitExceeded,
+        ),
+    ] {
+        let Wire::RequestResponse(answer) = response.wire() else {
+            panic!("an answer")
+        };
+        assert_eq!((answer.request_id, answer.reason()), (9, reason));
+        let Some(Request::UpdateMetadata(copy)) = &answer.request else {
+            panic!("a copy")
+        };
+        assert_eq!(copy.request_id, 9);
+    }
 }
 
 #[test]

@@ -41,21 +41,6 @@ impl Unsupported {
         )
     }
 
-    /// The metadata itself is not repeated: the request's number says enough.
-    pub(super) fn metadata(message: &proto::UpdateParticipantMetadata) -> Self {
-        let copy = proto::UpdateParticipantMetadata {
-            request_id: message.request_id,
-            ..Default::default()
-        };
-        let copy = Some(Copied::UpdateMetadata(copy));
-        Self::new(
-            "update_metadata",
-            Reason::NotAllowed,
-            message.request_id,
-            copy,
-        )
-    }
-
     pub(super) fn publish_data_track(message: proto::PublishDataTrackRequest) -> Self {
         let copy = Some(Copied::PublishDataTrack(message));
         Self::new("publish_data_track_request", Reason::NotAllowed, 0, copy)

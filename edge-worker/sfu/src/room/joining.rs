@@ -6,7 +6,7 @@ use std::time::Instant;
 use media::ParticipantId;
 
 use super::Room;
-use super::participants::{Participant, ParticipantKey, is_dependent};
+use super::participants::{Participant, ParticipantKey, Seat};
 use super::subscriptions::Subscriptions;
 use super::updates::{Listeners, Updates, Urgency};
 use crate::{
@@ -49,7 +49,7 @@ impl Room {
         let replaced = self
             .participants
             .key_of_identity(&membership.participant.identity);
-        if !is_dependent(&membership.participant) && self.is_full_but_for(replaced) {
+        if Seat::of(&membership.participant) == Seat::Own && self.is_full_but_for(replaced) {
             return Err(JoinRefusal::Full);
         }
         let urgency = match replaced {
@@ -140,6 +140,7 @@ impl Room {
         let info = Arc::make_mut(&mut self.info);
         info.participants = 0;
         info.publishers = 0;
+        info.active_recording = false;
         self.tracks.clear();
         self.subscriptions = Subscriptions::default();
         self.updates = Updates::default();

@@ -10,9 +10,11 @@ mod life;
 mod message;
 mod outputs;
 mod participants;
+mod profile;
 mod publish;
 mod publishing;
 mod rids;
+mod rights;
 mod subscribe;
 mod subscriptions;
 mod tracks;
@@ -26,6 +28,7 @@ use media::{Packet, ParticipantId, Rtcp};
 
 pub use joining::{JoinRefusal, Joined};
 pub use message::{DataDrops, Destinations, Message};
+pub use profile::{MAX_ATTRIBUTES, MAX_METADATA, MAX_NAME, ParticipantChange};
 
 use crate::fanout::DropCounts;
 use crate::{
@@ -64,6 +67,7 @@ impl Room {
     pub fn new(now: Instant, mut info: RoomInfo) -> Self {
         info.participants = 0;
         info.publishers = 0;
+        info.active_recording = false;
         let life = Life::new(now, &info);
         Self {
             info: Arc::new(info),
@@ -101,6 +105,9 @@ impl Room {
                 for track in tracks {
                     self.set_settings(now, key, track, settings, out);
                 }
+            }
+            Command::UpdateMetadata { change, request_id } => {
+                self.update_own_metadata(now, key, *change, request_id);
             }
         }
     }
@@ -184,7 +191,7 @@ impl Room {
         let changed = self.updates.due(now);
         self.tell(Listeners::All, &changed);
         if self.updates.counts_due(now).is_some() {
-            self.tell_counts();
+            self.tell_room();
         }
         self.chores_at = self.next_chore();
     }
@@ -268,6 +275,19 @@ impl Room {
         self.announce_info(now, key, info, urgency, Listeners::All);
     }
 
+    /// Like [`announce`](Self::announce), and the participant itself, who waits for
+    /// it, is told at once even in a crowd.
+    fn announce_change(&mut self, now: Instant, key: ParticipantKey, urgency: Urgency) {
+        self.announce(now, key, urgency);
+        if self.updates.waits(key)
+            && let Some(participant) = self.participants.find(key)
+        {
+            let info = Arc::clone(&participant.info);
+            self.outputs
+                .tell(info.id, Notice::Participants([info].into()));
+        }
+    }
+
     fn announce_info(
         &mut self,
         now: Instant,
@@ -302,20 +322,23 @@ impl Room {
         let visible = || self.participants.iter().filter(|(_, p)| !p.is_hidden());
         let participants = visible().count() as u32;
         let publishers = visible().filter(|(_, p)| p.info.is_publisher()).count() as u32;
-        if (self.info.participants, self.info.publishers) == (participants, publishers) {
+        let recording = self.participants.iter().any(|(_, p)| p.is_recorder());
+        let before = &self.info;
+        let counted = (before.participants, before.publishers) != (participants, publishers);
+        let shown = before.active_recording != recording;
+        if !counted && !shown {
             return;
         }
         let info = Arc::make_mut(&mut self.info);
         info.participants = participants;
         info.publishers = publishers;
-        let at = self.updates.counts_changed(now);
-        self.chore_by(at);
-    }
-
-    fn tell_counts(&mut self) {
-        for (_, participant) in self.participants.iter() {
-            let notice = Notice::Room(Arc::clone(&self.info));
-            self.outputs.tell(participant.info.id, notice);
+        info.active_recording = recording;
+        if shown {
+            self.tell_room();
+        }
+        if counted {
+            let at = self.updates.counts_changed(now);
+            self.chore_by(at);
         }
     }
 }

@@ -88,6 +88,7 @@ impl Participants {
 pub(super) struct Participant {
     /// As others see it; replaced as a whole, so that everybody told shares it.
     pub(super) info: Arc<ParticipantInfo>,
+    pub(super) seat: Seat,
     pub(super) protocol: i32,
     pub(super) auto_subscribe: Wanted,
     /// The layer it is sent before it says what it shows.
@@ -116,6 +117,7 @@ impl Participant {
         participant.version = 1;
         participant.tracks.clear();
         Self {
+            seat: Seat::of(&participant),
             info: Arc::new(participant),
             protocol,
             auto_subscribe,
@@ -149,17 +151,40 @@ impl Participant {
         }
     }
 
-    /// Serves the others (agents, egress, recorders): takes no seat and keeps no
-    /// room open.
+    /// While it is there, the room is shown as being recorded.
+    pub(super) fn is_recorder(&self) -> bool {
+        self.info.permission.recorder || self.info.kind == EGRESS
+    }
+
     pub(super) fn is_dependent(&self) -> bool {
-        is_dependent(&self.info)
+        self.seat == Seat::Dependent
     }
 }
 
-/// See [`Participant::is_dependent`].
-pub(super) fn is_dependent(info: &ParticipantInfo) -> bool {
-    /// LiveKit's numbers of participant kinds.
-    const EGRESS: i32 = 2;
-    const AGENT: i32 = 4;
-    info.permission.recorder || matches!(info.kind, EGRESS | AGENT)
+/// Whether somebody came for a call of its own. Decided when it comes: a host who is
+/// silenced or hidden for a while is still the host.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Seat {
+    /// Takes a place and keeps the room open.
+    Own,
+    /// Serves the others (agents, egress, recorders) and does neither.
+    Dependent,
 }
+
+impl Seat {
+    /// Apps also mark hosts as recorders, to have the room shown as recorded. Such a
+    /// host shows itself and may publish, what no recorder does.
+    pub(super) fn of(info: &ParticipantInfo) -> Self {
+        let permission = &info.permission;
+        let hosts = permission.can_publish && permission.visibility == Visibility::Visible;
+        if matches!(info.kind, EGRESS | AGENT) || permission.recorder && !hosts {
+            Self::Dependent
+        } else {
+            Self::Own
+        }
+    }
+}
+
+/// LiveKit's numbers of participant kinds.
+const EGRESS: i32 = 2;
+const AGENT: i32 = 4;

@@ -70,10 +70,8 @@ impl Room {
         };
         let id = publisher.info.id;
         let cid = publication.cid.clone();
-        // Nobody may be told of what somebody hidden publishes.
-        let allowed =
-            publisher.info.permission.allows(publication.track.source) && !publisher.is_hidden();
-        let checked = if allowed {
+        let permission = &publisher.info.permission;
+        let checked = if permission.may_publish(publication.track.source) {
             publisher.publishing.check(&cid)
         } else {
             Err(Refusal::NotAllowed)
@@ -189,7 +187,14 @@ impl Room {
     }
 
     /// Describes a participant's tracks anew, and tells everybody.
-    fn tracks_changed(&mut self, now: Instant, key: ParticipantKey) {
+    pub(super) fn tracks_changed(&mut self, now: Instant, key: ParticipantKey) {
+        self.describe_tracks(key);
+        self.announce(now, key, Urgency::Now);
+        self.count(now);
+    }
+
+    /// Describes a participant's tracks anew; telling is left to the caller.
+    pub(super) fn describe_tracks(&mut self, key: ParticipantKey) {
         let Some(publisher) = self.participants.find_mut(key) else {
             return;
         };
@@ -201,7 +206,5 @@ impl Room {
             .map(|track| Arc::clone(&track.info))
             .collect();
         publisher.change(|info| info.tracks = tracks);
-        self.announce(now, key, Urgency::Now);
-        self.count(now);
     }
 }

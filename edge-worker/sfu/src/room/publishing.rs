@@ -179,6 +179,21 @@ impl Publishing {
         self.slots.iter().map(|slot| slot.received.track).collect()
     }
 
+    /// Takes out what was announced, is not offered yet, and is `unwanted`.
+    pub(super) fn retract(&mut self, unwanted: impl Fn(&TrackInfo) -> bool) -> Vec<TrackId> {
+        let taken = self
+            .pending
+            .extract_if(.., |pending| unwanted(&pending.publication.track));
+        taken
+            .map(|pending| pending.publication.track.id)
+            .collect()
+    }
+
+    /// A track ended before its m-line did: the m-line is free for another one.
+    pub(super) fn stopped(&mut self, track: TrackKey) {
+        self.slots.retain(|slot| slot.received.track != track);
+    }
+
     /// Takes out what was announced and never offered.
     pub(super) fn give_up(&mut self, now: Instant) -> Vec<TrackId> {
         let lapsed = |pending: &Pending| pending.until <= now;

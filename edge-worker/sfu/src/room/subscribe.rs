@@ -109,12 +109,7 @@ impl Room {
         interest.undecodable = None;
         match (wanted, interest.subscription) {
             (Wanted::Yes, None) => self.open_subscription(key, track),
-            (Wanted::No, Some(subscription)) => {
-                if let Some(track) = self.tracks.find_mut(track) {
-                    track.subscriptions.retain(|key| *key != subscription);
-                }
-                self.close_subscription(subscription);
-            }
+            (Wanted::No, Some(subscription)) => self.end_subscription(subscription),
             (Wanted::Yes, Some(_)) | (Wanted::No, None) => {}
         }
     }
@@ -216,6 +211,17 @@ impl Room {
             stream: format!("{publisher_id}|{}", track.info.id),
             stereo: track.info.stereo,
         })));
+    }
+
+    /// Ends a subscription whose subscriber and track both stay.
+    pub(super) fn end_subscription(&mut self, subscription: SubscriptionKey) {
+        let Some(found) = self.subscriptions.find(subscription) else {
+            return;
+        };
+        if let Some(track) = self.tracks.find_mut(found.track) {
+            track.subscriptions.retain(|key| *key != subscription);
+        }
+        self.close_subscription(subscription);
     }
 
     /// Ends a subscription that is off its track's list.

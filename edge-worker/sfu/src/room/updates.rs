@@ -63,6 +63,11 @@ impl Updates {
         Some(*self.participants_at.get_or_insert(now + CROWD_DELAY))
     }
 
+    /// Whether something is still to be told of somebody.
+    pub(super) fn waits(&self, key: ParticipantKey) -> bool {
+        self.participants.contains_key(&key)
+    }
+
     /// Forgets what was to be told of somebody.
     pub(super) fn forget(&mut self, key: ParticipantKey) {
         self.participants.remove(&key);

@@ -147,7 +147,10 @@ fn a_full_room_takes_only_who_replaces_somebody_or_serves_the_others() {
     stage.join_as("bob-again", |_| {}).unwrap();
     stage.join_as("agent", |m| m.participant.kind = 4).unwrap();
     stage
-        .join_as("tape", |m| m.participant.permission.recorder = true)
+        .join_as("tape", |m| {
+            m.participant.permission.recorder = true;
+            m.participant.permission.can_publish = false;
+        })
         .unwrap();
     assert_eq!(
         stage.join_as("carol", |_| {}).unwrap_err(),

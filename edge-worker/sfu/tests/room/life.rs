@@ -45,7 +45,10 @@ fn who_serves_the_others_keeps_no_room_open() {
     let mut stage = Stage::new();
     stage.join("alice");
     stage
-        .join_as("tape", |m| m.participant.permission.recorder = true)
+        .join_as("tape", |m| {
+            m.participant.permission.recorder = true;
+            m.participant.permission.can_publish = false;
+        })
         .unwrap();
     stage.room.activated(stage.now, id("tape"));
     stage.leave("alice");

@@ -68,6 +68,7 @@ impl Stage {
             max_participants: 0,
             participants: 0,
             publishers: 0,
+            active_recording: false,
         };
         change(&mut info);
         Self {
@@ -375,25 +376,37 @@ impl Stage {
                     .iter()
                     .map(|info| {
                         let before = self.versions.insert((to, info.id), info.version);
-                        assert!(before.unwrap_or(0) < info.version, "versions rise");
+                        // Who changed hears it at once, and again with the crowd.
+                        let own = info.id == to && before == Some(info.version);
+                        assert!(own || before.unwrap_or(0) < info.version, "versions rise");
                         describe(info)
                     })
                     .collect();
                 format!("{who} sees {}", seen.join(", "))
             }
-            Notice::Room(info) => format!(
-                "{who} counts {} of which {} publish",
-                info.participants, info.publishers
-            ),
+            Notice::Room(info) => {
+                let (count, publish) = (info.participants, info.publishers);
+                let recorded = if info.active_recording {
+                    ", recorded"
+                } else {
+                    ""
+                };
+                let metadata = &info.metadata;
+                format!("{who} counts {count} of which {publish} publish{recorded}{metadata}")
+            }
             Notice::Published { cid, track } => format!("{who} announced {cid} as {}", track.id),
             Notice::Unpublished { track } => format!("{who} lost {track}"),
             Notice::Mute { track, muted } => format!("{who} has {track} muted: {muted:?}"),
             Notice::TrackSubscribed { track } => format!("{who} is received on {track}"),
+            Notice::MetadataUpdated { request_id } => format!("{who} is granted {request_id}"),
             Notice::SubscriptionFailed { track, failure } => {
                 format!("{who} cannot have {track}: {failure:?}")
             }
             Notice::Refused { wish, refusal } => match wish {
                 RefusedWish::Publish { cid } => format!("{who} may not publish {cid}: {refusal:?}"),
+                RefusedWish::UpdateMetadata { request_id } => {
+                    format!("{who} may not change, request {request_id}: {refusal:?}")
+                }
                 RefusedWish::Mute { track, .. } => {
                     format!("{who} may not mute {track}: {refusal:?}")
                 }
