@@ -9,8 +9,10 @@
 //! Connections are left to `transport`, LiveKit's messages to `livekit`, all I/O
 //! to the shell that owns the room.
 
+mod allocator;
 mod cache;
 mod command;
+mod demand;
 mod description;
 mod fanout;
 mod keyframes;
@@ -24,13 +26,14 @@ mod select;
 #[cfg(test)]
 mod testing;
 
+pub use allocator::{Load, Pausing};
 pub use command::{Command, LeaveReason, Publication, TrackSettings, Wanted};
 pub use description::{
     AudioFeature, Encryption, Identity, Membership, Muted, ParticipantInfo, Permission, RoomInfo,
     SimulcastCodec, Source, State, TrackInfo, VideoLayer, VideoQuality, Visibility,
 };
 pub use fanout::{Binding, DropCounts, DropReason, Fanout, Wish};
-pub use notice::{Notice, Refusal, RefusedWish, SubscriptionFailure};
+pub use notice::{CodecDemand, Notice, Refusal, RefusedWish, StreamState, Streaming, SubscriptionFailure};
 pub use output::{
     OfferedSection, Opening, Outlet, Output, Received, Reliability, SenderKey, Sink,
     SubscriptionKey, TrackKey, TransportKey,

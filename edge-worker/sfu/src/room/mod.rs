@@ -4,6 +4,8 @@
 //! [`publish`], subscriptions in [`subscribe`], data in [`message`]; media goes
 //! straight to the track's [`Fanout`](crate::fanout::Fanout).
 
+mod bandwidth;
+mod demands;
 mod interests;
 mod joining;
 mod life;
@@ -58,6 +60,9 @@ pub struct Room {
     updates: Updates,
     outputs: Outputs,
     drops: DataDrops,
+    /// When links are divided anew; `None` while none is known to be limited.
+    divide_at: Option<Instant>,
+    opened_at: Instant,
     /// Nothing but media falls due before.
     chores_at: Option<Instant>,
 }
@@ -79,6 +84,8 @@ impl Room {
             updates: Updates::default(),
             outputs: Outputs::default(),
             drops: DataDrops::default(),
+            divide_at: None,
+            opened_at: now,
         }
     }
 
@@ -95,7 +102,7 @@ impl Room {
         };
         match command {
             Command::Publish(publication) => self.publish(now, key, *publication),
-            Command::Mute { track, muted } => self.mute(now, key, track, muted),
+            Command::Mute { track, muted } => self.mute(now, key, track, muted, out),
             Command::Subscribe { tracks, wanted } => {
                 for track in tracks {
                     self.subscribe(now, key, track, wanted);
@@ -188,6 +195,8 @@ impl Room {
         }
         self.dismiss_unconnected(now);
         self.give_up(now);
+        self.divide_due(now, out);
+        self.count_demands(now);
         let changed = self.updates.due(now);
         self.tell(Listeners::All, &changed);
         if self.updates.counts_due(now).is_some() {
@@ -231,6 +240,11 @@ impl Room {
         self.chores_at = Some(self.chores_at.map_or(at, |before| before.min(at)));
     }
 
+    /// Has the next timeout come as soon as may be.
+    fn chore_soon(&mut self) {
+        self.chore_by(self.opened_at);
+    }
+
     fn next_chore(&self) -> Option<Instant> {
         let personal = self.participants.iter().flat_map(|(_, participant)| {
             let connect_by = (!participant.is_active()).then_some(participant.connect_by);
@@ -241,7 +255,12 @@ impl Room {
             ]
         });
         personal
-            .chain([self.life.deadline(), self.updates.deadline()])
+            .chain([
+                self.life.deadline(),
+                self.updates.deadline(),
+                self.divide_at,
+                self.tracks.demand_deadline(),
+            ])
             .flatten()
             .min()
     }

@@ -8,6 +8,7 @@ use media::ParticipantId;
 use rustc_hash::FxHashMap;
 use std::time::{Duration, Instant};
 
+use super::bandwidth::Reception;
 use super::interests::Interests;
 use super::publishing::Publishing;
 use crate::{
@@ -99,6 +100,7 @@ pub(super) struct Participant {
     pub(super) connect_by: Instant,
     pub(super) publishing: Publishing,
     pub(super) interests: Interests,
+    pub(super) reception: Reception,
 }
 
 /// Slow networks and permission dialogues included; a client that needs longer has
@@ -111,6 +113,7 @@ impl Participant {
             mut participant,
             auto_subscribe,
             adaptive_stream,
+            pausing,
             protocol,
         } = membership;
         participant.state = State::Joined;
@@ -130,6 +133,7 @@ impl Participant {
             connect_by: now + CONNECT_WITHIN,
             publishing: Publishing::default(),
             interests: Interests::default(),
+            reception: Reception::new(pausing),
         }
     }
 

@@ -12,8 +12,8 @@ use super::rids::low_to_high;
 use super::tracks::Track;
 use super::updates::Urgency;
 use crate::{
-    Muted, Notice, OfferedSection, Output, Publication, Received, Refusal, RefusedWish, TrackInfo,
-    TrackKey,
+    Muted, Notice, OfferedSection, Outlet, Output, Publication, Received, Refusal, RefusedWish,
+    TrackInfo, TrackKey,
 };
 
 impl Room {
@@ -98,7 +98,14 @@ impl Room {
         }
     }
 
-    pub(super) fn mute(&mut self, now: Instant, key: ParticipantKey, id: TrackId, muted: Muted) {
+    pub(super) fn mute(
+        &mut self,
+        now: Instant,
+        key: ParticipantKey,
+        id: TrackId,
+        muted: Muted,
+        out: &mut impl Outlet,
+    ) {
         let Some(publisher) = self.participants.find_mut(key) else {
             return;
         };
@@ -110,7 +117,8 @@ impl Room {
             .tracks
             .key_of(id)
             .filter(|track| publisher.publishing.tracks().contains(track));
-        let Some(track) = own.and_then(|track| self.tracks.find_mut(track)) else {
+        let found = own.and_then(|key| Some((key, self.tracks.find_mut(key)?)));
+        let Some((own, track)) = found else {
             let wish = RefusedWish::Mute { track: id, muted };
             let refusal = Refusal::NotFound;
             self.outputs
@@ -122,7 +130,11 @@ impl Room {
         }
         Arc::make_mut(&mut track.info).muted = muted;
         track.fanout.set_muted(muted);
+        // While it was muted nobody was asked.
+        track.demand.fell();
+        self.chore_soon();
         self.tracks_changed(now, key);
+        self.divide_for_all(now, own, out);
     }
 
     /// The packets of a track show another codec than was negotiated: subscribers
@@ -173,6 +185,7 @@ impl Room {
             .expect("the caller found it");
         let track = Track::new(info, publisher, rids, participant.origin);
         let key = self.tracks.insert(track);
+        self.chore_soon();
         let received = Received {
             mid: section.mid,
             track: key,

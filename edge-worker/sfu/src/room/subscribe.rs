@@ -30,7 +30,10 @@ impl Room {
         };
         let before = std::mem::replace(&mut found.state, SubscriptionState::Bound);
         let found = *found;
-        let Some(wish) = self.wish_of(found.subscriber, found.track) else {
+        if let Some(subscriber) = self.participants.find_mut(found.subscriber) {
+            subscriber.reception.restart(subscription);
+        }
+        let Some(wish) = self.first_wish(found.subscriber, found.track) else {
             return;
         };
         let Some(track) = self.tracks.find_mut(found.track) else {
@@ -51,6 +54,7 @@ impl Room {
                 }
             }
         }
+        self.divide(now, found.subscriber, out);
     }
 
     /// The m-line of a subscription is lost; it can be [bound](Self::bind) to
@@ -62,6 +66,10 @@ impl Room {
         found.state = SubscriptionState::Opening;
         if let Some(track) = self.tracks.find_mut(found.track) {
             track.fanout.remove(subscription);
+        }
+        let subscriber = found.subscriber;
+        if let Some(subscriber) = self.participants.find_mut(subscriber) {
+            subscriber.reception.restart(subscription);
         }
     }
 
@@ -140,12 +148,13 @@ impl Room {
         let Some(wish) = self.wish_of(key, track) else {
             return;
         };
+        self.demanded(key, track);
         let bound = self
             .subscriptions
             .find(subscription)
             .is_some_and(|found| found.state == SubscriptionState::Bound);
-        if let Some(track) = self.tracks.find_mut(track).filter(|_| bound) {
-            track.fanout.set_wish(now, subscription, wish, out);
+        if bound {
+            self.show(now, key, (track, subscription), wish, out);
         }
     }
 
@@ -211,6 +220,7 @@ impl Room {
             stream: format!("{publisher_id}|{}", track.info.id),
             stereo: track.info.stereo,
         })));
+        self.demanded(key, track_key);
     }
 
     /// Ends a subscription whose subscriber and track both stay.
@@ -231,11 +241,14 @@ impl Room {
         };
         if let Some(track) = self.tracks.find_mut(found.track) {
             track.fanout.remove(subscription);
+            track.demand.fell();
+            self.chore_soon();
         }
         let Some(subscriber) = self.participants.find_mut(found.subscriber) else {
             return;
         };
         subscriber.interests.of(found.track).subscription = None;
+        subscriber.reception.forget(subscription);
         self.outputs.push(Output::Close {
             participant: subscriber.info.id,
             subscription,
@@ -250,10 +263,12 @@ impl Room {
         if let Some(track) = self.tracks.find_mut(found.track) {
             track.subscriptions.retain(|key| *key != subscription);
             track.fanout.remove(subscription);
+            track.demand.fell();
+            self.chore_soon();
         }
     }
 
-    fn wish_of(&self, key: ParticipantKey, track: TrackKey) -> Option<Wish> {
+    pub(super) fn wish_of(&self, key: ParticipantKey, track: TrackKey) -> Option<Wish> {
         let subscriber = self.participants.find(key)?;
         let interest = subscriber.interests.find(track);
         let track = self.tracks.find(track)?;

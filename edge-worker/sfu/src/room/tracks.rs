@@ -9,6 +9,7 @@ use media::{Codec, MediaKind, Packet, Rid, TrackId};
 use rustc_hash::FxHashMap;
 
 use super::participants::ParticipantKey;
+use crate::demand::Demand;
 use crate::fanout::{DropCounts, Fanout};
 use crate::{SubscriptionKey, TrackInfo, TrackKey, TransportKey};
 
@@ -79,6 +80,14 @@ impl Tracks {
         self.by_key.values_mut().map(|track| &mut track.fanout)
     }
 
+    /// When to count next what is wanted of any track.
+    pub(super) fn demand_deadline(&self) -> Option<Instant> {
+        self.by_key
+            .values()
+            .filter_map(|track| track.demand.deadline())
+            .min()
+    }
+
     /// The first deadline of all fanouts.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.by_key
@@ -99,6 +108,8 @@ pub(super) struct Track {
     pub(super) subscriptions: Vec<SubscriptionKey>,
     /// Low to high; empty for a single layer.
     rids: Vec<Rid>,
+    /// The best quality anybody wants of it.
+    pub(super) demand: Demand,
     codec: CodecKnown,
     audience: Audience,
 }
@@ -137,6 +148,7 @@ impl Track {
             fanout,
             subscriptions: Vec::new(),
             rids,
+            demand: Demand::default(),
             codec: CodecKnown::Negotiated,
             audience: Audience::None,
         }

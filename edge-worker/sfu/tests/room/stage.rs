@@ -9,11 +9,11 @@ use media::{
     Ssrc, Timestamp, TrackId,
 };
 use sfu::{
-    Binding, Command, Destinations, Encryption, Identity, JoinRefusal, Joined, LeaveReason,
+    Binding, Command, Destinations, Encryption, Identity, JoinRefusal, Joined, LeaveReason, Load,
     Membership, Message, Muted, Notice, OfferedSection, Opening, Outlet, Output, ParticipantInfo,
-    Permission, Publication, Received, RefusedWish, Reliability, Room, RoomInfo, SenderKey, Sink,
-    Source, State, SubscriptionKey, TrackInfo, TrackKey, TrackSettings, TransportKey, Visibility,
-    Wanted,
+    Pausing, Permission, Publication, Received, RefusedWish, Reliability, Room, RoomInfo,
+    SenderKey, Sink, Source, State, SubscriptionKey, TrackInfo, TrackKey, TrackSettings,
+    TransportKey, Visibility, Wanted,
 };
 
 /// The room under test and what surrounds it.
@@ -27,6 +27,7 @@ pub(crate) struct Stage {
     pub(crate) openings: BTreeMap<u32, Opening>,
     bound: BTreeSet<u32>,
     pub(crate) gone: BTreeSet<ParticipantId>,
+    pub(crate) loads: BTreeMap<ParticipantId, Load>,
     pub(crate) versions: BTreeMap<(ParticipantId, ParticipantId), u32>,
     joins: u32,
     mids: u32,
@@ -80,6 +81,7 @@ impl Stage {
             openings: BTreeMap::new(),
             bound: BTreeSet::new(),
             gone: BTreeSet::new(),
+            loads: BTreeMap::new(),
             versions: BTreeMap::new(),
             joins: 0,
             mids: 0,
@@ -355,6 +357,11 @@ impl Stage {
                 self.received.insert(received.mid, received);
                 format!("{} sends on {}", name(participant), received.mid)
             }
+            Output::Load { participant, load } => {
+                self.check_present(participant);
+                self.loads.insert(participant, load);
+                format!("{} is sent {}", name(participant), load.allocated)
+            }
             Output::Gone { participant } => {
                 assert!(self.gone.insert(participant), "gone twice");
                 self.openings
@@ -401,6 +408,13 @@ impl Stage {
             Notice::MetadataUpdated { request_id } => format!("{who} is granted {request_id}"),
             Notice::SubscriptionFailed { track, failure } => {
                 format!("{who} cannot have {track}: {failure:?}")
+            }
+            Notice::StreamStates(states) => {
+                let states: Vec<_> = states
+                    .iter()
+                    .map(|state| format!("{} {:?}", state.track, state.streaming))
+                    .collect();
+                format!("{who} has {}", states.join(", "))
             }
             Notice::Refused { wish, refusal } => match wish {
                 RefusedWish::Publish { cid } => format!("{who} may not publish {cid}: {refusal:?}"),
@@ -487,6 +501,7 @@ pub(crate) fn membership(name: &str) -> Membership {
         },
         auto_subscribe: Wanted::Yes,
         adaptive_stream: false,
+        pausing: Pausing::Allowed,
         protocol: 16,
     }
 }
