@@ -33,7 +33,9 @@ pub use description::{
     SimulcastCodec, Source, State, TrackInfo, VideoLayer, VideoQuality, Visibility,
 };
 pub use fanout::{Binding, DropCounts, DropReason, Fanout, Wish};
-pub use notice::{CodecDemand, Notice, Refusal, RefusedWish, StreamState, Streaming, SubscriptionFailure};
+pub use notice::{
+    CodecDemand, Notice, Refusal, RefusedWish, StreamState, Streaming, SubscriptionFailure,
+};
 pub use output::{
     OfferedSection, Opening, Outlet, Output, Received, Reliability, SenderKey, Sink,
     SubscriptionKey, TrackKey, TransportKey,

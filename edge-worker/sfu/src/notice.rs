@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use media::{Codec, ParticipantId, TrackId};
 
-use crate::{LeaveReason, VideoQuality, Muted, ParticipantInfo, RoomInfo, TrackInfo};
+use crate::{LeaveReason, Muted, ParticipantInfo, RoomInfo, TrackInfo, VideoQuality};
 
 /// One message to one participant.
 #[derive(Clone, Debug)]

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use media::ParticipantId;
 use serde_json::Value;
 use sfu::{
-    Identity, MAX_ATTRIBUTES, MAX_METADATA, MAX_NAME, Membership, ParticipantInfo, Pausing, Permission,
-    State,
+    Identity, MAX_ATTRIBUTES, MAX_METADATA, MAX_NAME, Membership, ParticipantInfo, Pausing,
+    Permission, State,
 };
 
 use super::{JoinError, JoinRequest};

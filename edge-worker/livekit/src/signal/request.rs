@@ -3,7 +3,9 @@
 use bytes::Bytes;
 use media::TrackId;
 use prost::Message;
-use sfu::{Command, LeaveReason, Muted, ParticipantChange, Refusal, TrackSettings, VideoQuality, Wanted};
+use sfu::{
+    Command, LeaveReason, Muted, ParticipantChange, Refusal, TrackSettings, VideoQuality, Wanted,
+};
 
 use super::{AddTrack, Description, RawFrame, Response, Trickle, Unsupported};
 use crate::proto::{self, signal_request::Message as Wire};

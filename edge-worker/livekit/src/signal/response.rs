@@ -1,9 +1,12 @@
 //! One message to a client, and its form on the wire.
 
 use bytes::Bytes;
-use media::{Mid, TrackId};
+use media::{Codec, Mid, TrackId};
 use prost::Message;
-use sfu::{LeaveReason, Muted, ParticipantInfo, Refusal, RoomInfo, TrackInfo};
+use sfu::{
+    CodecDemand, LeaveReason, Muted, ParticipantInfo, Refusal, RoomInfo, StreamState, Streaming,
+    TrackInfo, VideoQuality,
+};
 
 use super::{Candidate, Frame, FrameFormat, Target, Trickle};
 use crate::proto::{self, request_response, signal_response::Message as Wire};
@@ -125,9 +128,9 @@ impl Response {
     }
 
     /// How good the client's own track is wanted, in each codec.
+    #[expect(deprecated, reason = "older clients know of one codec only")]
     pub fn subscribed_quality(track: TrackId, codecs: &[CodecDemand]) -> Self {
         let subscribed_codecs: Vec<_> = codecs.iter().map(codec_demand).collect();
-        // Older clients know of one codec only.
         let first = subscribed_codecs.first();
         let subscribed_qualities = first.map_or_else(Vec::new, |codec| codec.qualities.clone());
         Self::of(Wire::SubscribedQualityUpdate(

@@ -118,12 +118,6 @@ impl Allocator {
         self.lines.remove(&subscription);
     }
 
-    /// What `subscription` is sent as, while a limit holds.
-    pub(crate) fn target(&self, subscription: SubscriptionKey) -> Option<Wish> {
-        let line = self.lines.get(&subscription)?;
-        Some(wish_of(line.sent()))
-    }
-
     /// Forgets everything about videos: no limit holds any more.
     pub(crate) fn clear(&mut self) {
         self.lines.clear();

@@ -194,17 +194,19 @@ impl Room {
         }
     }
 
-    /// Divides the links of all who receive `track`.
-    pub(super) fn divide_for_all(&mut self, now: Instant, track: TrackKey, out: &mut impl Outlet) {
+    /// `track` fell silent or speaks again: divides the links of all who receive it.
+    pub(super) fn divide_anew(&mut self, now: Instant, track: TrackKey, out: &mut impl Outlet) {
         let Some(track) = self.tracks.find(track) else {
             return;
         };
-        let subscribers: Vec<ParticipantKey> = track
-            .subscriptions
-            .iter()
-            .filter_map(|key| Some(self.subscriptions.find(*key)?.subscriber))
-            .collect();
-        for key in subscribers {
+        for subscription in track.subscriptions.clone() {
+            let Some(found) = self.subscriptions.find(subscription) else {
+                continue;
+            };
+            let key = found.subscriber;
+            if let Some(subscriber) = self.participants.find_mut(key) {
+                subscriber.reception.restart(subscription);
+            }
             self.divide(now, key, out);
         }
     }

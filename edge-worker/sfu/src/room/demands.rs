@@ -49,10 +49,9 @@ impl Room {
     /// Looks of which tracks less is wanted by now.
     pub(super) fn count_demands(&mut self, now: Instant) {
         for key in self.tracks.keys() {
-            let due = self
-                .tracks
-                .find(key)
-                .is_some_and(|track| track.info.kind == MediaKind::Video && track.demand.is_due(now));
+            let due = self.tracks.find(key).is_some_and(|track| {
+                track.info.kind == MediaKind::Video && track.demand.is_due(now)
+            });
             if !due {
                 continue;
             }

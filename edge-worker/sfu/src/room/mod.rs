@@ -17,6 +17,7 @@ mod publish;
 mod publishing;
 mod rids;
 mod rights;
+mod settings;
 mod subscribe;
 mod subscriptions;
 mod tracks;
@@ -195,6 +196,7 @@ impl Room {
         }
         self.dismiss_unconnected(now);
         self.give_up(now);
+        self.heed_waiting(now, out);
         self.divide_due(now, out);
         self.count_demands(now);
         let changed = self.updates.due(now);

@@ -134,7 +134,7 @@ impl Room {
         track.demand.fell();
         self.chore_soon();
         self.tracks_changed(now, key);
-        self.divide_for_all(now, own, out);
+        self.divide_anew(now, own, out);
     }
 
     /// The packets of a track show another codec than was negotiated: subscribers
@@ -185,7 +185,6 @@ impl Room {
             .expect("the caller found it");
         let track = Track::new(info, publisher, rids, participant.origin);
         let key = self.tracks.insert(track);
-        self.chore_soon();
         let received = Received {
             mid: section.mid,
             track: key,
@@ -196,6 +195,7 @@ impl Room {
         for other in self.participants.values_mut() {
             other.interests.appeared(id, key);
         }
+        self.chore_soon();
         received
     }
 

@@ -5,13 +5,14 @@ use std::time::Instant;
 use media::TrackId;
 
 use super::Room;
+use super::interests::Received;
 use super::participants::ParticipantKey;
 use super::subscriptions::SubscriptionState;
 use super::tracks::Audience;
 use super::wish::wish;
 use crate::fanout::{Binding, Wish};
 use crate::{
-    Notice, Opening, Outlet, Output, SubscriptionFailure, SubscriptionKey, TrackKey, TrackSettings,
+    Notice, Opening, Outlet, Output, SubscriptionFailure, SubscriptionKey, TrackKey, VideoQuality,
     Wanted,
 };
 
@@ -32,6 +33,7 @@ impl Room {
         let found = *found;
         if let Some(subscriber) = self.participants.find_mut(found.subscriber) {
             subscriber.reception.restart(subscription);
+            subscriber.interests.of(found.track).received = Received::Before;
         }
         let Some(wish) = self.first_wish(found.subscriber, found.track) else {
             return;
@@ -122,42 +124,6 @@ impl Room {
         }
     }
 
-    pub(super) fn set_settings(
-        &mut self,
-        now: Instant,
-        key: ParticipantKey,
-        id: TrackId,
-        settings: TrackSettings,
-        out: &mut impl Outlet,
-    ) {
-        let Some(subscriber) = self.participants.find_mut(key) else {
-            return;
-        };
-        let Some(track) = self.tracks.key_of(id) else {
-            let expected = subscriber.interests.expect_settings(now, id, settings);
-            if let Some(until) = expected {
-                self.chore_by(until);
-            }
-            return;
-        };
-        let interest = subscriber.interests.of(track);
-        interest.settings = Some(settings);
-        let Some(subscription) = interest.subscription else {
-            return;
-        };
-        let Some(wish) = self.wish_of(key, track) else {
-            return;
-        };
-        self.demanded(key, track);
-        let bound = self
-            .subscriptions
-            .find(subscription)
-            .is_some_and(|found| found.state == SubscriptionState::Bound);
-        if bound {
-            self.show(now, key, (track, subscription), wish, out);
-        }
-    }
-
     /// Gives a newcomer the tracks it wants.
     pub(super) fn subscribe_to_all(&mut self, key: ParticipantKey) {
         for track in self.tracks.keys() {
@@ -202,12 +168,18 @@ impl Room {
         if own || !subscriber.info.permission.can_subscribe {
             return;
         }
+        let adaptive = subscriber.first_quality == VideoQuality::Low;
         let interest = subscriber.interests.of(track_key);
         if interest.subscription.is_some() || interest.undecodable == Some(codec) {
             return;
         }
         let subscription = self.subscriptions.insert(key, track_key);
         interest.subscription = Some(subscription);
+        match (&mut interest.settings, interest.received) {
+            // Its viewer starts over, and says if it is still hidden.
+            (Some(settings), Received::Before) if adaptive => settings.disabled = false,
+            (Some(_) | None, Received::Before | Received::Never) => {}
+        }
         track.subscriptions.push(subscription);
         self.outputs.push(Output::Open(Box::new(Opening {
             participant: subscriber.info.id,

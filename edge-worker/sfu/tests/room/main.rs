@@ -2,8 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
+mod bandwidth;
 mod crowd;
 mod data;
+mod demand;
+mod film;
 mod joining;
 mod life;
 mod profile;

@@ -39,10 +39,13 @@ pub(crate) struct Stage {
 pub(crate) struct Wire {
     pub(crate) packets: Vec<Sink>,
     pub(crate) rtcp: Vec<(TransportKey, Rtcp)>,
+    /// Payload sent by m-line.
+    pub(crate) bytes: BTreeMap<u32, usize>,
 }
 
 impl Outlet for Wire {
-    fn packet(&mut self, sink: Sink, _packet: &Outgoing<'_>) {
+    fn packet(&mut self, sink: Sink, packet: &Outgoing<'_>) {
+        *self.bytes.entry(sink.sender.0).or_default() += packet.head.len() + packet.body.len();
         self.packets.push(sink);
     }
 
@@ -408,6 +411,13 @@ impl Stage {
             Notice::MetadataUpdated { request_id } => format!("{who} is granted {request_id}"),
             Notice::SubscriptionFailed { track, failure } => {
                 format!("{who} cannot have {track}: {failure:?}")
+            }
+            Notice::Demand { track, codecs } => {
+                let codecs: Vec<_> = codecs
+                    .iter()
+                    .map(|demand| format!("{:?} {:?}", demand.codec, demand.highest))
+                    .collect();
+                format!("{who} is to send {track} as {}", codecs.join(", "))
             }
             Notice::StreamStates(states) => {
                 let states: Vec<_> = states
