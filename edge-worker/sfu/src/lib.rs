@@ -21,6 +21,7 @@ mod reports;
 mod rewrite;
 mod room;
 mod select;
+mod speakers;
 #[cfg(test)]
 mod testing;
 
@@ -39,3 +40,4 @@ pub use room::{
     DataDrops, Destinations, JoinRefusal, Joined, MAX_ATTRIBUTES, MAX_METADATA, MAX_NAME, Message,
     ParticipantChange, Room,
 };
+pub use speakers::{Loudness, Speaker};

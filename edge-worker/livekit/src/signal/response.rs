@@ -3,7 +3,9 @@
 use bytes::Bytes;
 use media::{Mid, TrackId};
 use prost::Message;
-use sfu::{LeaveReason, Muted, ParticipantInfo, Refusal, RoomInfo, TrackInfo};
+use sfu::{
+    LeaveReason, Loudness, Muted, ParticipantInfo, Refusal, RoomInfo, Speaker, TrackInfo,
+};
 
 use super::{Candidate, Frame, FrameFormat, Target, Trickle};
 use crate::proto::{self, request_response, signal_response::Message as Wire};
@@ -108,6 +110,17 @@ impl Response {
     /// Mutes the client's own track, or asks to unmute it.
     pub fn mute(track: TrackId, muted: Muted) -> Self {
         Self::of(Wire::Mute(mute(track.as_str(), muted)))
+    }
+
+    /// Speakers became louder, quieter or silent.
+    pub fn speakers_changed(speakers: &[Speaker]) -> Self {
+        let speaker = |it: &Speaker| proto::SpeakerInfo {
+            sid: it.participant.to_string(),
+            level: it.loudness.fraction(),
+            active: it.loudness > Loudness::SILENCE,
+        };
+        let speakers = speakers.iter().map(speaker).collect();
+        Self::of(Wire::SpeakersChanged(proto::SpeakersChanged { speakers }))
     }
 
     /// A wanted track cannot be had.

@@ -15,6 +15,7 @@ mod publish;
 mod publishing;
 mod rids;
 mod rights;
+mod speaking;
 mod subscribe;
 mod subscriptions;
 mod tracks;
@@ -31,6 +32,7 @@ pub use message::{DataDrops, Destinations, Message};
 pub use profile::{MAX_ATTRIBUTES, MAX_METADATA, MAX_NAME, ParticipantChange};
 
 use crate::fanout::DropCounts;
+use crate::speakers::Heard;
 use crate::{
     Command, LeaveReason, Notice, Outlet, Output, ParticipantInfo, RoomInfo, SubscriptionFailure,
     SubscriptionKey, TrackKey,
@@ -38,6 +40,7 @@ use crate::{
 use life::Life;
 use outputs::Outputs;
 use participants::{ParticipantKey, Participants};
+use speaking::Speaking;
 use subscriptions::Subscriptions;
 use tracks::Tracks;
 use updates::{Listeners, Updates, Urgency};
@@ -56,6 +59,7 @@ pub struct Room {
     tracks: Tracks,
     subscriptions: Subscriptions,
     updates: Updates,
+    speaking: Speaking,
     outputs: Outputs,
     drops: DataDrops,
     /// Nothing but media falls due before.
@@ -77,6 +81,7 @@ impl Room {
             tracks: Tracks::default(),
             subscriptions: Subscriptions::default(),
             updates: Updates::default(),
+            speaking: Speaking::default(),
             outputs: Outputs::default(),
             drops: DataDrops::default(),
         }
@@ -123,8 +128,12 @@ impl Room {
     ) -> Option<Instant> {
         let published = self.tracks.find_mut(track)?;
         let other_codec = published.learn_codec(packet);
+        let heard = published.hear(packet);
         published.fanout.handle_packet(now, packet, out);
-        let deadline = published.fanout.deadline();
+        let mut deadline = published.fanout.deadline();
+        if heard == Heard::Sound {
+            deadline = deadline.into_iter().chain(self.speaking.heard(now)).min();
+        }
         if let Some(codec) = other_codec {
             self.correct_codec(now, track, codec);
         }
@@ -169,6 +178,7 @@ impl Room {
         self.chores_at
             .into_iter()
             .chain(self.tracks.deadline())
+            .chain(self.speaking.deadline())
             .min()
     }
 
@@ -179,6 +189,7 @@ impl Room {
                 fanout.handle_timeout(now, out);
             }
         }
+        self.measure_speakers(now);
         if self.chores_at.is_none_or(|at| at > now) {
             return;
         }

@@ -120,8 +120,7 @@ impl Room {
         if track.info.muted == muted {
             return;
         }
-        Arc::make_mut(&mut track.info).muted = muted;
-        track.fanout.set_muted(muted);
+        track.set_muted(muted);
         self.tracks_changed(now, key);
     }
 

@@ -10,5 +10,6 @@ mod profile;
 mod publishing;
 mod random;
 mod rights;
+mod speaking;
 mod stage;
 mod subscribing;
