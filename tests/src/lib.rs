@@ -8,6 +8,7 @@ pub mod bench;
 pub mod call;
 pub mod connection;
 pub mod http;
+pub mod lab;
 pub mod load;
 pub mod metrics;
 pub mod node;

@@ -23,6 +23,7 @@ mod reports;
 mod rewrite;
 mod room;
 mod select;
+mod speakers;
 #[cfg(test)]
 mod testing;
 
@@ -44,3 +45,4 @@ pub use room::{
     DataDrops, Destinations, JoinRefusal, Joined, MAX_ATTRIBUTES, MAX_METADATA, MAX_NAME, Message,
     ParticipantChange, Room,
 };
+pub use speakers::{Loudness, Speaker};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use media::{Codec, ParticipantId, TrackId};
 
-use crate::{LeaveReason, Muted, ParticipantInfo, RoomInfo, TrackInfo, VideoQuality};
+use crate::{LeaveReason, Muted, ParticipantInfo, RoomInfo, Speaker, TrackInfo, VideoQuality};
 
 /// One message to one participant.
 #[derive(Clone, Debug)]
@@ -37,6 +37,8 @@ pub enum Notice {
         /// Its own track.
         track: TrackId,
     },
+    /// Speakers it receives, or it itself, became louder, quieter or silent.
+    Speakers(Vec<Speaker>),
     /// A wanted track cannot be had.
     SubscriptionFailed {
         /// Of somebody else.

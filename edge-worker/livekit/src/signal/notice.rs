@@ -29,6 +29,9 @@ impl Recipient {
         use crate::proto::request_response::Reason;
         use crate::proto::signal_response::Message as Wire;
         let response = response.wire();
+        if matches!(response, Wire::SpeakersChanged(_)) {
+            return self.protocol > 2;
+        }
         if matches!(response, Wire::TrackUnpublished(_)) {
             return self.protocol > 6;
         }
@@ -76,6 +79,7 @@ pub fn notice(notice: &Notice, recipient: Recipient) -> Vec<Response> {
         Notice::Unpublished { track } => Response::track_unpublished(*track),
         Notice::Mute { track, muted } => Response::mute(*track, *muted),
         Notice::TrackSubscribed { track } => Response::track_subscribed(*track),
+        Notice::Speakers(speakers) => Response::speakers_changed(speakers),
         Notice::SubscriptionFailed { track, failure } => {
             Response::subscription_failed(*track, *failure)
         }

@@ -4,8 +4,8 @@ use bytes::Bytes;
 use media::{Codec, Mid, TrackId};
 use prost::Message;
 use sfu::{
-    CodecDemand, LeaveReason, Muted, ParticipantInfo, Refusal, RoomInfo, StreamState, Streaming,
-    TrackInfo, VideoQuality,
+    CodecDemand, LeaveReason, Loudness, Muted, ParticipantInfo, Refusal, RoomInfo, Speaker,
+    StreamState, Streaming, TrackInfo, VideoQuality,
 };
 
 use super::{Candidate, Frame, FrameFormat, Target, Trickle};
@@ -111,6 +111,17 @@ impl Response {
     /// Mutes the client's own track, or asks to unmute it.
     pub fn mute(track: TrackId, muted: Muted) -> Self {
         Self::of(Wire::Mute(mute(track.as_str(), muted)))
+    }
+
+    /// Speakers became louder, quieter or silent.
+    pub fn speakers_changed(speakers: &[Speaker]) -> Self {
+        let speaker = |it: &Speaker| proto::SpeakerInfo {
+            sid: it.participant.to_string(),
+            level: it.loudness.fraction(),
+            active: it.loudness > Loudness::SILENCE,
+        };
+        let speakers = speakers.iter().map(speaker).collect();
+        Self::of(Wire::SpeakersChanged(proto::SpeakersChanged { speakers }))
     }
 
     /// A wanted track cannot be had.

@@ -6,9 +6,9 @@ use bytes::Bytes;
 use media::{Codec, MediaKind, Mid};
 use prost::Message;
 use sfu::{
-    CodecDemand, Encryption, Identity, LeaveReason, Muted, Notice, ParticipantInfo, Permission,
-    Refusal, RefusedWish, RoomInfo, SimulcastCodec, Source, State, StreamState, Streaming,
-    SubscriptionFailure, TrackInfo, VideoLayer, VideoQuality,
+    CodecDemand, Encryption, Identity, LeaveReason, Loudness, Muted, Notice, ParticipantInfo,
+    Permission, Refusal, RefusedWish, RoomInfo, SimulcastCodec, Source, Speaker, State,
+    StreamState, Streaming, SubscriptionFailure, TrackInfo, VideoLayer, VideoQuality,
 };
 
 use super::*;
@@ -428,6 +428,7 @@ fn every_notice_becomes_its_message() {
             "Mute(",
         ),
         (Notice::TrackSubscribed { track }, "TrackSubscribed("),
+        (Notice::Speakers(vec![speaker(3)]), "SpeakersChanged("),
         (
             Notice::SubscriptionFailed {
                 track,
@@ -554,6 +555,8 @@ fn gotcha_18_nobody_is_told_what_its_protocol_does_not_know() {
         (Notice::TrackSubscribed { track }, 9, Sdk::Js, true),
         (refused.clone(), 9, Sdk::Python, false),
         (refused, 13, Sdk::Android, true),
+        (Notice::Speakers(vec![speaker(3)]), 2, Sdk::Js, false),
+        (Notice::Speakers(vec![speaker(3)]), 3, Sdk::Js, true),
         (granted.clone(), 14, Sdk::Android, false),
         (granted, 15, Sdk::Js, true),
     ] {
@@ -590,6 +593,34 @@ fn sp_4_a_requirement_for_no_section_is_still_a_message() {
     };
     let message = proto::SignalResponse::decode(bytes).unwrap().message;
     assert!(matches!(message, Some(Wire::MediaSectionsRequirement(_))));
+}
+
+fn speaker(loudness: u8) -> Speaker {
+    Speaker {
+        participant: "PA_x".parse().unwrap(),
+        loudness: Loudness(loudness),
+    }
+}
+
+#[test]
+fn as_2_a_speaker_has_a_level_from_0_to_1_and_one_who_stopped_is_not_active() {
+    let response = Response::speakers_changed(&[speaker(3), speaker(0), speaker(8)]);
+    let Wire::SpeakersChanged(changed) = response.wire() else {
+        panic!("speakers")
+    };
+    let seen: Vec<_> = changed
+        .speakers
+        .iter()
+        .map(|it| (&*it.sid, it.level, it.active))
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            ("PA_x", 0.375, true),
+            ("PA_x", 0.0, false),
+            ("PA_x", 1.0, true)
+        ]
+    );
 }
 
 #[test]

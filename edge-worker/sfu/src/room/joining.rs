@@ -7,6 +7,7 @@ use media::ParticipantId;
 
 use super::Room;
 use super::participants::{Participant, ParticipantKey, Seat};
+use super::speaking::Speaking;
 use super::subscriptions::Subscriptions;
 use super::updates::{Listeners, Updates, Urgency};
 use crate::{
@@ -144,6 +145,7 @@ impl Room {
         self.tracks.clear();
         self.subscriptions = Subscriptions::default();
         self.updates = Updates::default();
+        self.speaking = Speaking::default();
         self.chores_at = None;
     }
 
@@ -186,6 +188,7 @@ impl Room {
         for track in tracks {
             self.drop_track(track);
         }
+        self.speaking.forget(key);
         if is_heard(reason) {
             self.outputs.tell(info.id, Notice::Leave(reason));
         }

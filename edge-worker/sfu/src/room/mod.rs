@@ -18,6 +18,7 @@ mod publishing;
 mod rids;
 mod rights;
 mod settings;
+mod speaking;
 mod subscribe;
 mod subscriptions;
 mod tracks;
@@ -34,6 +35,7 @@ pub use message::{DataDrops, Destinations, Message};
 pub use profile::{MAX_ATTRIBUTES, MAX_METADATA, MAX_NAME, ParticipantChange};
 
 use crate::fanout::DropCounts;
+use crate::speakers::Heard;
 use crate::{
     Command, LeaveReason, Notice, Outlet, Output, ParticipantInfo, RoomInfo, SubscriptionFailure,
     SubscriptionKey, TrackKey,
@@ -41,6 +43,7 @@ use crate::{
 use life::Life;
 use outputs::Outputs;
 use participants::{ParticipantKey, Participants};
+use speaking::Speaking;
 use subscriptions::Subscriptions;
 use tracks::Tracks;
 use updates::{Listeners, Updates, Urgency};
@@ -59,6 +62,7 @@ pub struct Room {
     tracks: Tracks,
     subscriptions: Subscriptions,
     updates: Updates,
+    speaking: Speaking,
     outputs: Outputs,
     drops: DataDrops,
     /// When links are divided anew; `None` while none is known to be limited.
@@ -83,6 +87,7 @@ impl Room {
             tracks: Tracks::default(),
             subscriptions: Subscriptions::default(),
             updates: Updates::default(),
+            speaking: Speaking::default(),
             outputs: Outputs::default(),
             drops: DataDrops::default(),
             divide_at: None,
@@ -131,8 +136,12 @@ impl Room {
     ) -> Option<Instant> {
         let published = self.tracks.find_mut(track)?;
         let other_codec = published.learn_codec(packet);
+        let heard = published.hear(packet);
         published.fanout.handle_packet(now, packet, out);
-        let deadline = published.fanout.deadline();
+        let mut deadline = published.fanout.deadline();
+        if heard == Heard::Sound {
+            deadline = deadline.into_iter().chain(self.speaking.heard(now)).min();
+        }
         if let Some(codec) = other_codec {
             self.correct_codec(now, track, codec);
         }
@@ -177,6 +186,7 @@ impl Room {
         self.chores_at
             .into_iter()
             .chain(self.tracks.deadline())
+            .chain(self.speaking.deadline())
             .min()
     }
 
@@ -187,6 +197,7 @@ impl Room {
                 fanout.handle_timeout(now, out);
             }
         }
+        self.measure_speakers(now);
         if self.chores_at.is_none_or(|at| at > now) {
             return;
         }

@@ -128,8 +128,7 @@ impl Room {
         if track.info.muted == muted {
             return;
         }
-        Arc::make_mut(&mut track.info).muted = muted;
-        track.fanout.set_muted(muted);
+        track.set_muted(muted);
         // While it was muted nobody was asked.
         track.demand.fell();
         self.chore_soon();

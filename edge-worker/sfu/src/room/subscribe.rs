@@ -6,7 +6,7 @@ use media::TrackId;
 
 use super::Room;
 use super::interests::Received;
-use super::participants::ParticipantKey;
+use super::participants::{Participant, ParticipantKey};
 use super::subscriptions::SubscriptionState;
 use super::tracks::Audience;
 use super::wish::wish;
@@ -47,16 +47,20 @@ impl Room {
         }
         track.fanout.add(now, subscription, binding, wish, out);
         let id = track.info.id;
-        match track.gain_audience() {
-            Audience::Some => {}
-            Audience::None => {
-                if let Some(publisher) = self.participants.find(track.publisher) {
-                    let notice = Notice::TrackSubscribed { track: id };
-                    self.outputs.tell(publisher.info.id, notice);
-                }
-            }
+        let hidden = self
+            .participants
+            .find(found.subscriber)
+            .is_none_or(Participant::is_hidden);
+        // Somebody hidden does not show by receiving either.
+        if !hidden
+            && track.gain_audience() == Audience::None
+            && let Some(publisher) = self.participants.find(track.publisher)
+        {
+            let notice = Notice::TrackSubscribed { track: id };
+            self.outputs.tell(publisher.info.id, notice);
         }
         self.divide(now, found.subscriber, out);
+        self.begin_listening(found.subscriber, found.track);
     }
 
     /// The m-line of a subscription is lost; it can be [bound](Self::bind) to
@@ -208,6 +212,7 @@ impl Room {
 
     /// Ends a subscription that is off its track's list.
     pub(super) fn close_subscription(&mut self, subscription: SubscriptionKey) {
+        self.end_listening(subscription);
         let Some(found) = self.subscriptions.remove(subscription) else {
             return;
         };

@@ -11,7 +11,8 @@ use rustc_hash::FxHashMap;
 use super::participants::ParticipantKey;
 use crate::demand::Demand;
 use crate::fanout::{DropCounts, Fanout};
-use crate::{SubscriptionKey, TrackInfo, TrackKey, TransportKey};
+use crate::speakers::{Heard, Meter};
+use crate::{Muted, Source, SubscriptionKey, TrackInfo, TrackKey, TransportKey};
 
 /// All published tracks.
 #[derive(Debug, Default)]
@@ -76,6 +77,10 @@ impl Tracks {
         self.in_order.values().copied().collect()
     }
 
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Track> {
+        self.by_key.values_mut()
+    }
+
     pub(super) fn fanouts_mut(&mut self) -> impl Iterator<Item = &mut Fanout> {
         self.by_key.values_mut().map(|track| &mut track.fanout)
     }
@@ -110,6 +115,8 @@ pub(super) struct Track {
     rids: Vec<Rid>,
     /// The best quality anybody wants of it.
     pub(super) demand: Demand,
+    /// Of a microphone.
+    pub(super) meter: Option<Meter>,
     codec: CodecKnown,
     audience: Audience,
 }
@@ -142,7 +149,9 @@ impl Track {
             fanout.set_origin(origin);
         }
         fanout.set_muted(info.muted);
+        let microphone = info.kind == MediaKind::Audio && info.source == Source::Microphone;
         Self {
+            meter: microphone.then(Meter::default),
             info: Arc::new(info),
             publisher,
             fanout,
@@ -165,6 +174,24 @@ impl Track {
     /// How many layers it is published in.
     pub(super) fn layers(&self) -> usize {
         self.rids.len().max(1)
+    }
+
+    /// Says whether its publisher is silent on purpose.
+    pub(super) fn set_muted(&mut self, muted: Muted) {
+        Arc::make_mut(&mut self.info).muted = muted;
+        self.fanout.set_muted(muted);
+        if let Some(meter) = &mut self.meter {
+            meter.reset();
+        }
+    }
+
+    /// Listens whether somebody speaks.
+    #[inline]
+    pub(super) fn hear(&mut self, packet: &Packet<'_>) -> Heard {
+        match &mut self.meter {
+            Some(meter) if self.info.muted == Muted::No => meter.hear(packet),
+            Some(_) | None => Heard::Silence,
+        }
     }
 
     /// The codec as media shows it, where that is not what was negotiated. Told

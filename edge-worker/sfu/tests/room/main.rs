@@ -13,5 +13,6 @@ mod profile;
 mod publishing;
 mod random;
 mod rights;
+mod speaking;
 mod stage;
 mod subscribing;

@@ -408,6 +408,13 @@ impl Stage {
             Notice::Unpublished { track } => format!("{who} lost {track}"),
             Notice::Mute { track, muted } => format!("{who} has {track} muted: {muted:?}"),
             Notice::TrackSubscribed { track } => format!("{who} is received on {track}"),
+            Notice::Speakers(speakers) => {
+                let told: Vec<String> = speakers
+                    .iter()
+                    .map(|it| format!("{} at {}", name(it.participant), it.loudness.0))
+                    .collect();
+                format!("{who} hears {}", told.join(", "))
+            }
             Notice::MetadataUpdated { request_id } => format!("{who} is granted {request_id}"),
             Notice::SubscriptionFailed { track, failure } => {
                 format!("{who} cannot have {track}: {failure:?}")

@@ -1,0 +1,267 @@
+//! Carries packets between the devices of each link through its emulators: the one thread that
+//! reads the clock and the devices. What to change comes by message, what was counted goes back so.
+
+use std::{
+    io::{self, Write},
+    os::unix::net::UnixStream,
+    sync::mpsc::{self, Receiver, Sender},
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, anyhow};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    process::setpriority_process,
+};
+use tun_rs::SyncDevice;
+
+use super::{
+    emulator::Emulator,
+    report::Row,
+    wish::{Both, Way, Wish},
+};
+
+/// A link that is to be carried.
+#[derive(Debug)]
+pub struct Line {
+    /// Whose.
+    pub name: String,
+    /// The end at the hub.
+    pub hub: Device,
+    /// The end in the client's namespace.
+    pub client: Device,
+    /// Towards the client.
+    pub down: Emulator,
+    /// From the client.
+    pub up: Emulator,
+}
+
+/// A TUN device: what the kernel sends there we read, what we write there the kernel receives.
+pub struct Device(pub SyncDevice);
+
+impl std::fmt::Debug for Device {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Device").field(&self.0.name()).finish()
+    }
+}
+
+/// A handle; dropping it ends the thread.
+#[derive(Debug)]
+pub struct Carrier {
+    orders: Sender<Order>,
+    bell: UnixStream,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+enum Order {
+    Carry(Box<Line>),
+    Change(Vec<Wish>, Sender<Result<()>>),
+    Tell(Sender<Vec<Row>>),
+    Stop,
+}
+
+impl Carrier {
+    /// Starts the thread.
+    pub fn start() -> Result<Self> {
+        let (bell, rung) = UnixStream::pair()?;
+        bell.set_nonblocking(true)?;
+        rung.set_nonblocking(true)?;
+        let (orders, inbox) = mpsc::channel();
+        let rounds = Rounds {
+            inbox,
+            rung,
+            lines: Vec::new(),
+        };
+        let thread = thread::Builder::new()
+            .name("carrier".to_owned())
+            .spawn(|| rounds.run())?;
+        Ok(Self {
+            orders,
+            bell,
+            thread: Some(thread),
+        })
+    }
+
+    /// Takes on a link.
+    pub fn carry(&self, line: Line) -> Result<()> {
+        self.order(Order::Carry(Box::new(line)))
+    }
+
+    /// Changes links.
+    pub fn change(&self, wishes: Vec<Wish>) -> Result<()> {
+        let (answer, answered) = mpsc::channel();
+        self.order(Order::Change(wishes, answer))?;
+        answered.recv().context("the carrier is gone")?
+    }
+
+    /// What became of all packets, a row for each direction.
+    pub fn tell(&self) -> Result<Vec<Row>> {
+        let (answer, answered) = mpsc::channel();
+        self.order(Order::Tell(answer))?;
+        answered.recv().context("the carrier is gone")
+    }
+
+    fn order(&self, order: Order) -> Result<()> {
+        self.orders
+            .send(order)
+            .map_err(|_| anyhow!("the carrier is gone"))?;
+        // A full pipe has rung already.
+        let _ = (&self.bell).write(&[0]);
+        Ok(())
+    }
+}
+
+impl Drop for Carrier {
+    fn drop(&mut self) {
+        let _ = self.order(Order::Stop);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// What the thread owns.
+struct Rounds {
+    inbox: Receiver<Order>,
+    rung: UnixStream,
+    lines: Vec<Line>,
+}
+
+/// Packets read from one device before the next has its turn.
+const TURN: usize = 64;
+/// A device's largest packet, and room to see that one was larger.
+const LONGEST: usize = 2_048;
+/// Ahead of what is measured through the links, which may keep every core busy. A wish only.
+const NICE: i32 = -15;
+
+#[derive(PartialEq)]
+enum Next {
+    Round,
+    End,
+}
+
+impl Rounds {
+    fn run(mut self) {
+        let _ = setpriority_process(None, NICE);
+        loop {
+            if self.take_orders() == Next::End {
+                return;
+            }
+            for line in &mut self.lines {
+                line.carry();
+            }
+            if self.wait().is_err() {
+                return;
+            }
+        }
+    }
+
+    fn take_orders(&mut self) -> Next {
+        let mut rung = [0; 64];
+        while matches!(io::Read::read(&mut self.rung, &mut rung), Ok(count) if count > 0) {}
+        while let Ok(order) = self.inbox.try_recv() {
+            // Whoever asked may have stopped waiting for the answer.
+            match order {
+                Order::Carry(line) => self.lines.push(*line),
+                Order::Change(wishes, answer) => {
+                    let _ = answer.send(self.change(&wishes));
+                }
+                Order::Tell(answer) => {
+                    let rows = self.lines.iter().flat_map(Line::rows);
+                    let _ = answer.send(rows.collect());
+                }
+                Order::Stop => return Next::End,
+            }
+        }
+        Next::Round
+    }
+
+    /// All of it or, if something names nobody, nothing.
+    fn change(&mut self, wishes: &[Wish]) -> Result<()> {
+        for whose in wishes.iter().filter_map(|wish| wish.whose.as_deref()) {
+            let known = self.lines.iter().any(|line| line.name == whose);
+            known
+                .then_some(())
+                .with_context(|| format!("nobody here is called {whose:?}"))?;
+        }
+        let now = Instant::now();
+        for line in &mut self.lines {
+            let mut both = Both {
+                down: line.down.conditions().clone(),
+                up: line.up.conditions().clone(),
+            };
+            for wish in wishes.iter().filter(|wish| wish.is_for(&line.name)) {
+                wish.apply(&mut both)?;
+            }
+            line.down.change(now, both.down);
+            line.up.change(now, both.up);
+        }
+        Ok(())
+    }
+
+    fn wait(&self) -> io::Result<()> {
+        let deadline = self.lines.iter().filter_map(Line::deadline).min();
+        let wait = deadline.map(|at| timespec(at.saturating_duration_since(Instant::now())));
+        let mut fds = vec![PollFd::new(&self.rung, PollFlags::IN)];
+        for line in &self.lines {
+            fds.push(PollFd::new(&line.hub.0, PollFlags::IN));
+            fds.push(PollFd::new(&line.client.0, PollFlags::IN));
+        }
+        match poll(&mut fds, wait.as_ref()) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+fn timespec(wait: Duration) -> Timespec {
+    Timespec::try_from(wait).unwrap_or(Timespec {
+        tv_sec: 1,
+        tv_nsec: 0,
+    })
+}
+
+impl Line {
+    fn carry(&mut self) {
+        take(&self.hub, &mut self.down);
+        take(&self.client, &mut self.up);
+        give(&self.client, &mut self.down);
+        give(&self.hub, &mut self.up);
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        [self.down.deadline(), self.up.deadline()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    fn rows(&self) -> [Row; 2] {
+        [
+            Row::of(&self.name, Way::Down, &self.down),
+            Row::of(&self.name, Way::Up, &self.up),
+        ]
+    }
+}
+
+fn take(device: &Device, emulator: &mut Emulator) {
+    let mut packet = [0; LONGEST];
+    for _ in 0..TURN {
+        // Empty, or gone with its namespace: either way there is nothing to carry.
+        let Ok(length) = device.0.recv(&mut packet) else {
+            return;
+        };
+        emulator.send(Instant::now(), packet[..length].to_vec());
+    }
+}
+
+fn give(device: &Device, emulator: &mut Emulator) {
+    let now = Instant::now();
+    while let Some(packet) = emulator.receive(now) {
+        if device.0.send(&packet).is_err() {
+            emulator.refused(&packet);
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! The network lab: clients in network namespaces of their own, each joined to this machine's own
+//! namespace, the hub, by a link that behaves like a network we choose.
+//!
+//! A [`Lab`] makes the namespaces and devices, the [`carrier`] carries packets through the pure
+//! [`emulator`], the [`guard`] removes everything at the end, however that comes. `netem` is not
+//! in every kernel; this needs `/dev/net/tun`, `ip` and root.
+
+pub mod carrier;
+pub mod control;
+pub mod emulator;
+pub mod guard;
+pub mod measure;
+pub mod namespace;
+pub mod network;
+pub mod play;
+pub mod report;
+pub mod wish;
+
+use std::{
+    fs,
+    net::Ipv4Addr,
+    os::{
+        linux::net::SocketAddrExt,
+        unix::net::{SocketAddr, UnixListener},
+    },
+    path::Path,
+    process,
+    sync::OnceLock,
+};
+
+use anyhow::{Context, Result, ensure};
+use rand::{SeedableRng, rngs::StdRng};
+use serde::Serialize;
+use tun_rs::DeviceBuilder;
+
+use self::{
+    carrier::{Carrier, Device, Line},
+    emulator::Emulator,
+    guard::Guard,
+    namespace::ip,
+    report::Row,
+    wish::{Both, Way, Wish},
+};
+
+/// A lab that runs; dropping it removes everything it made.
+#[derive(Debug)]
+pub struct Lab {
+    // In the order they must go: devices, then namespaces, then the claim on their names.
+    carrier: Carrier,
+    guard: Guard,
+    claim: UnixListener,
+    number: u8,
+    seed: u64,
+    clients: Vec<Client>,
+}
+
+/// A client's place in the lab.
+#[derive(Clone, Debug, Serialize)]
+pub struct Client {
+    /// As it was asked for.
+    pub name: String,
+    /// Its network namespace.
+    pub namespace: String,
+    /// Its address there.
+    pub address: Ipv4Addr,
+    /// This machine's address as the client reaches it.
+    pub hub: Ipv4Addr,
+}
+
+/// Labs at the same time, and clients of one.
+const MAX_LABS: u8 = 64;
+const MAX_CLIENTS: usize = 200;
+/// Of a client's name: devices and namespaces have short names.
+const MAX_NAME: usize = 16;
+/// What a client calls its end of the link.
+const DEVICE: &str = "link0";
+/// No link-local addresses: nothing is on the link but what is meant to be.
+const QUIET: &[&str] = &["mtu", "1500", "addrgenmode", "none"];
+
+/// Why no lab can be had here, if none can. It is tried once.
+pub fn missing() -> Option<&'static str> {
+    static WHY: OnceLock<Option<String>> = OnceLock::new();
+    WHY.get_or_init(lacking).as_deref()
+}
+
+fn lacking() -> Option<String> {
+    if !rustix::process::geteuid().is_root() {
+        return Some("the network lab needs root".to_owned());
+    }
+    if let Err(error) = fs::File::options()
+        .read(true)
+        .write(true)
+        .open("/dev/net/tun")
+    {
+        return Some(format!("the network lab needs /dev/net/tun: {error}"));
+    }
+    // The kernel or a container may still forbid what root asks for.
+    let name = format!("lab-try-{}", process::id());
+    let tried = ip(&["netns", "add", &name])
+        .and_then(|_| ip(&["netns", "exec", &name, "ip", "link", "set", "lo", "up"]))
+        .and_then(|_| Ok(DeviceBuilder::new().inherit_enable_state().build_sync()?));
+    if Path::new("/run/netns").join(&name).exists() {
+        // What is left would only be an empty namespace.
+        let _ = ip(&["netns", "delete", &name]);
+    }
+    let error = tried.err()?;
+    Some(format!("the network lab can't be built here: {error:#}"))
+}
+
+impl Lab {
+    /// A lab without clients. Equal seeds have equal luck.
+    pub fn start(seed: u64) -> Result<Self> {
+        let (number, claim) = claim()?;
+        Ok(Self {
+            carrier: Carrier::start()?,
+            guard: Guard::start()?,
+            claim,
+            number,
+            seed,
+            clients: Vec::new(),
+        })
+    }
+
+    /// This machine's address as every client reaches it.
+    pub fn hub(&self) -> Ipv4Addr {
+        self.address(1)
+    }
+
+    /// Which of the labs on this machine it is.
+    pub fn number(&self) -> u8 {
+        self.number
+    }
+
+    /// Where [`control`] listens.
+    pub fn socket(&self) -> &UnixListener {
+        &self.claim
+    }
+
+    /// A new client behind a link that is as `wishes` say.
+    pub fn add(&mut self, name: &str, wishes: &[Wish]) -> Result<Client> {
+        let plain = !name.is_empty()
+            && name.len() <= MAX_NAME
+            && name
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        ensure!(
+            plain && !["down", "up"].contains(&name),
+            "{name:?} is no name for a client: a-z, 0-9 and -, {MAX_NAME} at most, not down or up"
+        );
+        ensure!(
+            self.clients.iter().all(|client| client.name != name),
+            "{name} is here already"
+        );
+        ensure!(self.clients.len() < MAX_CLIENTS, "the lab is full");
+        let mut both = Both::default();
+        for wish in wishes.iter().filter(|wish| wish.is_for(name)) {
+            wish.apply(&mut both)?;
+        }
+
+        let place = 2 + u8::try_from(self.clients.len()).context("the lab is full")?;
+        let client = Client {
+            name: name.to_owned(),
+            // The process's number keeps it apart from what an earlier lab's guard still removes.
+            namespace: format!("lab{}-{}-{name}", self.number, process::id()),
+            address: self.address(place),
+            hub: self.hub(),
+        };
+        self.guard.watch(&client.namespace)?;
+        let (hub, far) = join(&client, &format!("lab{}-{place}", self.number))?;
+        let [down, up] = [(Way::Down, both.down), (Way::Up, both.up)].map(|(way, conditions)| {
+            Emulator::new(conditions, StdRng::seed_from_u64(self.seed_of(name, way)))
+        });
+        self.carrier.carry(Line {
+            name: name.to_owned(),
+            hub,
+            client: far,
+            down,
+            up,
+        })?;
+        self.clients.push(client.clone());
+        Ok(client)
+    }
+
+    /// Changes links.
+    pub fn change(&self, wishes: Vec<Wish>) -> Result<()> {
+        self.carrier.change(wishes)
+    }
+
+    /// What became of all packets so far.
+    pub fn report(&self) -> Result<Vec<Row>> {
+        self.carrier.tell()
+    }
+
+    /// Ends everything in it and removes it, and says if that failed.
+    pub fn close(self) -> Result<()> {
+        let Self {
+            carrier, mut guard, ..
+        } = self;
+        drop(carrier);
+        guard.finish()
+    }
+
+    /// Of the block that is set aside for tests of networks (RFC 2544).
+    fn address(&self, place: u8) -> Ipv4Addr {
+        Ipv4Addr::new(198, 18, self.number, place)
+    }
+
+    /// Neither who came first nor the other direction changes a link's luck.
+    fn seed_of(&self, name: &str, way: Way) -> u64 {
+        let word = format!("{name} {}", way.word());
+        // FNV-1a: spreads short words well enough.
+        word.bytes()
+            .fold(self.seed ^ 0xcbf2_9ce4_8422_2325, |hash, byte| {
+                (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
+            })
+    }
+}
+
+/// Where a lab of this number listens; the name is free again as soon as its process ends.
+pub fn socket_name(number: u8) -> Result<SocketAddr> {
+    Ok(SocketAddr::from_abstract_name(format!(
+        "edge-lab-{number}"
+    ))?)
+}
+
+/// A number that no other lab has.
+fn claim() -> Result<(u8, UnixListener)> {
+    for number in 0..MAX_LABS {
+        if let Ok(claim) = UnixListener::bind_addr(&socket_name(number)?) {
+            return Ok((number, claim));
+        }
+    }
+    anyhow::bail!("{MAX_LABS} labs run already")
+}
+
+/// Makes the client's namespace and joins it to ours by two devices.
+fn join(client: &Client, device: &str) -> Result<(Device, Device)> {
+    let Client { namespace, .. } = client;
+    let (address, hub) = (client.address.to_string(), client.hub.to_string());
+    let here = tun(device)?;
+    let there = tun(&format!("{device}c"))?;
+
+    ip(&["netns", "add", namespace])?;
+    ip(&[
+        "link",
+        "set",
+        &format!("{device}c"),
+        "netns",
+        namespace,
+        "name",
+        DEVICE,
+    ])?;
+    ip(&["address", "add", &hub, "peer", &address, "dev", device])?;
+    ip(&[&["link", "set", device], QUIET].concat())?;
+    ip(&["link", "set", device, "up"])?;
+
+    let inside = |arguments: &[&str]| ip(&[&["-n", namespace], arguments].concat());
+    inside(&["link", "set", "lo", "up"])?;
+    inside(&["address", "add", &address, "peer", &hub, "dev", DEVICE])?;
+    inside(&[&["link", "set", DEVICE], QUIET].concat())?;
+    inside(&["link", "set", DEVICE, "up"])?;
+    inside(&["route", "add", "default", "via", &hub, "dev", DEVICE])?;
+    Ok((here, there))
+}
+
+fn tun(name: &str) -> Result<Device> {
+    let device = DeviceBuilder::new()
+        .name(name)
+        .inherit_enable_state()
+        .build_sync()
+        .with_context(|| format!("the device {name} can't be made"))?;
+    device.set_nonblocking(true)?;
+    Ok(Device(device))
+}
