@@ -28,7 +28,9 @@ mod speakers;
 mod testing;
 
 pub use allocator::{Load, Pausing};
-pub use command::{Command, LeaveReason, Publication, TrackSettings, Wanted};
+pub use command::{
+    Access, Allowance, Command, Grantee, LeaveReason, Publication, Share, TrackSettings, Wanted,
+};
 pub use description::{
     AudioFeature, Encryption, Identity, Membership, Muted, ParticipantInfo, Permission, RoomInfo,
     SimulcastCodec, Source, State, TrackInfo, VideoLayer, VideoQuality, Visibility,

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use crate::{
+    Access, LeaveReason, Muted, ParticipantInfo, RoomInfo, Speaker, TrackInfo, VideoQuality,
+};
 use media::{Codec, ParticipantId, TrackId};
-
-use crate::{LeaveReason, Muted, ParticipantInfo, RoomInfo, Speaker, TrackInfo, VideoQuality};
 
 /// One message to one participant.
 #[derive(Clone, Debug)]
@@ -39,6 +40,15 @@ pub enum Notice {
     },
     /// Speakers it receives, or it itself, became louder, quieter or silent.
     Speakers(Vec<Speaker>),
+    /// A wanted track may be had again, or no more, as its publisher has it.
+    Access {
+        /// Whose.
+        publisher: ParticipantId,
+        /// Which.
+        track: TrackId,
+        /// From now on.
+        access: Access,
+    },
     /// A wanted track cannot be had.
     SubscriptionFailed {
         /// Of somebody else.
@@ -114,6 +124,16 @@ pub enum RefusedWish {
         track: TrackId,
         /// As it asked.
         muted: Muted,
+    },
+    /// Describing its sound anew.
+    UpdateAudioTrack {
+        /// As it asked.
+        track: TrackId,
+    },
+    /// Describing its picture anew.
+    UpdateVideoTrack {
+        /// As it asked.
+        track: TrackId,
     },
     /// Showing itself differently.
     UpdateMetadata {

@@ -6,9 +6,9 @@ use bytes::Bytes;
 use media::{Codec, MediaKind, Mid};
 use prost::Message;
 use sfu::{
-    CodecDemand, Encryption, Identity, LeaveReason, Loudness, Muted, Notice, ParticipantInfo,
-    Permission, Refusal, RefusedWish, RoomInfo, SimulcastCodec, Source, Speaker, State,
-    StreamState, Streaming, SubscriptionFailure, TrackInfo, VideoLayer, VideoQuality,
+    Access, CodecDemand, Encryption, Identity, LeaveReason, Loudness, Muted, Notice,
+    ParticipantInfo, Permission, Refusal, RefusedWish, RoomInfo, SimulcastCodec, Source, Speaker,
+    State, StreamState, Streaming, SubscriptionFailure, TrackInfo, VideoLayer, VideoQuality,
 };
 
 use super::*;
@@ -429,6 +429,22 @@ fn every_notice_becomes_its_message() {
         ),
         (Notice::TrackSubscribed { track }, "TrackSubscribed("),
         (Notice::Speakers(vec![speaker(3)]), "SpeakersChanged("),
+        (
+            Notice::Access {
+                publisher: "PA_x".parse().unwrap(),
+                track,
+                access: Access::Withheld,
+            },
+            "SubscriptionPermissionUpdate(SubscriptionPermissionUpdate { participant_sid: \"PA_x\"",
+        ),
+        (
+            refused(RefusedWish::UpdateAudioTrack { track }),
+            "RequestResponse(",
+        ),
+        (
+            refused(RefusedWish::UpdateVideoTrack { track }),
+            "RequestResponse(",
+        ),
         (
             Notice::SubscriptionFailed {
                 track,

@@ -4,6 +4,7 @@
 //! [`publish`], subscriptions in [`subscribe`], data in [`message`]; media goes
 //! straight to the track's [`Fanout`](crate::fanout::Fanout).
 
+mod allowance;
 mod bandwidth;
 mod demands;
 mod interests;
@@ -15,6 +16,7 @@ mod participants;
 mod profile;
 mod publish;
 mod publishing;
+mod retouching;
 mod rids;
 mod rights;
 mod settings;
@@ -119,6 +121,15 @@ impl Room {
                     self.set_settings(now, key, track, settings, out);
                 }
             }
+            Command::UpdateAudioTrack { track, features } => {
+                self.update_audio_track(now, key, track, features);
+            }
+            Command::UpdateVideoTrack {
+                track,
+                width,
+                height,
+            } => self.update_video_track(now, key, track, (width, height), out),
+            Command::Allow(allowance) => self.allow(key, allowance),
             Command::UpdateMetadata { change, request_id } => {
                 self.update_own_metadata(now, key, *change, request_id);
             }

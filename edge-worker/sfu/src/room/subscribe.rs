@@ -5,6 +5,7 @@ use std::time::Instant;
 use media::TrackId;
 
 use super::Room;
+use super::allowance::access;
 use super::interests::Received;
 use super::participants::{Participant, ParticipantKey};
 use super::subscriptions::SubscriptionState;
@@ -12,8 +13,8 @@ use super::tracks::Audience;
 use super::wish::wish;
 use crate::fanout::{Binding, Wish};
 use crate::{
-    Notice, Opening, Outlet, Output, SubscriptionFailure, SubscriptionKey, TrackKey, VideoQuality,
-    Wanted,
+    Access, Notice, Opening, Outlet, Output, SubscriptionFailure, SubscriptionKey, TrackKey,
+    VideoQuality, Wanted,
 };
 
 impl Room {
@@ -142,7 +143,7 @@ impl Room {
         }
     }
 
-    fn open_if_wanted(&mut self, key: ParticipantKey, track: TrackKey) {
+    pub(super) fn open_if_wanted(&mut self, key: ParticipantKey, track: TrackKey) {
         let Some(subscriber) = self.participants.find(key) else {
             return;
         };
@@ -165,13 +166,19 @@ impl Room {
             return;
         };
         let publisher_id = publisher.info.id;
-        let own = track.publisher == key;
+        let Some(subscriber) = self.participants.find(key) else {
+            return;
+        };
+        if track.publisher == key || !subscriber.info.permission.can_subscribe {
+            return;
+        }
+        match access(publisher, subscriber, track.info.id) {
+            Access::Granted => {}
+            Access::Withheld => return self.tell_access(key, track_key, Access::Withheld),
+        }
         let Some(subscriber) = self.participants.find_mut(key) else {
             return;
         };
-        if own || !subscriber.info.permission.can_subscribe {
-            return;
-        }
         let adaptive = subscriber.first_quality == VideoQuality::Low;
         let interest = subscriber.interests.of(track_key);
         if interest.subscription.is_some() || interest.undecodable == Some(codec) {
