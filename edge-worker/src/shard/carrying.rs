@@ -69,7 +69,7 @@ impl Shard {
                     slot.receive(received.mid, received.track);
                 }
             }
-            Output::Load { .. } => {}
+            Output::Load { participant, load } => self.want(now, participant, load),
             Output::Gone { participant } => self.forget(now, participant),
         }
     }

@@ -2,6 +2,7 @@
 //! clock the media path reads. It routes between them and keeps the order; deciding
 //! is left to `sfu` and `transport`.
 
+mod bandwidth;
 mod carrying;
 mod demux;
 mod inbox;
@@ -362,6 +363,7 @@ impl Shard {
                         self.part(now, owner, LeaveReason::ConnectionTimeout);
                     }
                     self.transports.touch(key);
+                    self.release(now, key);
                 }
             }
             Timer::Room(key) => {
@@ -470,8 +472,7 @@ impl Shard {
                 }
                 Some(Some(transport::Output::Event(event))) => self.react(now, key, owner, event),
                 Some(None) => {
-                    self.timers
-                        .set(Timer::Transport(key.0), transport.deadline());
+                    self.timers.set(Timer::Transport(key.0), slot.deadline());
                     return;
                 }
                 None => return self.part(now, owner, LeaveReason::ConnectionTimeout),

@@ -1,11 +1,11 @@
 //! The transports of one shard, and the way media takes from a room to them.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use media::{Mid, Outgoing, ParticipantId, Rtcp, Ssrc, TrackId};
+use media::{Bitrate, Mid, Outgoing, ParticipantId, Rtcp, Ssrc, TrackId};
 use rustc_hash::FxHashMap;
-use sfu::{Outlet, SenderKey, Sink, SubscriptionKey, TrackKey, TransportKey};
+use sfu::{Admission, Outlet, Pacer, SenderKey, Sink, SubscriptionKey, TrackKey, TransportKey};
 use transport::{Drops, SenderId, Transport};
 
 use super::RoomKey;
@@ -26,6 +26,8 @@ pub(super) struct Slot {
     pub(super) sinks: FxHashMap<SenderId, Sending>,
     /// Where its packets wait.
     place: Place,
+    /// Keeps bursts from a thin link; `None` for all others.
+    pub(super) pacer: Option<Box<Pacer>>,
     /// Something may be waiting in it.
     dirty: bool,
     /// What it dropped so far and the node knows of.
@@ -49,6 +51,45 @@ impl Slot {
             .map(|(_, track)| *track)
     }
 
+    /// When it has something to do.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let paced = self.pacer.as_ref().and_then(|pacer| pacer.deadline());
+        self.transport.deadline().into_iter().chain(paced).min()
+    }
+
+    /// Seals a packet into the queue.
+    #[inline]
+    pub(super) fn send(
+        &mut self,
+        now: Instant,
+        sink: Sink,
+        packet: &Outgoing<'_>,
+        queue: &mut SendQueue,
+        tally: &mut Tally,
+    ) {
+        let Self {
+            transport, place, ..
+        } = self;
+        let sender = SenderId(sink.sender.0);
+        let queued = queue.write(now, place, |slab| transport.seal(now, sender, packet, slab));
+        match queued {
+            Ok(()) => tally.packets_forwarded += 1,
+            Err(_) => tally.unsealed += 1,
+        }
+    }
+
+    /// Its link is believed to carry `estimate`.
+    pub(super) fn pace(&mut self, now: Instant, estimate: Bitrate) {
+        match &mut self.pacer {
+            Some(pacer) => {
+                if pacer.set_estimate(now, estimate) {
+                    self.pacer = None;
+                }
+            }
+            None => self.pacer = Pacer::new(now, estimate).map(Box::new),
+        }
+    }
+
     /// From now on `track` is received on m-line `mid`.
     pub(super) fn receive(&mut self, mid: Mid, track: TrackKey) {
         self.origins.retain(|(known, _)| *known != mid);
@@ -57,6 +98,13 @@ impl Slot {
 
     /// Adds what it dropped since the last time to the node's counters.
     pub(super) fn count_drops(&mut self, metrics: &Metrics) {
+        let late = self.pacer.as_mut().map_or(0, |pacer| pacer.take_refusals());
+        if late > 0 {
+            let counter = metrics
+                .packets_dropped
+                .with_label_values(&["too_late_for_link"]);
+            counter.inc_by(late);
+        }
         let drops = self.transport.drops();
         if drops.total() == self.counted.total() {
             return;
@@ -110,6 +158,7 @@ impl Transports {
             origins: Vec::new(),
             sinks: FxHashMap::default(),
             place: Place::default(),
+            pacer: None,
             dirty: false,
             counted: Drops::default(),
         };
@@ -132,6 +181,12 @@ impl Transports {
     pub(super) fn get_mut(&mut self, key: TransportKey) -> Option<&mut Slot> {
         let at = self.index(key)?;
         self.slots[at].as_deref_mut()
+    }
+
+    /// The transport `key`, if it is still there.
+    pub(super) fn get(&self, key: TransportKey) -> Option<&Slot> {
+        let at = self.index(key)?;
+        self.slots[at].as_deref()
     }
 
     /// Marks a transport as having something to say.
@@ -192,17 +247,22 @@ impl Outlet for Wire<'_> {
         let Some(slot) = self.transports.get_mut(sink.transport) else {
             return;
         };
-        let sender = SenderId(sink.sender.0);
-        let Slot {
-            transport, place, ..
-        } = slot;
-        let queued = self.queue.write(self.now, place, |slab| {
-            transport.seal(self.now, sender, packet, slab)
-        });
-        match queued {
-            Ok(()) => self.tally.packets_forwarded += 1,
-            Err(_) => self.tally.unsealed += 1,
+        if let Some(pacer) = &mut slot.pacer {
+            match pacer.admit(self.now, sink, packet) {
+                Admission::Now => {}
+                Admission::Later => return self.transports.touch(sink.transport),
+                Admission::Refused => return,
+            }
         }
+        slot.send(self.now, sink, packet, self.queue, self.tally);
+    }
+
+    fn backlog(&self, transport: TransportKey) -> Duration {
+        let pacer = self
+            .transports
+            .get(transport)
+            .and_then(|slot| slot.pacer.as_ref());
+        pacer.map_or(Duration::ZERO, |pacer| pacer.backlog())
     }
 
     fn rtcp(&mut self, transport: TransportKey, rtcp: Rtcp) {

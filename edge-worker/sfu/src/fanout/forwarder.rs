@@ -86,7 +86,7 @@ impl Forwarder {
             Wish::Layer { spatial, .. } => Some(live.nearest(spatial)),
         };
         self.simulcast.set_target(target);
-        self.set_frame_rate();
+        self.set_frame_rate(Duration::ZERO);
         self.rest_reports();
     }
 
@@ -199,7 +199,7 @@ impl Forwarder {
         let Some(first) = intake.cached(entry.number) else {
             return self.stop();
         };
-        self.set_frame_rate();
+        self.set_frame_rate(Duration::ZERO);
         self.begin(entry, &first, passage);
         for number in entry.number..=intake.newest() {
             let Some(packet) = intake.cached(number) else {
@@ -214,13 +214,14 @@ impl Forwarder {
     }
 
     /// A larger picture than wanted, played only until the smaller one has a keyframe,
-    /// takes as little as it can: the link may not carry it any more.
-    fn set_frame_rate(&mut self) {
+    /// takes as little as it can: the link may not carry it any more. So does a picture
+    /// while others before it still wait for the link.
+    fn set_frame_rate(&mut self, backlog: Duration) {
         let Wish::Layer { temporal, .. } = self.wish else {
             return;
         };
-        let falling = self.simulcast.is_falling();
-        self.temporal.set_wish(if falling { 0 } else { temporal });
+        let behind = self.simulcast.is_falling() || backlog > LATE;
+        self.temporal.set_wish(if behind { 0 } else { temporal });
     }
 
     fn begin<O>(&mut self, entry: Entry, first: &Arrival<'_>, passage: &Passage<'_, O>) {
@@ -246,6 +247,9 @@ impl Forwarder {
                 Some(Taken::Yes) => true,
                 Some(Taken::No) => false,
                 None => {
+                    if vp8.descriptor.frame_start {
+                        self.set_frame_rate(passage.out.backlog(self.sink.transport));
+                    }
                     let output = self.rewrite.peek(packet.number);
                     self.temporal.keeps(&vp8.descriptor, output)
                 }
@@ -417,6 +421,9 @@ struct Body<'a> {
 
 /// Answered of one feedback message; who misses more needs a keyframe.
 const MAX_REPAIRS: usize = 128;
+
+/// Pictures that wait longer than this get fewer.
+const LATE: Duration = Duration::from_millis(200);
 
 /// One subscriber alone does not get more keyframes, which all others pay for.
 const ASKING_INTERVAL: Duration = Duration::from_secs(1);
