@@ -18,6 +18,7 @@ mod fanout;
 mod keyframes;
 mod notice;
 mod output;
+mod quality;
 mod reception;
 mod reports;
 mod rewrite;
@@ -43,6 +44,7 @@ pub use output::{
     OfferedSection, Opening, Outlet, Output, Received, Reliability, SenderKey, Sink,
     SubscriptionKey, TrackKey, TransportKey,
 };
+pub use quality::{ConnectionQuality, Quality};
 pub use room::{
     DataDrops, Destinations, JoinRefusal, Joined, MAX_ATTRIBUTES, MAX_METADATA, MAX_NAME, Message,
     ParticipantChange, Room,
