@@ -19,6 +19,7 @@ mod keyframes;
 mod notice;
 mod output;
 mod pacer;
+mod quality;
 mod reception;
 mod reports;
 mod rewrite;
@@ -45,6 +46,7 @@ pub use output::{
     SubscriptionKey, TrackKey, TransportKey,
 };
 pub use pacer::{Admission, Pacer, Waiting};
+pub use quality::{ConnectionQuality, Quality};
 pub use room::{
     DataDrops, Destinations, JoinRefusal, Joined, MAX_ATTRIBUTES, MAX_METADATA, MAX_NAME, Message,
     ParticipantChange, Room,

@@ -7,6 +7,7 @@ use sfu::{Load, TransportKey};
 use transport::Wanted;
 
 use super::Shard;
+use super::queue::Payload;
 
 impl Shard {
     /// A transport believes that it carries so much towards its client.
@@ -26,9 +27,7 @@ impl Shard {
             return;
         }
         let room = member.room;
-        if let Some(slot) = self.transports.get_mut(key) {
-            slot.pace(now, estimate);
-        }
+        self.transports.pace(now, key, estimate);
         self.with_room(now, room, |room, wire| {
             room.set_estimate(now, owner, Some(estimate), wire);
         });
@@ -51,17 +50,10 @@ impl Shard {
 
     /// Sends what has waited long enough for the link of `key`.
     pub(super) fn release(&mut self, now: Instant, key: TransportKey) {
-        let Self {
-            transports,
-            queue,
-            tally,
-            ..
-        } = self;
-        let Some(slot) = transports.get_mut(key) else {
-            return;
-        };
-        while let Some(waiting) = slot.pacer.as_mut().and_then(|pacer| pacer.poll(now)) {
-            slot.send(now, waiting.sink, &waiting.packet(), queue, tally);
+        while let Some(waiting) = self.transports.pacer(key).and_then(|pacer| pacer.poll(now)) {
+            let mut payload = Payload::new(&[]);
+            self.queue
+                .packet(now, waiting.sink, &waiting.packet(), &mut payload);
         }
     }
 

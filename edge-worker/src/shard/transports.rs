@@ -1,15 +1,17 @@
 //! The transports of one shard, and the way media takes from a room to them.
 
+use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
+use batch::{Socket, Trains};
 use media::{Bitrate, Mid, Outgoing, ParticipantId, Rtcp, Ssrc, TrackId};
 use rustc_hash::FxHashMap;
 use sfu::{Admission, Outlet, Pacer, SenderKey, Sink, SubscriptionKey, TrackKey, TransportKey};
 use transport::{Drops, SenderId, Transport};
 
 use super::RoomKey;
-use super::queue::{Place, SendQueue};
+use super::queue::{Exit, Payload, SendQueue};
 use crate::metrics::{Metrics, Tally};
 
 /// One transport and whose it is.
@@ -24,10 +26,6 @@ pub(super) struct Slot {
     pub(super) origins: Vec<(Mid, TrackKey)>,
     /// Subscriptions sent on it.
     pub(super) sinks: FxHashMap<SenderId, Sending>,
-    /// Where its packets wait.
-    place: Place,
-    /// Keeps bursts from a thin link; `None` for all others.
-    pub(super) pacer: Option<Box<Pacer>>,
     /// Something may be waiting in it.
     dirty: bool,
     /// What it dropped so far and the node knows of.
@@ -51,45 +49,6 @@ impl Slot {
             .map(|(_, track)| *track)
     }
 
-    /// When it has something to do.
-    pub(super) fn deadline(&self) -> Option<Instant> {
-        let paced = self.pacer.as_ref().and_then(|pacer| pacer.deadline());
-        self.transport.deadline().into_iter().chain(paced).min()
-    }
-
-    /// Seals a packet into the queue.
-    #[inline]
-    pub(super) fn send(
-        &mut self,
-        now: Instant,
-        sink: Sink,
-        packet: &Outgoing<'_>,
-        queue: &mut SendQueue,
-        tally: &mut Tally,
-    ) {
-        let Self {
-            transport, place, ..
-        } = self;
-        let sender = SenderId(sink.sender.0);
-        let queued = queue.write(now, place, |slab| transport.seal(now, sender, packet, slab));
-        match queued {
-            Ok(()) => tally.packets_forwarded += 1,
-            Err(_) => tally.unsealed += 1,
-        }
-    }
-
-    /// Its link is believed to carry `estimate`.
-    pub(super) fn pace(&mut self, now: Instant, estimate: Bitrate) {
-        match &mut self.pacer {
-            Some(pacer) => {
-                if pacer.set_estimate(now, estimate) {
-                    self.pacer = None;
-                }
-            }
-            None => self.pacer = Pacer::new(now, estimate).map(Box::new),
-        }
-    }
-
     /// From now on `track` is received on m-line `mid`.
     pub(super) fn receive(&mut self, mid: Mid, track: TrackKey) {
         self.origins.retain(|(known, _)| *known != mid);
@@ -98,13 +57,6 @@ impl Slot {
 
     /// Adds what it dropped since the last time to the node's counters.
     pub(super) fn count_drops(&mut self, metrics: &Metrics) {
-        let late = self.pacer.as_mut().map_or(0, |pacer| pacer.take_refusals());
-        if late > 0 {
-            let counter = metrics
-                .packets_dropped
-                .with_label_values(&["too_late_for_link"]);
-            counter.inc_by(late);
-        }
         let drops = self.transport.drops();
         if drops.total() == self.counted.total() {
             return;
@@ -126,6 +78,8 @@ impl Slot {
 #[derive(Debug, Default)]
 pub(super) struct Transports {
     slots: Vec<Option<Box<Slot>>>,
+    /// Apart from the rest: looked at for every packet.
+    pacers: Vec<Option<Box<Pacer>>>,
     generations: Vec<u16>,
     free: Vec<u16>,
     dirty: Vec<TransportKey>,
@@ -145,6 +99,7 @@ impl Transports {
             None => {
                 let index = u16::try_from(self.slots.len()).ok()?;
                 self.slots.push(None);
+                self.pacers.push(None);
                 self.generations.push(0);
                 index
             }
@@ -157,8 +112,6 @@ impl Transports {
             ufrag,
             origins: Vec::new(),
             sinks: FxHashMap::default(),
-            place: Place::default(),
-            pacer: None,
             dirty: false,
             counted: Drops::default(),
         };
@@ -172,6 +125,7 @@ impl Transports {
     pub(super) fn remove(&mut self, key: TransportKey) -> Option<Box<Slot>> {
         let at = self.index(key)?;
         let slot = self.slots[at].take()?;
+        self.pacers[at] = None;
         self.generations[at] = self.generations[at].wrapping_add(1);
         self.free.push(at as u16);
         Some(slot)
@@ -183,10 +137,39 @@ impl Transports {
         self.slots[at].as_deref_mut()
     }
 
-    /// The transport `key`, if it is still there.
-    pub(super) fn get(&self, key: TransportKey) -> Option<&Slot> {
+    /// What keeps bursts from the link of `key`, if that is a thin one.
+    pub(super) fn pacer(&mut self, key: TransportKey) -> Option<&mut Pacer> {
         let at = self.index(key)?;
-        self.slots[at].as_deref()
+        self.pacers[at].as_deref_mut()
+    }
+
+    /// How long a picture would wait for the link of `key`.
+    pub(super) fn backlog(&self, key: TransportKey) -> Duration {
+        let pacer = self.index(key).and_then(|at| self.pacers[at].as_ref());
+        pacer.map_or(Duration::ZERO, |pacer| pacer.backlog())
+    }
+
+    /// The link of `key` is believed to carry `estimate`.
+    pub(super) fn pace(&mut self, now: Instant, key: TransportKey, estimate: Bitrate) {
+        let Some(at) = self.index(key) else { return };
+        match &mut self.pacers[at] {
+            Some(pacer) => {
+                if pacer.set_estimate(now, estimate) {
+                    self.pacers[at] = None;
+                }
+            }
+            pacer => *pacer = Pacer::new(now, estimate).map(Box::new),
+        }
+    }
+
+    /// When `key` has something to do.
+    pub(super) fn deadline(&self, key: TransportKey) -> Option<Instant> {
+        let at = self.index(key)?;
+        let paced = self.pacers[at].as_ref().and_then(|pacer| pacer.deadline());
+        let own = self.slots[at]
+            .as_ref()
+            .and_then(|slot| slot.transport.deadline());
+        own.into_iter().chain(paced).min()
     }
 
     /// Marks a transport as having something to say.
@@ -215,10 +198,16 @@ impl Transports {
         for slot in self.slots.iter_mut().flatten() {
             slot.count_drops(metrics);
         }
+        for pacer in self.pacers.iter_mut().flatten() {
+            metrics
+                .packets_dropped
+                .with_label_values(&["too_late_for_link"])
+                .inc_by(pacer.take_refusals());
+        }
     }
 
     fn index(&self, key: TransportKey) -> Option<usize> {
-        let at = usize::from(key.0 as u16);
+        let at = usize::from(place(key));
         (self.generations.get(at) == Some(&((key.0 >> 16) as u16))).then_some(at)
     }
 }
@@ -234,35 +223,34 @@ pub(super) fn guarded<T>(metrics: &Metrics, work: impl FnOnce() -> T) -> Option<
     }
 }
 
-/// Carries a room's media to its transports, and from there into the queue.
+/// The place of a transport among those of its shard; another one may have it later.
+pub(super) fn place(key: TransportKey) -> u16 {
+    key.0 as u16
+}
+
+/// Carries a room's media into the queue.
 pub(super) struct Wire<'a> {
     pub(super) now: Instant,
     pub(super) transports: &'a mut Transports,
     pub(super) queue: &'a mut SendQueue,
-    pub(super) tally: &'a mut Tally,
+    /// Of the packet that the room was given.
+    pub(super) payload: Payload<'a>,
 }
 
 impl Outlet for Wire<'_> {
     fn packet(&mut self, sink: Sink, packet: &Outgoing<'_>) {
-        let Some(slot) = self.transports.get_mut(sink.transport) else {
-            return;
-        };
-        if let Some(pacer) = &mut slot.pacer {
+        if let Some(pacer) = self.transports.pacer(sink.transport) {
             match pacer.admit(self.now, sink, packet) {
                 Admission::Now => {}
                 Admission::Later => return self.transports.touch(sink.transport),
                 Admission::Refused => return,
             }
         }
-        slot.send(self.now, sink, packet, self.queue, self.tally);
+        self.queue.packet(self.now, sink, packet, &mut self.payload);
     }
 
     fn backlog(&self, transport: TransportKey) -> Duration {
-        let pacer = self
-            .transports
-            .get(transport)
-            .and_then(|slot| slot.pacer.as_ref());
-        pacer.map_or(Duration::ZERO, |pacer| pacer.backlog())
+        self.transports.backlog(transport)
     }
 
     fn rtcp(&mut self, transport: TransportKey, rtcp: Rtcp) {
@@ -271,6 +259,52 @@ impl Outlet for Wire<'_> {
         };
         slot.transport.send_rtcp(rtcp);
         self.transports.touch(transport);
+    }
+}
+
+/// Carries what waited in the queue to its transports, and from there to the socket.
+pub(super) struct WayOut<'a> {
+    pub(super) now: Instant,
+    pub(super) transports: &'a mut Transports,
+    pub(super) socket: &'a Socket,
+    pub(super) tally: &'a mut Tally,
+    pub(super) metrics: &'a Metrics,
+    /// Whose transports our own code failed on.
+    pub(super) failed: &'a mut Vec<ParticipantId>,
+}
+
+impl Exit for WayOut<'_> {
+    fn seal(
+        &mut self,
+        sink: Sink,
+        packet: &Outgoing<'_>,
+        slab: &mut Vec<u8>,
+    ) -> Option<SocketAddr> {
+        let slot = self.transports.get_mut(sink.transport)?;
+        let sender = SenderId(sink.sender.0);
+        let transport = &mut slot.transport;
+        match guarded(self.metrics, || {
+            transport.seal(self.now, sender, packet, slab)
+        }) {
+            Some(Ok(to)) => {
+                self.tally.packets_forwarded += 1;
+                Some(to)
+            }
+            Some(Err(_)) => {
+                self.tally.unsealed += 1;
+                None
+            }
+            None => {
+                self.failed.push(slot.owner);
+                None
+            }
+        }
+    }
+
+    fn send(&mut self, slab: &[u8], trains: &mut Trains) {
+        let tally = &mut *self.tally;
+        trains.lengths().for_each(|length| tally.train(length));
+        tally.sent += trains.send(self.socket, slab);
     }
 }
 

@@ -75,6 +75,7 @@ impl Room {
             self.life.entered();
         }
         self.chore_by(connect_by);
+        self.assess_soon(now);
         self.count(now);
         self.subscribe_to_all(key);
         Ok(Joined {
@@ -146,6 +147,7 @@ impl Room {
         self.subscriptions = Subscriptions::default();
         self.updates = Updates::default();
         self.speaking = Speaking::default();
+        self.assess_at = None;
         self.chores_at = None;
     }
 

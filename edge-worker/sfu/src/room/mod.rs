@@ -5,6 +5,7 @@
 //! straight to the track's [`Fanout`](crate::fanout::Fanout).
 
 mod allowance;
+mod assessing;
 mod bandwidth;
 mod demands;
 mod interests;
@@ -65,6 +66,8 @@ pub struct Room {
     subscriptions: Subscriptions,
     updates: Updates,
     speaking: Speaking,
+    /// When to look at everybody's connection.
+    assess_at: Option<Instant>,
     outputs: Outputs,
     drops: DataDrops,
     /// When links are divided anew; `None` while none is known to be limited.
@@ -90,6 +93,7 @@ impl Room {
             subscriptions: Subscriptions::default(),
             updates: Updates::default(),
             speaking: Speaking::default(),
+            assess_at: None,
             outputs: Outputs::default(),
             drops: DataDrops::default(),
             divide_at: None,
@@ -198,6 +202,7 @@ impl Room {
             .into_iter()
             .chain(self.tracks.deadline())
             .chain(self.speaking.deadline())
+            .chain(self.assess_at)
             .min()
     }
 
@@ -209,6 +214,7 @@ impl Room {
             }
         }
         self.measure_speakers(now);
+        self.assess(now);
         if self.chores_at.is_none_or(|at| at > now) {
             return;
         }
