@@ -324,7 +324,13 @@ mod tests {
         for (live, wanted, aim, expected, what) in [
             (&[0, 1, 2][..], wish(2), Some(2), 0, "as wanted"),
             (&[0, 1, 2], wish(2), Some(0), 2, "two less"),
-            (&[0, 1, 2], wish(0), Some(0), 0, "a small picture was wanted"),
+            (
+                &[0, 1, 2],
+                wish(0),
+                Some(0),
+                0,
+                "a small picture was wanted",
+            ),
             (&[0, 1], wish(2), Some(1), 0, "the best there is"),
             (&[0], wish(2), Some(2), 0, "the only one there is"),
             (&[0, 1, 2], wish(2), None, 3, "paused for want of bandwidth"),
