@@ -12,6 +12,7 @@
 mod cache;
 mod command;
 mod description;
+mod fact;
 mod fanout;
 mod keyframes;
 mod notice;
@@ -30,6 +31,7 @@ pub use description::{
     AudioFeature, Encryption, Identity, Membership, Muted, ParticipantInfo, Permission, RoomInfo,
     SimulcastCodec, Source, State, TrackInfo, VideoLayer, VideoQuality, Visibility,
 };
+pub use fact::{Fact, Happened};
 pub use fanout::{Binding, DropCounts, DropReason, Fanout, Wish};
 pub use notice::{Notice, Refusal, RefusedWish, SubscriptionFailure};
 pub use output::{
@@ -38,6 +40,6 @@ pub use output::{
 };
 pub use room::{
     DataDrops, Destinations, JoinRefusal, Joined, MAX_ATTRIBUTES, MAX_METADATA, MAX_NAME, Message,
-    ParticipantChange, Room,
+    Nonce, ParticipantChange, Room, RoomChange,
 };
 pub use speakers::{Loudness, Speaker};

@@ -5,7 +5,7 @@ use std::fmt;
 use bytes::Bytes;
 use media::{Codec, MediaKind, Mid, Outgoing, ParticipantId, Rid, Rtcp, TrackId};
 
-use crate::Notice;
+use crate::{Fact, Notice};
 
 /// One transport of the shard.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -82,6 +82,8 @@ pub enum Output {
         /// Who.
         participant: ParticipantId,
     },
+    /// For those who keep records.
+    Fact(Box<Fact>),
 }
 
 /// A subscription that needs an m-line.

@@ -70,6 +70,7 @@ impl Shard {
                 }
             }
             Output::Gone { participant } => self.forget(now, participant),
+            Output::Fact(fact) => self.facts.tell(*fact),
         }
     }
 

@@ -152,6 +152,17 @@ impl Response {
         }))
     }
 
+    /// The client belongs into another room now; `token` lets it join there. Who is
+    /// there it hears when it has joined.
+    pub fn room_moved(room: &RoomInfo, token: impl Into<String>) -> Self {
+        Self::of(Wire::RoomMoved(proto::RoomMovedResponse {
+            room: Some(info::room(room)),
+            token: token.into(),
+            participant: None,
+            other_participants: Vec::new(),
+        }))
+    }
+
     /// A newer token for coming back later.
     pub fn refresh_token(token: impl Into<String>) -> Self {
         Self::of(Wire::RefreshToken(token.into()))

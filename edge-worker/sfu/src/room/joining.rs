@@ -96,7 +96,11 @@ impl Room {
             return;
         }
         found.change(|info| info.state = State::Active);
+        let first = !std::mem::replace(&mut found.told, true);
         self.announce(now, key, Urgency::Soon);
+        if first {
+            self.joined(key);
+        }
     }
 
     /// Says on which transport a participant publishes.
@@ -124,6 +128,9 @@ impl Room {
 
     /// Everybody has to go, and nobody can come again.
     pub fn close(&mut self, _now: Instant, reason: LeaveReason) {
+        if self.life.is_closed() {
+            return;
+        }
         self.life.close();
         for key in self.participants.keys() {
             if let Some(participant) = self.participants.find(key) {
@@ -133,6 +140,14 @@ impl Room {
         }
         // Nobody stays who would have to be told of the others.
         for key in self.participants.keys() {
+            if let Some(participant) = self.participants.find_mut(key) {
+                participant.change(|info| {
+                    info.state = State::Disconnected(reason);
+                    info.tracks.clear();
+                });
+                let info = Arc::clone(&participant.info);
+                self.departing(key, info);
+            }
             if let Some(participant) = self.participants.remove(key) {
                 let participant = participant.info.id;
                 self.outputs.push(Output::Gone { participant });
@@ -147,6 +162,7 @@ impl Room {
         self.updates = Updates::default();
         self.speaking = Speaking::default();
         self.chores_at = None;
+        self.finished(reason);
     }
 
     /// Sends away whose media never connected.
@@ -176,6 +192,10 @@ impl Room {
             info.tracks.clear();
         });
         let info = Arc::clone(&participant.info);
+        self.departing(key, Arc::clone(&info));
+        let Some(participant) = self.participants.find(key) else {
+            return;
+        };
         let hidden = participant.is_hidden();
         let kept_open = !participant.is_dependent();
         let tracks = participant.publishing.tracks();
@@ -259,6 +279,7 @@ fn is_heard(reason: LeaveReason) -> bool {
         | LeaveReason::RoomClosed
         | LeaveReason::StateMismatch
         | LeaveReason::JoinFailure
-        | LeaveReason::ConnectionTimeout => true,
+        | LeaveReason::ConnectionTimeout
+        | LeaveReason::Moved => true,
     }
 }

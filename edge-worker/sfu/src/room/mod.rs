@@ -4,11 +4,14 @@
 //! [`publish`], subscriptions in [`subscribe`], data in [`message`]; media goes
 //! straight to the track's [`Fanout`](crate::fanout::Fanout).
 
+mod administering;
 mod allowance;
+mod facts;
 mod interests;
 mod joining;
 mod life;
 mod message;
+mod nonces;
 mod outputs;
 mod participants;
 mod profile;
@@ -29,8 +32,10 @@ use std::time::Instant;
 
 use media::{Packet, ParticipantId, Rtcp};
 
+pub use administering::RoomChange;
 pub use joining::{JoinRefusal, Joined};
 pub use message::{DataDrops, Destinations, Message};
+pub use nonces::Nonce;
 pub use profile::{MAX_ATTRIBUTES, MAX_METADATA, MAX_NAME, ParticipantChange};
 
 use crate::fanout::DropCounts;
@@ -40,6 +45,7 @@ use crate::{
     SubscriptionKey, TrackKey,
 };
 use life::Life;
+use nonces::Nonces;
 use outputs::Outputs;
 use participants::{ParticipantKey, Participants};
 use speaking::Speaking;
@@ -64,6 +70,7 @@ pub struct Room {
     speaking: Speaking,
     outputs: Outputs,
     drops: DataDrops,
+    nonces: Nonces,
     /// Nothing but media falls due before.
     chores_at: Option<Instant>,
 }
@@ -75,7 +82,7 @@ impl Room {
         info.publishers = 0;
         info.active_recording = false;
         let life = Life::new(now, &info);
-        Self {
+        let mut room = Self {
             info: Arc::new(info),
             chores_at: life.deadline(),
             life,
@@ -86,7 +93,10 @@ impl Room {
             speaking: Speaking::default(),
             outputs: Outputs::default(),
             drops: DataDrops::default(),
-        }
+            nonces: Nonces::default(),
+        };
+        room.started();
+        room
     }
 
     /// A participant wishes something.

@@ -98,6 +98,8 @@ pub(super) struct Participant {
     pub(super) origin: Option<TransportKey>,
     /// Until when its media has to be connected.
     pub(super) connect_by: Instant,
+    /// Whether records say that it joined.
+    pub(super) told: bool,
     pub(super) publishing: Publishing,
     /// Who may receive what it publishes.
     pub(super) allowed: Allowed,
@@ -131,6 +133,7 @@ impl Participant {
             },
             origin: None,
             connect_by: now + CONNECT_WITHIN,
+            told: false,
             publishing: Publishing::default(),
             allowed: Allowed::default(),
             interests: Interests::default(),

@@ -148,6 +148,7 @@ impl Room {
         for subscription in std::mem::take(&mut track.subscriptions) {
             self.close_subscription(subscription);
         }
+        self.track_ended(key);
         for participant in self.participants.values_mut() {
             participant.interests.vanished(key);
         }
@@ -182,6 +183,7 @@ impl Room {
         for other in self.participants.values_mut() {
             other.interests.appeared(id, key);
         }
+        self.track_started(key);
         received
     }
 

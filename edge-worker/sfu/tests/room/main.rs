@@ -2,9 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
+mod administering;
 mod allowing;
 mod crowd;
 mod data;
+mod facts;
 mod joining;
 mod life;
 mod profile;

@@ -27,6 +27,7 @@ pub(crate) struct Stage {
     pub(crate) openings: BTreeMap<u32, Opening>,
     bound: BTreeSet<u32>,
     pub(crate) gone: BTreeSet<ParticipantId>,
+    pub(crate) facts: Vec<sfu::Fact>,
     pub(crate) versions: BTreeMap<(ParticipantId, ParticipantId), u32>,
     joins: u32,
     mids: u32,
@@ -80,6 +81,7 @@ impl Stage {
             openings: BTreeMap::new(),
             bound: BTreeSet::new(),
             gone: BTreeSet::new(),
+            facts: Vec::new(),
             versions: BTreeMap::new(),
             joins: 0,
             mids: 0,
@@ -305,13 +307,13 @@ impl Stage {
     pub(crate) fn log(&mut self) -> Vec<String> {
         let mut log = Vec::new();
         while let Some(output) = self.room.poll() {
-            log.push(self.take(output));
+            log.extend(self.take(output));
         }
         log
     }
 
-    fn take(&mut self, output: Output) -> String {
-        match output {
+    fn take(&mut self, output: Output) -> Option<String> {
+        let line = match output {
             Output::Notice { to, notice } => {
                 self.check_present(to);
                 self.notice(to, notice)
@@ -361,7 +363,12 @@ impl Stage {
                     .retain(|_, opening| opening.participant != participant);
                 format!("{} is gone", name(participant))
             }
-        }
+            Output::Fact(fact) => {
+                self.facts.push(*fact);
+                return None;
+            }
+        };
+        Some(line)
     }
 
     fn check_present(&self, who: ParticipantId) {
