@@ -9,6 +9,7 @@ use axum::extract::{Path, Request, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
+use livekit::VideoGrants;
 use livekit::room_service;
 use livekit::token;
 use livekit::twirp::{self, Code, Encoding, Error};
@@ -21,11 +22,27 @@ const LARGEST_BODY: usize = 10 << 20;
 
 /// Services LiveKit has and this node does not, with what its server says without their
 /// backends.
-const ABSENT: &[(&str, &str)] = &[
-    ("livekit.Egress", "egress not connected (redis required)"),
-    ("livekit.Ingress", "ingress not connected (redis required)"),
-    ("livekit.SIP", "sip not connected (redis required)"),
+const ABSENT: &[(&str, Granted, &str)] = &[
+    (
+        "livekit.Egress",
+        |grants| grants.room_record,
+        "egress not connected (redis required)",
+    ),
+    (
+        "livekit.Ingress",
+        |grants| grants.ingress_admin,
+        "ingress not connected (redis required)",
+    ),
+    // Its grants are of another kind; any token will do to be told that it is not there.
+    (
+        "livekit.SIP",
+        |_| true,
+        "sip not connected (redis required)",
+    ),
 ];
+
+/// Whether somebody with these grants may call a service.
+type Granted = fn(&VideoGrants) -> bool;
 
 pub(super) async fn call(
     State(node): State<Arc<Node>>,
@@ -108,8 +125,13 @@ async fn answer(
     if parts.method != Method::POST {
         return Err(Error::method(parts.method.as_str()).into());
     }
-    if let Some((_, msg)) = ABSENT.iter().find(|(name, _)| *name == service) {
-        return Err(Error::new(Code::Internal, *msg).into());
+    if let Some((_, granted, msg)) = ABSENT.iter().find(|(name, ..)| *name == service) {
+        let granted = claims.is_some_and(|claims| granted(&claims.video));
+        return Err(if granted {
+            Error::new(Code::Internal, *msg).into()
+        } else {
+            Error::not_allowed().into()
+        });
     }
     if service != room_service::SERVICE {
         return Err(Error::no_route(parts.uri.path()).into());

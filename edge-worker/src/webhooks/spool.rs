@@ -30,6 +30,8 @@ pub(super) struct Spool {
 struct Log {
     file: File,
     path: PathBuf,
+    /// Held for as long as the file is ours.
+    _lock: File,
     fsync: Fsync,
     /// Bytes in the file, and of those what still waits: about.
     length: u64,
@@ -63,17 +65,24 @@ impl Spool {
             .mode(0o700)
             .create(&config.spool)?;
         let path = config.spool.join(file_name(url));
-        let left = waiting(&path)?;
-        let file = rewritten(&path, &left)?;
-        file.try_lock().map_err(|_| {
+        let lock = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(path.with_extension("lock"))?;
+        lock.try_lock().map_err(|_| {
             let why = format!("{} is in use by another process", path.display());
             io::Error::new(io::ErrorKind::ResourceBusy, why)
         })?;
+        let left = waiting(&path)?;
+        let file = rewritten(&path, &left)?;
         let length = file.metadata()?.len();
         Ok(Self {
             file: Some(Log {
                 file,
                 path,
+                _lock: lock,
                 fsync: config.fsync,
                 length,
             }),
@@ -124,8 +133,6 @@ impl Log {
         } else if self.length > REWRITE_FROM && self.length > waiting * 3 {
             let left = self::waiting(&self.path)?;
             self.file = rewritten(&self.path, &left)?;
-            // Nobody else knew of the new file before.
-            let _ = self.file.try_lock();
             self.length = self.file.metadata()?.len();
         }
         Ok(())
