@@ -35,8 +35,7 @@ pub(crate) async fn serve_public(listener: TcpListener, node: Arc<Node>) -> anyh
         .route("/rtc/v1", get(rtc::join_v1))
         .route("/rtc/validate", get(rtc::validate_v0))
         .route("/rtc/v1/validate", get(rtc::validate_v1))
-        .route("/twirp/{service}/{method}", any(twirp::call))
-        .route("/twirp/{*path}", any(twirp::no_route))
+        .route("/twirp/{*path}", any(twirp::call))
         .fallback(|| async { StatusCode::NOT_FOUND })
         .layer(axum::middleware::from_fn(allow_any_origin))
         .with_state(node);

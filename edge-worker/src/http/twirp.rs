@@ -46,10 +46,11 @@ type Granted = fn(&VideoGrants) -> bool;
 
 pub(super) async fn call(
     State(node): State<Arc<Node>>,
-    Path((service, method)): Path<(String, String)>,
+    Path(path): Path<String>,
     request: Request,
 ) -> Response {
-    match answer(&node, &service, &method, request).await {
+    let (service, method) = path.split_once('/').unwrap_or((&path, ""));
+    match answer(&node, service, method, request).await {
         Ok((encoding, body)) => {
             node.metrics.api_calls.with_label_values(&["ok"]).inc();
             ([(CONTENT_TYPE, encoding.content_type())], body).into_response()
@@ -60,11 +61,6 @@ pub(super) async fn call(
             refusal.into_response()
         }
     }
-}
-
-/// What is not a call of a method, under the same path.
-pub(super) async fn no_route(request: Request) -> Response {
-    Refusal::Call(Error::no_route(request.uri().path())).into_response()
 }
 
 /// Why there is no answer.
