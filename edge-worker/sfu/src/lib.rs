@@ -9,8 +9,10 @@
 //! Connections are left to `transport`, LiveKit's messages to `livekit`, all I/O
 //! to the shell that owns the room.
 
+mod allocator;
 mod cache;
 mod command;
+mod demand;
 mod description;
 mod fact;
 mod fanout;
@@ -26,14 +28,19 @@ mod speakers;
 #[cfg(test)]
 mod testing;
 
-pub use command::{Access, Allowance, Command, Grantee, Share, LeaveReason, Publication, TrackSettings, Wanted};
+pub use allocator::{Load, Pausing};
+pub use command::{
+    Access, Allowance, Command, Grantee, LeaveReason, Publication, Share, TrackSettings, Wanted,
+};
 pub use description::{
     AudioFeature, Encryption, Identity, Membership, Muted, ParticipantInfo, Permission, RoomInfo,
     SimulcastCodec, Source, State, TrackInfo, VideoLayer, VideoQuality, Visibility,
 };
 pub use fact::{Fact, Happened};
 pub use fanout::{Binding, DropCounts, DropReason, Fanout, Wish};
-pub use notice::{Notice, Refusal, RefusedWish, SubscriptionFailure};
+pub use notice::{
+    CodecDemand, Notice, Refusal, RefusedWish, StreamState, Streaming, SubscriptionFailure,
+};
 pub use output::{
     OfferedSection, Opening, Outlet, Output, Received, Reliability, SenderKey, Sink,
     SubscriptionKey, TrackKey, TransportKey,

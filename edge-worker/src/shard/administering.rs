@@ -225,8 +225,8 @@ impl Shard {
                 muted,
             } => {
                 let participant = self.identified(key, &identity)?;
-                let changed = self.with_room(now, key, |room, _| {
-                    room.mute_published(now, participant, track, muted)
+                let changed = self.with_room(now, key, |room, wire| {
+                    room.mute_published(now, participant, track, muted, wire)
                 });
                 let changed = changed.flatten().ok_or(Failure::TrackMissing)?;
                 Ok(Answer::Track(changed))

@@ -196,9 +196,9 @@ impl Outlet for Wire<'_> {
         let Slot {
             transport, place, ..
         } = slot;
-        let queued = self
-            .queue
-            .write(self.now, place, |slab| transport.seal(sender, packet, slab));
+        let queued = self.queue.write(self.now, place, |slab| {
+            transport.seal(self.now, sender, packet, slab)
+        });
         match queued {
             Ok(()) => self.tally.packets_forwarded += 1,
             Err(_) => self.tally.unsealed += 1,

@@ -104,6 +104,8 @@ pub fn notice(notice: &Notice, recipient: Recipient) -> Vec<Response> {
             wish: RefusedWish::UpdateMetadata { request_id },
             refusal,
         } => Response::refused_metadata(*request_id, *refusal),
+        Notice::Demand { track, codecs } => Response::subscribed_quality(*track, codecs),
+        Notice::StreamStates(states) => Response::stream_states(states),
         Notice::Refused {
             wish: RefusedWish::Publish { cid },
             refusal,

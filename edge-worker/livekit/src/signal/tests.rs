@@ -6,9 +6,9 @@ use bytes::Bytes;
 use media::{Codec, MediaKind, Mid};
 use prost::Message;
 use sfu::{
-    Access, Encryption, Identity, LeaveReason, Loudness, Muted, Notice, ParticipantInfo, Permission, Refusal,
-    RefusedWish, RoomInfo, SimulcastCodec, Source, Speaker, State, SubscriptionFailure, TrackInfo,
-    VideoLayer, VideoQuality,
+    Access, CodecDemand, Encryption, Identity, LeaveReason, Loudness, Muted, Notice,
+    ParticipantInfo, Permission, Refusal, RefusedWish, RoomInfo, SimulcastCodec, Source, Speaker,
+    State, StreamState, Streaming, SubscriptionFailure, TrackInfo, VideoLayer, VideoQuality,
 };
 
 use super::*;
@@ -471,6 +471,14 @@ fn every_notice_becomes_its_message() {
             Notice::MetadataUpdated { request_id: 3 },
             "RequestResponse(",
         ),
+        (
+            Notice::Demand {
+                track,
+                codecs: Vec::new(),
+            },
+            "SubscribedQualityUpdate(",
+        ),
+        (Notice::StreamStates(Vec::new()), "StreamStateUpdate("),
         (Notice::Leave(LeaveReason::RoomClosed), "Leave("),
     ] {
         let told = super::notice(
@@ -483,6 +491,61 @@ fn every_notice_becomes_its_message() {
         assert_eq!(told.len(), 1);
         let text = format!("{:?}", told[0].wire());
         assert!(text.starts_with(expected), "{text}");
+    }
+}
+
+#[test]
+#[expect(deprecated, reason = "older clients know of one codec only")]
+fn dy_1_the_best_quality_wanted_enables_those_below_in_each_codec() {
+    use VideoQuality::{High, Low, Medium};
+    for (highest, expected) in [
+        (None, [false; 3]),
+        (Some(Low), [true, false, false]),
+        (Some(Medium), [true, true, false]),
+        (Some(High), [true; 3]),
+    ] {
+        let demand = |codec| CodecDemand { codec, highest };
+        let track = "TR_a".parse().unwrap();
+        let codecs = [demand(Codec::H264), demand(Codec::Vp8)];
+        let response = Response::subscribed_quality(track, &codecs);
+        let Wire::SubscribedQualityUpdate(update) = response.wire() else {
+            panic!("a wanted quality")
+        };
+        assert_eq!(update.track_sid, "TR_a");
+        let names: Vec<_> = update.subscribed_codecs.iter().map(|c| &c.codec).collect();
+        assert_eq!(names, ["h264", "vp8"]);
+        for codec in &update.subscribed_codecs {
+            let qualities: Vec<_> = codec.qualities.iter().map(|q| q.quality).collect();
+            assert_eq!(qualities, [0, 1, 2]);
+            let enabled: Vec<_> = codec.qualities.iter().map(|q| q.enabled).collect();
+            assert_eq!(enabled, expected);
+            assert_eq!(codec.qualities, update.subscribed_qualities);
+        }
+    }
+}
+
+#[test]
+fn cg_3_pictures_that_stop_and_go_on_are_named() {
+    for (streaming, expected) in [
+        (Streaming::Active, proto::StreamState::Active),
+        (Streaming::Paused, proto::StreamState::Paused),
+    ] {
+        let state = StreamState {
+            publisher: "PA_a".parse().unwrap(),
+            track: "TR_b".parse().unwrap(),
+            streaming,
+        };
+        let response = Response::stream_states(&[state]);
+        let Wire::StreamStateUpdate(update) = response.wire() else {
+            panic!("states")
+        };
+        let told = &update.stream_states[0];
+        let told = (
+            told.participant_sid.as_str(),
+            told.track_sid.as_str(),
+            told.state(),
+        );
+        assert_eq!(told, ("PA_a", "TR_b", expected));
     }
 }
 

@@ -76,9 +76,6 @@ impl Forwarder {
     /// What the subscriber wants from now on, `live` being what there is.
     pub(crate) fn set_wish(&mut self, wish: Wish, live: LayerSet) {
         self.wish = wish;
-        if let Wish::Layer { temporal, .. } = wish {
-            self.temporal.set_wish(temporal);
-        }
         self.retarget(live);
     }
 
@@ -89,6 +86,7 @@ impl Forwarder {
             Wish::Layer { spatial, .. } => Some(live.nearest(spatial)),
         };
         self.simulcast.set_target(target);
+        self.set_frame_rate();
         self.rest_reports();
     }
 
@@ -201,6 +199,7 @@ impl Forwarder {
         let Some(first) = intake.cached(entry.number) else {
             return self.stop();
         };
+        self.set_frame_rate();
         self.begin(entry, &first, passage);
         for number in entry.number..=intake.newest() {
             let Some(packet) = intake.cached(number) else {
@@ -212,6 +211,16 @@ impl Forwarder {
             }
         }
         self.reports.start(passage.now);
+    }
+
+    /// A larger picture than wanted, played only until the smaller one has a keyframe,
+    /// takes as little as it can: the link may not carry it any more.
+    fn set_frame_rate(&mut self) {
+        let Wish::Layer { temporal, .. } = self.wish else {
+            return;
+        };
+        let falling = self.simulcast.is_falling();
+        self.temporal.set_wish(if falling { 0 } else { temporal });
     }
 
     fn begin<O>(&mut self, entry: Entry, first: &Arrival<'_>, passage: &Passage<'_, O>) {

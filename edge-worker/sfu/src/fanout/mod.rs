@@ -8,6 +8,7 @@ mod arrival;
 mod drops;
 mod forwarder;
 mod intake;
+mod meter;
 mod repairs;
 mod sequence;
 
@@ -23,6 +24,7 @@ pub(crate) use arrival::{Arrival, Marks, Vp8Marks};
 pub use drops::{DropCounts, DropReason};
 use forwarder::{Forwarder, Intakes, Passage};
 use intake::{Audience, Intake};
+pub(crate) use meter::Rates;
 use sequence::Order;
 
 /// One published track on its way to its subscribers.
@@ -243,6 +245,12 @@ impl Fanout {
                 .as_ref()
                 .is_some_and(|intake| intake.heard_within(HEARD, now))
         })
+    }
+
+    /// The layers that are alive, and what each takes, as far as that is known.
+    pub(crate) fn supply(&self) -> (LayerSet, [Option<Rates>; Layer::COUNT]) {
+        let rates = Layer::ALL.map(|layer| self.intakes[layer.index()].as_ref()?.rates());
+        (self.live, rates)
     }
 
     /// The layer `subscription` plays.

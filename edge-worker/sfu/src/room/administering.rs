@@ -9,7 +9,7 @@ use media::{ParticipantId, TrackId};
 use super::Room;
 use super::message::Message;
 use super::nonces::Nonce;
-use crate::{Identity, Muted, Notice, Output, ParticipantInfo, RoomInfo, TrackInfo};
+use crate::{Identity, Muted, Notice, Outlet, Output, ParticipantInfo, RoomInfo, TrackInfo};
 
 /// What of a room's settings shall change; `None` leaves it.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -62,6 +62,7 @@ impl Room {
         participant: ParticipantId,
         id: TrackId,
         muted: Muted,
+        out: &mut impl Outlet,
     ) -> Option<Arc<TrackInfo>> {
         let key = self.participants.key_of(participant)?;
         let publishing = &self.participants.find(key)?.publishing;
@@ -74,7 +75,7 @@ impl Room {
             let notice = Notice::Mute { track: id, muted };
             self.outputs.tell(participant, notice);
         }
-        self.mute(now, key, id, muted);
+        self.mute(now, key, id, muted, out);
         self.tracks.find(track).map(|track| Arc::clone(&track.info))
     }
 

@@ -6,6 +6,8 @@
 
 mod administering;
 mod allowance;
+mod bandwidth;
+mod demands;
 mod facts;
 mod interests;
 mod joining;
@@ -20,6 +22,7 @@ mod publishing;
 mod retouching;
 mod rids;
 mod rights;
+mod settings;
 mod speaking;
 mod subscribe;
 mod subscriptions;
@@ -71,6 +74,9 @@ pub struct Room {
     outputs: Outputs,
     drops: DataDrops,
     nonces: Nonces,
+    /// When links are divided anew; `None` while none is known to be limited.
+    divide_at: Option<Instant>,
+    opened_at: Instant,
     /// Nothing but media falls due before.
     chores_at: Option<Instant>,
 }
@@ -94,6 +100,8 @@ impl Room {
             outputs: Outputs::default(),
             drops: DataDrops::default(),
             nonces: Nonces::default(),
+            divide_at: None,
+            opened_at: now,
         };
         room.started();
         room
@@ -112,7 +120,7 @@ impl Room {
         };
         match command {
             Command::Publish(publication) => self.publish(now, key, *publication),
-            Command::Mute { track, muted } => self.mute(now, key, track, muted),
+            Command::Mute { track, muted } => self.mute(now, key, track, muted, out),
             Command::Subscribe { tracks, wanted } => {
                 for track in tracks {
                     self.subscribe(now, key, track, wanted);
@@ -220,6 +228,9 @@ impl Room {
         }
         self.dismiss_unconnected(now);
         self.give_up(now);
+        self.heed_waiting(now, out);
+        self.divide_due(now, out);
+        self.count_demands(now);
         let changed = self.updates.due(now);
         self.tell(Listeners::All, &changed);
         if self.updates.counts_due(now).is_some() {
@@ -263,6 +274,11 @@ impl Room {
         self.chores_at = Some(self.chores_at.map_or(at, |before| before.min(at)));
     }
 
+    /// Has the next timeout come as soon as may be.
+    fn chore_soon(&mut self) {
+        self.chore_by(self.opened_at);
+    }
+
     fn next_chore(&self) -> Option<Instant> {
         let personal = self.participants.iter().flat_map(|(_, participant)| {
             let connect_by = (!participant.is_active()).then_some(participant.connect_by);
@@ -273,7 +289,12 @@ impl Room {
             ]
         });
         personal
-            .chain([self.life.deadline(), self.updates.deadline()])
+            .chain([
+                self.life.deadline(),
+                self.updates.deadline(),
+                self.divide_at,
+                self.tracks.demand_deadline(),
+            ])
             .flatten()
             .min()
     }

@@ -9,6 +9,7 @@ use rustc_hash::FxHashMap;
 use std::time::{Duration, Instant};
 
 use super::allowance::Allowed;
+use super::bandwidth::Reception;
 use super::interests::Interests;
 use super::publishing::Publishing;
 use crate::{
@@ -104,6 +105,7 @@ pub(super) struct Participant {
     /// Who may receive what it publishes.
     pub(super) allowed: Allowed,
     pub(super) interests: Interests,
+    pub(super) reception: Reception,
 }
 
 /// Slow networks and permission dialogues included; a client that needs longer has
@@ -116,6 +118,7 @@ impl Participant {
             mut participant,
             auto_subscribe,
             adaptive_stream,
+            pausing,
             protocol,
         } = membership;
         participant.state = State::Joined;
@@ -137,6 +140,7 @@ impl Participant {
             publishing: Publishing::default(),
             allowed: Allowed::default(),
             interests: Interests::default(),
+            reception: Reception::new(pausing),
         }
     }
 

@@ -41,7 +41,10 @@ impl Speaking {
     }
 
     /// Takes down who is heard now; answers who changed.
-    fn update(&mut self, heard: BTreeMap<ParticipantKey, Speaker>) -> BTreeMap<ParticipantKey, Speaker> {
+    fn update(
+        &mut self,
+        heard: BTreeMap<ParticipantKey, Speaker>,
+    ) -> BTreeMap<ParticipantKey, Speaker> {
         let mut changed = heard.clone();
         for (key, before) in std::mem::replace(&mut self.speakers, heard) {
             if changed.get(&key) == Some(&before) {

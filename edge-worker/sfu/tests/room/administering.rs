@@ -25,7 +25,9 @@ fn mu_2_a_mute_over_somebodys_head_reaches_it_and_everybody() {
     let mic = stage.publish("alice", microphone("mic"));
     let mute = |stage: &mut Stage, who: &str, track: &str, muted| {
         let (now, who, track) = (stage.now, id(who), track_id(track));
-        let found = stage.room.mute_published(now, who, track, muted);
+        let found = stage
+            .room
+            .mute_published(now, who, track, muted, &mut stage.wire);
         found.map(|track| track.muted)
     };
     assert_eq!(

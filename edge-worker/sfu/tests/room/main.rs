@@ -4,9 +4,12 @@
 
 mod administering;
 mod allowing;
+mod bandwidth;
 mod crowd;
 mod data;
+mod demand;
 mod facts;
+mod film;
 mod joining;
 mod life;
 mod profile;

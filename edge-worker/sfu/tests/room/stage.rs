@@ -9,11 +9,11 @@ use media::{
     Ssrc, Timestamp, TrackId,
 };
 use sfu::{
-    Binding, Command, Destinations, Encryption, Identity, JoinRefusal, Joined, LeaveReason,
+    Binding, Command, Destinations, Encryption, Identity, JoinRefusal, Joined, LeaveReason, Load,
     Membership, Message, Muted, Notice, OfferedSection, Opening, Outlet, Output, ParticipantInfo,
-    Permission, Publication, Received, RefusedWish, Reliability, Room, RoomInfo, SenderKey, Sink,
-    Source, State, SubscriptionKey, TrackInfo, TrackKey, TrackSettings, TransportKey, Visibility,
-    Wanted,
+    Pausing, Permission, Publication, Received, RefusedWish, Reliability, Room, RoomInfo,
+    SenderKey, Sink, Source, State, SubscriptionKey, TrackInfo, TrackKey, TrackSettings,
+    TransportKey, Visibility, Wanted,
 };
 
 /// The room under test and what surrounds it.
@@ -28,6 +28,7 @@ pub(crate) struct Stage {
     bound: BTreeSet<u32>,
     pub(crate) gone: BTreeSet<ParticipantId>,
     pub(crate) facts: Vec<sfu::Fact>,
+    pub(crate) loads: BTreeMap<ParticipantId, Load>,
     pub(crate) versions: BTreeMap<(ParticipantId, ParticipantId), u32>,
     joins: u32,
     mids: u32,
@@ -39,10 +40,13 @@ pub(crate) struct Stage {
 pub(crate) struct Wire {
     pub(crate) packets: Vec<Sink>,
     pub(crate) rtcp: Vec<(TransportKey, Rtcp)>,
+    /// Payload sent by m-line.
+    pub(crate) bytes: BTreeMap<u32, usize>,
 }
 
 impl Outlet for Wire {
-    fn packet(&mut self, sink: Sink, _packet: &Outgoing<'_>) {
+    fn packet(&mut self, sink: Sink, packet: &Outgoing<'_>) {
+        *self.bytes.entry(sink.sender.0).or_default() += packet.head.len() + packet.body.len();
         self.packets.push(sink);
     }
 
@@ -82,6 +86,7 @@ impl Stage {
             bound: BTreeSet::new(),
             gone: BTreeSet::new(),
             facts: Vec::new(),
+            loads: BTreeMap::new(),
             versions: BTreeMap::new(),
             joins: 0,
             mids: 0,
@@ -357,6 +362,11 @@ impl Stage {
                 self.received.insert(received.mid, received);
                 format!("{} sends on {}", name(participant), received.mid)
             }
+            Output::Load { participant, load } => {
+                self.check_present(participant);
+                self.loads.insert(participant, load);
+                format!("{} is sent {}", name(participant), load.allocated)
+            }
             Output::Gone { participant } => {
                 assert!(self.gone.insert(participant), "gone twice");
                 self.openings
@@ -416,6 +426,20 @@ impl Stage {
             Notice::MetadataUpdated { request_id } => format!("{who} is granted {request_id}"),
             Notice::SubscriptionFailed { track, failure } => {
                 format!("{who} cannot have {track}: {failure:?}")
+            }
+            Notice::Demand { track, codecs } => {
+                let codecs: Vec<_> = codecs
+                    .iter()
+                    .map(|demand| format!("{:?} {:?}", demand.codec, demand.highest))
+                    .collect();
+                format!("{who} is to send {track} as {}", codecs.join(", "))
+            }
+            Notice::StreamStates(states) => {
+                let states: Vec<_> = states
+                    .iter()
+                    .map(|state| format!("{} {:?}", state.track, state.streaming))
+                    .collect();
+                format!("{who} has {}", states.join(", "))
             }
             Notice::Refused { wish, refusal } => match wish {
                 RefusedWish::Publish { cid } => format!("{who} may not publish {cid}: {refusal:?}"),
@@ -506,6 +530,7 @@ pub(crate) fn membership(name: &str) -> Membership {
         },
         auto_subscribe: Wanted::Yes,
         adaptive_stream: false,
+        pausing: Pausing::Allowed,
         protocol: 16,
     }
 }
