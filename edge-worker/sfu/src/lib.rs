@@ -19,6 +19,7 @@ mod fanout;
 mod keyframes;
 mod notice;
 mod output;
+mod quality;
 mod reception;
 mod reports;
 mod rewrite;
@@ -45,6 +46,7 @@ pub use output::{
     OfferedSection, Opening, Outlet, Output, Received, Reliability, SenderKey, Sink,
     SubscriptionKey, TrackKey, TransportKey,
 };
+pub use quality::{ConnectionQuality, Quality};
 pub use room::{
     DataDrops, Destinations, JoinRefusal, Joined, MAX_ATTRIBUTES, MAX_METADATA, MAX_NAME, Message,
     Nonce, ParticipantChange, Room, RoomChange,

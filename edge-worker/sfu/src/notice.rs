@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use crate::{
-    Access, LeaveReason, Muted, ParticipantInfo, RoomInfo, Speaker, TrackInfo, VideoQuality,
+    Access, ConnectionQuality, LeaveReason, Muted, ParticipantInfo, RoomInfo, Speaker, TrackInfo,
+    VideoQuality,
 };
 use media::{Codec, ParticipantId, TrackId};
 
@@ -40,6 +41,8 @@ pub enum Notice {
     },
     /// Speakers it receives, or it itself, became louder, quieter or silent.
     Speakers(Vec<Speaker>),
+    /// Connections it hears of became better or worse.
+    Qualities(Vec<ConnectionQuality>),
     /// A wanted track may be had again, or no more, as its publisher has it.
     Access {
         /// Whose.

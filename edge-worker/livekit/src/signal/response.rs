@@ -4,8 +4,8 @@ use bytes::Bytes;
 use media::{Codec, Mid, ParticipantId, TrackId};
 use prost::Message;
 use sfu::{
-    Access, CodecDemand, LeaveReason, Loudness, Muted, ParticipantInfo, Refusal, RoomInfo, Speaker,
-    StreamState, Streaming, TrackInfo, VideoQuality,
+    Access, CodecDemand, ConnectionQuality, LeaveReason, Loudness, Muted, ParticipantInfo, Quality,
+    Refusal, RoomInfo, Speaker, StreamState, Streaming, TrackInfo, VideoQuality,
 };
 
 use super::{Candidate, Frame, FrameFormat, Target, Trickle};
@@ -111,6 +111,26 @@ impl Response {
     /// Mutes the client's own track, or asks to unmute it.
     pub fn mute(track: TrackId, muted: Muted) -> Self {
         Self::of(Wire::Mute(mute(track.as_str(), muted)))
+    }
+
+    /// Connections became better or worse.
+    pub fn connection_quality(qualities: &[ConnectionQuality], protocol: i32) -> Self {
+        let update = |it: &ConnectionQuality| proto::ConnectionQualityInfo {
+            participant_sid: it.participant.to_string(),
+            quality: match it.quality {
+                Quality::Excellent => proto::ConnectionQuality::Excellent,
+                Quality::Good => proto::ConnectionQuality::Good,
+                // Older clients have no word for it.
+                Quality::Lost if protocol > 10 => proto::ConnectionQuality::Lost,
+                Quality::Poor | Quality::Lost => proto::ConnectionQuality::Poor,
+            }
+            .into(),
+            score: it.score,
+        };
+        let updates = qualities.iter().map(update).collect();
+        Self::of(Wire::ConnectionQuality(proto::ConnectionQualityUpdate {
+            updates,
+        }))
     }
 
     /// A wanted track may be had again, or no more.

@@ -6,9 +6,10 @@ use bytes::Bytes;
 use media::{Codec, MediaKind, Mid};
 use prost::Message;
 use sfu::{
-    Access, CodecDemand, Encryption, Identity, LeaveReason, Loudness, Muted, Notice,
-    ParticipantInfo, Permission, Refusal, RefusedWish, RoomInfo, SimulcastCodec, Source, Speaker,
-    State, StreamState, Streaming, SubscriptionFailure, TrackInfo, VideoLayer, VideoQuality,
+    Access, CodecDemand, ConnectionQuality, Encryption, Identity, LeaveReason, Loudness, Muted,
+    Notice, ParticipantInfo, Permission, Quality, Refusal, RefusedWish, RoomInfo, SimulcastCodec,
+    Source, Speaker, State, StreamState, Streaming, SubscriptionFailure, TrackInfo, VideoLayer,
+    VideoQuality,
 };
 
 use super::*;
@@ -430,6 +431,10 @@ fn every_notice_becomes_its_message() {
         (Notice::TrackSubscribed { track }, "TrackSubscribed("),
         (Notice::Speakers(vec![speaker(3)]), "SpeakersChanged("),
         (
+            Notice::Qualities(vec![connection(Quality::Good)]),
+            "ConnectionQuality(",
+        ),
+        (
             Notice::Access {
                 publisher: "PA_x".parse().unwrap(),
                 track,
@@ -562,6 +567,7 @@ fn gotcha_18_nobody_is_told_what_its_protocol_does_not_know() {
         wish: RefusedWish::Publish { cid: "c".into() },
         refusal: Refusal::NotAllowed,
     };
+    let qualities = || Notice::Qualities(vec![connection(Quality::Good)]);
     let granted = Notice::MetadataUpdated { request_id: 3 };
     for (notice, protocol, sdk, told) in [
         (Notice::Unpublished { track }, 6, Sdk::Js, false),
@@ -573,6 +579,8 @@ fn gotcha_18_nobody_is_told_what_its_protocol_does_not_know() {
         (refused, 13, Sdk::Android, true),
         (Notice::Speakers(vec![speaker(3)]), 2, Sdk::Js, false),
         (Notice::Speakers(vec![speaker(3)]), 3, Sdk::Js, true),
+        (qualities(), 4, Sdk::Js, false),
+        (qualities(), 5, Sdk::Js, true),
         (granted.clone(), 14, Sdk::Android, false),
         (granted, 15, Sdk::Js, true),
     ] {
@@ -637,6 +645,34 @@ fn as_2_a_speaker_has_a_level_from_0_to_1_and_one_who_stopped_is_not_active() {
             ("PA_x", 1.0, true)
         ]
     );
+}
+
+#[test]
+fn cq_2_lost_is_poor_to_those_who_do_not_know_the_word() {
+    use proto::ConnectionQuality as Told;
+    for (quality, protocol, expected) in [
+        (Quality::Excellent, 16, Told::Excellent),
+        (Quality::Good, 16, Told::Good),
+        (Quality::Poor, 16, Told::Poor),
+        (Quality::Lost, 11, Told::Lost),
+        (Quality::Lost, 10, Told::Poor),
+    ] {
+        let response = Response::connection_quality(&[connection(quality)], protocol);
+        let Wire::ConnectionQuality(told) = response.wire() else {
+            panic!("a quality")
+        };
+        assert_eq!(told.updates[0].quality(), expected);
+        assert_eq!(told.updates[0].participant_sid, "PA_x");
+        assert_eq!(told.updates[0].score, 12.5);
+    }
+}
+
+fn connection(quality: Quality) -> ConnectionQuality {
+    ConnectionQuality {
+        participant: "PA_x".parse().unwrap(),
+        quality,
+        score: 12.5,
+    }
 }
 
 #[test]

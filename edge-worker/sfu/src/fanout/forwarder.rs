@@ -50,6 +50,8 @@ pub(crate) struct Forwarder {
 struct Subscriber {
     /// Its newest report.
     reception: Option<ReceptionReport>,
+    /// What of it was looked at already.
+    seen: Option<ReceptionReport>,
     /// When it last asked for a keyframe and was heard.
     asked_at: Option<Instant>,
 }
@@ -177,6 +179,27 @@ impl Forwarder {
     /// What the subscriber last reported, and how far it is away.
     pub(crate) fn reception(&self) -> (Option<ReceptionReport>, Option<Duration>) {
         (self.subscriber.reception, self.repairs.round_trip())
+    }
+
+    /// Packets that should have come at the subscriber since this was asked last, those
+    /// that did not, and the jitter on the media clock, if it told anything new.
+    pub(crate) fn take_counts(&mut self) -> Option<(u64, u64, u32)> {
+        let now = self.subscriber.reception?;
+        let before = self.subscriber.seen.replace(now)?;
+        let expected = now.highest_seq.wrapping_sub(before.highest_seq);
+        // A jump is a new start.
+        let expected = u64::from(expected).min(MAX_COUNTED);
+        let lost = i64::from(now.total_lost) - i64::from(before.total_lost);
+        let lost = u64::try_from(lost).unwrap_or(0).min(expected);
+        (expected > 0).then_some((expected, lost, now.jitter))
+    }
+
+    /// The layer it is to play; `None` while it is paused.
+    pub(crate) fn aim(&self) -> Option<Layer> {
+        match self.wish {
+            Wish::Layer { spatial, .. } => Some(spatial),
+            Wish::Paused => None,
+        }
     }
 
     /// When something is due.
@@ -414,6 +437,9 @@ struct Body<'a> {
     codec: Codec,
     bytes: &'a [u8],
 }
+
+/// More packets than come between two looks.
+const MAX_COUNTED: u64 = 1 << 16;
 
 /// Answered of one feedback message; who misses more needs a keyframe.
 const MAX_REPAIRS: usize = 128;

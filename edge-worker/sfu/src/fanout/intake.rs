@@ -162,6 +162,11 @@ impl Intake {
         self.ssrc
     }
 
+    /// How its packets came since this was asked last; see [`Reception::take_counts`].
+    pub(crate) fn take_counts(&mut self) -> (u64, u64, u32) {
+        self.reception.take_counts()
+    }
+
     /// The newest packet's number.
     pub(crate) fn newest(&self) -> u64 {
         self.sequence.newest().unwrap_or(0)

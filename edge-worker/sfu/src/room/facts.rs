@@ -34,7 +34,7 @@ impl Room {
         let Some(participant) = self.participants.find(key) else {
             return;
         };
-        if !participant.told {
+        if !participant.on_record {
             return self.happened(Happened::ParticipantAborted(afterwards));
         }
         for track in participant.publishing.tracks() {
@@ -61,7 +61,7 @@ impl Room {
         let track = self.tracks.find(track)?;
         let publisher = self.participants.find(track.publisher)?;
         publisher
-            .told
+            .on_record
             .then(|| (Arc::clone(&publisher.info), Arc::clone(&track.info)))
     }
 

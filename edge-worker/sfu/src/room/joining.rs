@@ -75,6 +75,7 @@ impl Room {
             self.life.entered();
         }
         self.chore_by(connect_by);
+        self.assess_soon(now);
         self.count(now);
         self.subscribe_to_all(key);
         Ok(Joined {
@@ -96,7 +97,7 @@ impl Room {
             return;
         }
         found.change(|info| info.state = State::Active);
-        let first = !std::mem::replace(&mut found.told, true);
+        let first = !std::mem::replace(&mut found.on_record, true);
         self.announce(now, key, Urgency::Soon);
         if first {
             self.joined(key);
@@ -161,6 +162,7 @@ impl Room {
         self.subscriptions = Subscriptions::default();
         self.updates = Updates::default();
         self.speaking = Speaking::default();
+        self.assess_at = None;
         self.chores_at = None;
         self.finished(reason);
     }

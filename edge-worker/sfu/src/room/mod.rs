@@ -6,6 +6,7 @@
 
 mod administering;
 mod allowance;
+mod assessing;
 mod bandwidth;
 mod demands;
 mod facts;
@@ -71,6 +72,8 @@ pub struct Room {
     subscriptions: Subscriptions,
     updates: Updates,
     speaking: Speaking,
+    /// When to look at everybody's connection.
+    assess_at: Option<Instant>,
     outputs: Outputs,
     drops: DataDrops,
     nonces: Nonces,
@@ -97,6 +100,7 @@ impl Room {
             subscriptions: Subscriptions::default(),
             updates: Updates::default(),
             speaking: Speaking::default(),
+            assess_at: None,
             outputs: Outputs::default(),
             drops: DataDrops::default(),
             nonces: Nonces::default(),
@@ -208,6 +212,7 @@ impl Room {
             .into_iter()
             .chain(self.tracks.deadline())
             .chain(self.speaking.deadline())
+            .chain(self.assess_at)
             .min()
     }
 
@@ -219,6 +224,7 @@ impl Room {
             }
         }
         self.measure_speakers(now);
+        self.assess(now);
         if self.chores_at.is_none_or(|at| at > now) {
             return;
         }

@@ -9,9 +9,11 @@ use rustc_hash::FxHashMap;
 use std::time::{Duration, Instant};
 
 use super::allowance::Allowed;
+use super::assessing::Told;
 use super::bandwidth::Reception;
 use super::interests::Interests;
 use super::publishing::Publishing;
+use crate::quality::Assessor;
 use crate::{
     Identity, Membership, ParticipantInfo, State, TransportKey, VideoQuality, Visibility, Wanted,
 };
@@ -72,6 +74,12 @@ impl Participants {
             .map(|(key, participant)| (*key, participant))
     }
 
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (ParticipantKey, &mut Participant)> {
+        self.by_key
+            .iter_mut()
+            .map(|(key, participant)| (*key, participant))
+    }
+
     pub(super) fn values_mut(&mut self) -> impl Iterator<Item = &mut Participant> {
         self.by_key.values_mut()
     }
@@ -100,12 +108,15 @@ pub(super) struct Participant {
     /// Until when its media has to be connected.
     pub(super) connect_by: Instant,
     /// Whether records say that it joined.
-    pub(super) told: bool,
+    pub(super) on_record: bool,
     pub(super) publishing: Publishing,
     /// Who may receive what it publishes.
     pub(super) allowed: Allowed,
     pub(super) interests: Interests,
     pub(super) reception: Reception,
+    pub(super) assessor: Assessor,
+    /// Of connections.
+    pub(super) told: Told,
 }
 
 /// Slow networks and permission dialogues included; a client that needs longer has
@@ -136,11 +147,13 @@ impl Participant {
             },
             origin: None,
             connect_by: now + CONNECT_WITHIN,
-            told: false,
+            on_record: false,
             publishing: Publishing::default(),
             allowed: Allowed::default(),
             interests: Interests::default(),
             reception: Reception::new(pausing),
+            assessor: Assessor::default(),
+            told: Told::new(),
         }
     }
 

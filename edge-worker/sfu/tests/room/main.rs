@@ -4,6 +4,7 @@
 
 mod administering;
 mod allowing;
+mod assessing;
 mod bandwidth;
 mod crowd;
 mod data;

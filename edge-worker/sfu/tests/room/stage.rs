@@ -30,9 +30,12 @@ pub(crate) struct Stage {
     pub(crate) facts: Vec<sfu::Fact>,
     pub(crate) loads: BTreeMap<ParticipantId, Load>,
     pub(crate) versions: BTreeMap<(ParticipantId, ParticipantId), u32>,
+    /// What was told of connections, apart from the log.
+    pub(crate) qualities: Vec<String>,
     joins: u32,
     mids: u32,
-    seq: u16,
+    /// Of each track's newest packet.
+    seqs: HashMap<TrackKey, u16>,
 }
 
 /// Keeps what the room sends.
@@ -88,9 +91,10 @@ impl Stage {
             facts: Vec::new(),
             loads: BTreeMap::new(),
             versions: BTreeMap::new(),
+            qualities: Vec::new(),
             joins: 0,
             mids: 0,
-            seq: 0,
+            seqs: HashMap::new(),
         }
     }
 
@@ -262,15 +266,27 @@ impl Stage {
         self.packet(track, Codec::Opus, &[1, 2, 3])
     }
 
+    /// A packet that was sent never arrives.
+    pub(crate) fn lose(&mut self, track: TrackKey) {
+        self.next_seq(track);
+        self.now += Duration::from_millis(20);
+    }
+
+    fn next_seq(&mut self, track: TrackKey) -> u16 {
+        let seq = self.seqs.entry(track).or_default();
+        *seq = seq.wrapping_add(1);
+        *seq
+    }
+
     /// A packet arrives on a track; returns who is sent it.
     pub(crate) fn packet(&mut self, track: TrackKey, codec: Codec, payload: &[u8]) -> Vec<String> {
-        self.seq = self.seq.wrapping_add(1);
+        let seq = self.next_seq(track);
         self.now += Duration::from_millis(20);
         let packet = Packet {
             ssrc: Ssrc(7),
             rid: None,
-            seq: SeqNo(self.seq),
-            timestamp: Timestamp(u32::from(self.seq) * 960),
+            seq: SeqNo(seq),
+            timestamp: Timestamp(u32::from(seq) * 960),
             marker: true,
             delivery: Delivery::Original,
             codec,
@@ -321,7 +337,7 @@ impl Stage {
         let line = match output {
             Output::Notice { to, notice } => {
                 self.check_present(to);
-                self.notice(to, notice)
+                return self.notice(to, notice);
             }
             Output::Data {
                 to,
@@ -385,9 +401,9 @@ impl Stage {
         assert!(!self.gone.contains(&who), "{who} is gone already");
     }
 
-    fn notice(&mut self, to: ParticipantId, notice: Notice) -> String {
+    fn notice(&mut self, to: ParticipantId, notice: Notice) -> Option<String> {
         let who = name(to);
-        match notice {
+        Some(match notice {
             Notice::Participants(infos) => {
                 let seen: Vec<String> = infos
                     .iter()
@@ -415,6 +431,13 @@ impl Stage {
             Notice::Unpublished { track } => format!("{who} lost {track}"),
             Notice::Mute { track, muted } => format!("{who} has {track} muted: {muted:?}"),
             Notice::TrackSubscribed { track } => format!("{who} is received on {track}"),
+            Notice::Qualities(qualities) => {
+                for it in qualities {
+                    let line = format!("{who} finds {} {:?}", name(it.participant), it.quality);
+                    self.qualities.push(line);
+                }
+                return None;
+            }
             Notice::Access { track, access, .. } => format!("{who} is {access:?} {track}"),
             Notice::Speakers(speakers) => {
                 let told: Vec<String> = speakers
@@ -455,7 +478,7 @@ impl Stage {
                 }
             },
             Notice::Leave(reason) => format!("{who} must leave: {reason:?}"),
-        }
+        })
     }
 }
 
