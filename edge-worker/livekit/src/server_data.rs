@@ -82,6 +82,8 @@ impl ServerMessage {
         Ok(Self(Message {
             reliability,
             destinations: Destinations { identities, sids },
+            // The server numbers nothing: nobody resumes at it.
+            sequence: 0,
             payload: packet.encode_to_vec().into(),
         }))
     }

@@ -12,6 +12,9 @@ mod membership;
 mod negotiating;
 mod queue;
 mod reacting;
+mod resuming;
+mod signalling;
+mod simulating;
 mod timers;
 mod transports;
 
@@ -33,7 +36,9 @@ use crate::directory::Place;
 use crate::metrics::{Metrics, Tally};
 use crate::webhooks::Facts;
 pub(crate) use administering::{Errand, Order};
-pub(crate) use inbox::{Arrival, Broadcast, OUTBOX_LEN, ShardInbox, ToShard, ToSignal, Wish};
+pub(crate) use inbox::{
+    Arrival, Broadcast, OUTBOX_LEN, Return, ShardInbox, Signal, SignalKey, ToShard, ToSignal, Wish,
+};
 
 use administering::Calls;
 use demux::Demux;
@@ -412,9 +417,14 @@ impl Shard {
                     let participant = arrival.membership.participant.id;
                     self.on_behalf(now, participant, |shard| shard.join(now, *arrival));
                 }
-                Ok(ToShard::Wish { participant, wish }) => {
+                Ok(ToShard::Resume(coming_back)) => self.resume(now, *coming_back),
+                Ok(ToShard::Wish {
+                    participant,
+                    signal,
+                    wish,
+                }) => {
                     self.on_behalf(now, participant, |shard| {
-                        shard.grant(now, participant, *wish);
+                        shard.grant(now, participant, signal, *wish);
                     });
                 }
                 Ok(ToShard::Administer(errand)) => self.administer(now, *errand),
@@ -515,7 +525,7 @@ impl Shard {
         let deadline = member.deadline();
         self.timers.set(Timer::Negotiation(participant), deadline);
         if told.is_err() {
-            self.part(now, participant, LeaveReason::SignalClosed);
+            self.lose_signal(now, participant);
         }
     }
 

@@ -117,6 +117,8 @@ pub(super) struct Participant {
     pub(super) assessor: Assessor,
     /// Of connections.
     pub(super) told: Told,
+    /// The number of its last reliable message.
+    pub(super) last_sequence: u32,
 }
 
 /// Slow networks and permission dialogues included; a client that needs longer has
@@ -154,6 +156,7 @@ impl Participant {
             reception: Reception::new(pausing),
             assessor: Assessor::default(),
             told: Told::new(),
+            last_sequence: 0,
         }
     }
 
