@@ -1,8 +1,8 @@
 //! Wishes of participants that enter a room.
 
-use media::TrackId;
+use media::{ParticipantId, TrackId};
 
-use crate::{Muted, ParticipantChange, TrackInfo, VideoQuality};
+use crate::{AudioFeature, Identity, Muted, ParticipantChange, TrackInfo, VideoQuality};
 
 /// A wish of one participant.
 #[derive(Clone, Debug)]
@@ -30,6 +30,24 @@ pub enum Command {
         /// Replaces earlier settings.
         settings: TrackSettings,
     },
+    /// Describes its sound anew.
+    UpdateAudioTrack {
+        /// Its own track.
+        track: TrackId,
+        /// Replace earlier ones.
+        features: Vec<AudioFeature>,
+    },
+    /// Describes its picture anew.
+    UpdateVideoTrack {
+        /// Its own track.
+        track: TrackId,
+        /// Pixels.
+        width: u32,
+        /// Pixels.
+        height: u32,
+    },
+    /// Says who may receive its tracks, present and coming.
+    Allow(Allowance),
     /// Shows itself differently.
     UpdateMetadata {
         /// Its permission is not read.
@@ -56,6 +74,45 @@ pub enum Wanted {
     Yes,
     /// Against.
     No,
+}
+
+/// Whom a publisher lets receive its tracks.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub enum Allowance {
+    /// All of them.
+    #[default]
+    Everybody,
+    /// Who is named what, and nobody else anything.
+    Only(Vec<(Grantee, Share)>),
+}
+
+/// Somebody who may be there or not. What is said of an identity counts before what is
+/// said of an id.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Grantee {
+    /// By the app's name.
+    Identity(Identity),
+    /// By our id.
+    Id(ParticipantId),
+}
+
+/// Some of a publisher's tracks.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Share {
+    /// All, those to come too.
+    All,
+    /// These.
+    Tracks(Vec<TrackId>),
+}
+
+/// Whether somebody may receive a track, as its publisher has it.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Access {
+    /// It may.
+    #[default]
+    Granted,
+    /// It may not.
+    Withheld,
 }
 
 /// What a subscriber shows of a track.

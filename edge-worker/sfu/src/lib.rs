@@ -25,7 +25,7 @@ mod speakers;
 #[cfg(test)]
 mod testing;
 
-pub use command::{Command, LeaveReason, Publication, TrackSettings, Wanted};
+pub use command::{Access, Allowance, Command, Grantee, Share, LeaveReason, Publication, TrackSettings, Wanted};
 pub use description::{
     AudioFeature, Encryption, Identity, Membership, Muted, ParticipantInfo, Permission, RoomInfo,
     SimulcastCodec, Source, State, TrackInfo, VideoLayer, VideoQuality, Visibility,

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use media::TrackId;
+use media::{ParticipantId, TrackId};
 
-use crate::{LeaveReason, Muted, ParticipantInfo, RoomInfo, Speaker, TrackInfo};
+use crate::{Access, LeaveReason, Muted, ParticipantInfo, RoomInfo, Speaker, TrackInfo};
 
 /// One message to one participant.
 #[derive(Clone, Debug)]
@@ -39,6 +39,15 @@ pub enum Notice {
     },
     /// Speakers it receives, or it itself, became louder, quieter or silent.
     Speakers(Vec<Speaker>),
+    /// A wanted track may be had again, or no more, as its publisher has it.
+    Access {
+        /// Whose.
+        publisher: ParticipantId,
+        /// Which.
+        track: TrackId,
+        /// From now on.
+        access: Access,
+    },
     /// A wanted track cannot be had.
     SubscriptionFailed {
         /// Of somebody else.
@@ -76,6 +85,16 @@ pub enum RefusedWish {
         track: TrackId,
         /// As it asked.
         muted: Muted,
+    },
+    /// Describing its sound anew.
+    UpdateAudioTrack {
+        /// As it asked.
+        track: TrackId,
+    },
+    /// Describing its picture anew.
+    UpdateVideoTrack {
+        /// As it asked.
+        track: TrackId,
     },
     /// Showing itself differently.
     UpdateMetadata {

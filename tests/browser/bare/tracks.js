@@ -8,7 +8,8 @@
 const ARRIVING = [
   'packetsReceived', 'packetsLost', 'bytesReceived', 'framesReceived', 'framesDecoded', 'framesDropped',
   'keyFramesDecoded', 'frameWidth', 'frameHeight', 'framesPerSecond', 'freezeCount', 'totalFreezesDuration',
-  'nackCount', 'pliCount', 'audioLevel', 'totalAudioEnergy', 'concealedSamples', 'totalSamplesReceived',
+  'nackCount', 'pliCount', 'audioLevel', 'totalAudioEnergy', 'concealedSamples', 'silentConcealedSamples',
+  'totalSamplesReceived',
 ];
 const SENDING = [
   'packetsSent', 'bytesSent', 'framesEncoded', 'framesSent', 'frameWidth', 'frameHeight', 'framesPerSecond',

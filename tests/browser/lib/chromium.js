@@ -26,7 +26,10 @@ const FLAGS = [
   '--autoplay-policy=no-user-gesture-required',
 ];
 
-/** A fresh browser with an empty profile of its own. */
-export function launchChromium() {
-  return chromium.launch({ executablePath: EXECUTABLE, headless: true, args: FLAGS });
+/**
+ * A fresh browser with an empty profile of its own.
+ * @param {import('playwright-core').LaunchOptions} [options] other than usual
+ */
+export function launchChromium(options = {}) {
+  return chromium.launch({ executablePath: EXECUTABLE, headless: true, args: FLAGS, ...options });
 }

@@ -29,12 +29,14 @@ export class EdgeWorker {
     this.url = `ws://127.0.0.1:${ports.http}`;
   }
 
-  static async start() {
+  /** @param {NodeJS.ProcessEnv} [environment] further settings */
+  static async start(environment = {}) {
     const ports = { http: await freeTcpPort(), udp: await freeUdpPorts(), admin: await freeTcpPort() };
     const program = await Program.start(BINARY, ['dev'], {
       EDGE_HTTP__PORT: String(ports.http),
       EDGE_RTC__UDP_PORT: String(ports.udp),
       EDGE_ADMIN__PORT: String(ports.admin),
+      ...environment,
     });
     const worker = new EdgeWorker(program, ports);
     await worker.until('the worker says it is ready', () => worker.ready(), (ready) => ready);

@@ -4,6 +4,7 @@
 //! add ada network=3g down.loss=2%     a client and its link
 //! set ada.blackhole=on                changes links
 //! show                                what became of all packets
+//! table                               the same for people
 //! ```
 
 use std::{
@@ -16,7 +17,12 @@ use anyhow::{Context, Result, bail};
 use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Client, Lab, MAX_LABS, report::Row, socket_name, wish::Wish};
+use super::{
+    Client, Lab, MAX_LABS,
+    report::{Row, Table},
+    socket_name,
+    wish::Wish,
+};
 
 /// What a request was answered with.
 #[derive(Debug, Serialize)]
@@ -28,6 +34,8 @@ pub enum Answer {
     Added(Client),
     /// What became of all packets.
     Links(Vec<Row>),
+    /// The same for people.
+    Table(String),
     /// It is not done, and why.
     Error(String),
 }
@@ -62,7 +70,8 @@ fn obey(lab: &mut Lab, line: &str) -> Result<Answer> {
             Ok(Answer::Done)
         }
         Some("show") => Ok(Answer::Links(lab.report()?)),
-        Some(word) => bail!("there is no {word:?}; there are add, set and show"),
+        Some("table") => Ok(Answer::Table(Table(&lab.report()?).to_string())),
+        Some(word) => bail!("there is no {word:?}; there are add, set, show and table"),
         None => bail!("nothing was asked"),
     }
 }

@@ -15,7 +15,7 @@ const MAX_CODECS: usize = 4;
 const MAX_LAYERS: usize = 3;
 
 /// More properties of sound than exist.
-const MAX_FEATURES: usize = 16;
+pub(super) const MAX_FEATURES: usize = 16;
 
 /// An announced track, not yet given an id.
 #[derive(Clone, Debug, PartialEq)]

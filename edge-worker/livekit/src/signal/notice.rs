@@ -79,11 +79,24 @@ pub fn notice(notice: &Notice, recipient: Recipient) -> Vec<Response> {
         Notice::Unpublished { track } => Response::track_unpublished(*track),
         Notice::Mute { track, muted } => Response::mute(*track, *muted),
         Notice::TrackSubscribed { track } => Response::track_subscribed(*track),
+        Notice::Access {
+            publisher,
+            track,
+            access,
+        } => Response::subscription_permission(*publisher, *track, *access),
         Notice::Speakers(speakers) => Response::speakers_changed(speakers),
         Notice::SubscriptionFailed { track, failure } => {
             Response::subscription_failed(*track, *failure)
         }
         Notice::MetadataUpdated { request_id } => Response::metadata_updated(*request_id),
+        Notice::Refused {
+            wish: RefusedWish::UpdateAudioTrack { track },
+            refusal,
+        } => Response::refused_update_audio(track.as_str(), *refusal),
+        Notice::Refused {
+            wish: RefusedWish::UpdateVideoTrack { track },
+            refusal,
+        } => Response::refused_update_video(track.as_str(), *refusal),
         Notice::Refused {
             wish: RefusedWish::UpdateMetadata { request_id },
             refusal,

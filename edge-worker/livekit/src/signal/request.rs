@@ -3,8 +3,9 @@
 use bytes::Bytes;
 use media::TrackId;
 use prost::Message;
-use sfu::{Command, LeaveReason, Muted, ParticipantChange, Refusal, TrackSettings, VideoQuality, Wanted};
+use sfu::{Allowance, Command, Grantee, Identity, Share, LeaveReason, Muted, ParticipantChange, Refusal, TrackSettings, VideoQuality, Wanted};
 
+use super::add_track::MAX_FEATURES;
 use super::{AddTrack, Description, RawFrame, Response, Trickle, Unsupported};
 use crate::proto::{self, signal_request::Message as Wire};
 use crate::{leave_reason, wire};
@@ -21,6 +22,9 @@ pub const MAX_TEXT: usize = 512 * 1024;
 
 /// More tracks than a room can have.
 const MAX_TRACKS: usize = 4096;
+
+/// More participants than a publisher names one by one.
+const MAX_GRANTEES: usize = 4096;
 
 /// What a client says.
 #[derive(Clone, Debug)]
@@ -163,16 +167,12 @@ fn read(message: Wire) -> Result<Request, DecodeError> {
             request.request_id,
         )),
         Wire::UpdateLayers(_) => Request::Unsupported(Unsupported::silent("update_layers")),
-        Wire::SubscriptionPermission(_) => {
-            Request::Unsupported(Unsupported::silent("subscription_permission"))
+        Wire::SubscriptionPermission(permission) => {
+            Request::Command(Command::Allow(allowance(permission)))
         }
         Wire::Simulate(_) => Request::Unsupported(Unsupported::silent("simulate")),
-        Wire::UpdateAudioTrack(_) => {
-            Request::Unsupported(Unsupported::silent("update_audio_track"))
-        }
-        Wire::UpdateVideoTrack(_) => {
-            Request::Unsupported(Unsupported::silent("update_video_track"))
-        }
+        Wire::UpdateAudioTrack(update) => update_audio_track(update),
+        Wire::UpdateVideoTrack(update) => update_video_track(&update),
         Wire::UpdateDataSubscription(_) => {
             Request::Unsupported(Unsupported::silent("update_data_subscription"))
         }
@@ -189,6 +189,50 @@ fn mute(message: &proto::MuteTrackRequest) -> Request {
             Refusal::NotFound,
         )),
     }
+}
+
+fn update_audio_track(message: proto::UpdateLocalAudioTrack) -> Request {
+    let Ok(track) = message.track_sid.parse() else {
+        let not_found = Response::refused_update_audio(&message.track_sid, Refusal::NotFound);
+        return Request::Refused(not_found);
+    };
+    let mut features = message.features;
+    features.truncate(MAX_FEATURES);
+    Request::Command(Command::UpdateAudioTrack { track, features })
+}
+
+fn update_video_track(message: &proto::UpdateLocalVideoTrack) -> Request {
+    let Ok(track) = message.track_sid.parse() else {
+        let not_found = Response::refused_update_video(&message.track_sid, Refusal::NotFound);
+        return Request::Refused(not_found);
+    };
+    Request::Command(Command::UpdateVideoTrack {
+        track,
+        width: message.width,
+        height: message.height,
+    })
+}
+
+/// Whoever is named in no way of ours can be nobody, and gets nothing.
+fn allowance(message: proto::SubscriptionPermission) -> Allowance {
+    if message.all_participants {
+        return Allowance::Everybody;
+    }
+    let share = |message: proto::TrackPermission| {
+        let grantee = if message.participant_identity.is_empty() {
+            Grantee::Id(message.participant_sid.parse().ok()?)
+        } else {
+            Grantee::Identity(Identity(message.participant_identity.into()))
+        };
+        let share = if message.all_tracks {
+            Share::All
+        } else {
+            Share::Tracks(track_ids(message.track_sids.iter()))
+        };
+        Some((grantee, share))
+    };
+    let shares = message.track_permissions.into_iter().filter_map(share);
+    Allowance::Only(shares.take(MAX_GRANTEES).collect())
 }
 
 /// Clients leave a text empty to keep what it was; they cannot clear it.
@@ -378,6 +422,88 @@ mod tests {
             ..ParticipantChange::default()
         };
         assert_eq!((*change, request_id), (expected, 3));
+    }
+
+    #[test]
+    fn subscription_permissions_name_participants_by_identity_or_else_by_id() {
+        let permission = |identity: &str, sid: &str, all_tracks, tracks: &[&str]| {
+            proto::TrackPermission {
+                participant_identity: identity.into(),
+                participant_sid: sid.into(),
+                all_tracks,
+                track_sids: texts(tracks),
+            }
+        };
+        let read = |all_participants, track_permissions| {
+            let message = proto::SubscriptionPermission {
+                all_participants,
+                track_permissions,
+            };
+            match binary(Wire::SubscriptionPermission(message)) {
+                Ok(Request::Command(Command::Allow(allowance))) => allowance,
+                other => panic!("{other:?}"),
+            }
+        };
+        let bob = || Grantee::Identity(Identity("bob".into()));
+        assert_eq!(read(true, Vec::new()), Allowance::Everybody);
+        assert_eq!(
+            read(true, vec![permission("bob", "", false, &[])]),
+            Allowance::Everybody
+        );
+        assert_eq!(read(false, Vec::new()), Allowance::Only(Vec::new()));
+        assert_eq!(
+            read(
+                false,
+                vec![
+                    permission("bob", "PA_other", true, &["TR_a"]),
+                    permission("", "PA_carol", false, &["TR_a", "nonsense"]),
+                    permission("", "nonsense", true, &[]),
+                    permission("", "", true, &[]),
+                ]
+            ),
+            Allowance::Only(vec![
+                (bob(), Share::All),
+                (
+                    Grantee::Id("PA_carol".parse().unwrap()),
+                    Share::Tracks(vec![track("TR_a")])
+                ),
+            ])
+        );
+    }
+
+    #[test]
+    fn updates_of_tracks_are_read_and_those_of_no_track_answered_not_found() {
+        let audio = |sid: &str| {
+            binary(Wire::UpdateAudioTrack(proto::UpdateLocalAudioTrack {
+                track_sid: sid.into(),
+                features: vec![3; 100],
+            }))
+        };
+        let video = |sid: &str| {
+            binary(Wire::UpdateVideoTrack(proto::UpdateLocalVideoTrack {
+                track_sid: sid.into(),
+                width: 640,
+                height: 360,
+            }))
+        };
+        let Ok(Request::Command(Command::UpdateAudioTrack { features, .. })) = audio("TR_a") else {
+            panic!("an update")
+        };
+        assert_eq!(features.len(), MAX_FEATURES);
+        let Ok(Request::Command(Command::UpdateVideoTrack { width, height, .. })) = video("TR_a")
+        else {
+            panic!("an update")
+        };
+        assert_eq!((width, height), (640, 360));
+        for refused in [audio("nonsense"), video("")] {
+            let Ok(Request::Refused(response)) = refused else {
+                panic!("refused")
+            };
+            let Wire2::RequestResponse(answer) = response.wire() else {
+                panic!("an answer")
+            };
+            assert_eq!(answer.reason(), proto::request_response::Reason::NotFound);
+        }
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! One message to a client, and its form on the wire.
 
 use bytes::Bytes;
-use media::{Mid, TrackId};
+use media::{Mid, ParticipantId, TrackId};
 use prost::Message;
 use sfu::{
-    LeaveReason, Loudness, Muted, ParticipantInfo, Refusal, RoomInfo, Speaker, TrackInfo,
+    Access, LeaveReason, Loudness, Muted, ParticipantInfo, Refusal, RoomInfo, Speaker, TrackInfo,
 };
 
 use super::{Candidate, Frame, FrameFormat, Target, Trickle};
@@ -112,6 +112,21 @@ impl Response {
         Self::of(Wire::Mute(mute(track.as_str(), muted)))
     }
 
+    /// A wanted track may be had again, or no more.
+    pub fn subscription_permission(
+        publisher: ParticipantId,
+        track: TrackId,
+        access: Access,
+    ) -> Self {
+        Self::of(Wire::SubscriptionPermissionUpdate(
+            proto::SubscriptionPermissionUpdate {
+                participant_sid: publisher.to_string(),
+                track_sid: track.to_string(),
+                allowed: access == Access::Granted,
+            },
+        ))
+    }
+
     /// Speakers became louder, quieter or silent.
     pub fn speakers_changed(speakers: &[Speaker]) -> Self {
         let speaker = |it: &Speaker| proto::SpeakerInfo {
@@ -178,12 +193,28 @@ impl Response {
 
     /// Muting a track was refused.
     pub fn refused_mute(track: &str, muted: Muted, refusal: Refusal) -> Self {
-        // What is longer than an id was none; returning it whole would serve nobody.
-        let track: String = track.chars().take(64).collect();
         Self::refused(
             refusal,
-            request_response::Request::Mute(mute(&track, muted)),
+            request_response::Request::Mute(mute(&cut(track), muted)),
         )
+    }
+
+    /// Describing a sound anew was refused.
+    pub fn refused_update_audio(track: &str, refusal: Refusal) -> Self {
+        let copy = proto::UpdateLocalAudioTrack {
+            track_sid: cut(track),
+            ..Default::default()
+        };
+        Self::refused(refusal, request_response::Request::UpdateAudioTrack(copy))
+    }
+
+    /// Describing a picture anew was refused.
+    pub fn refused_update_video(track: &str, refusal: Refusal) -> Self {
+        let copy = proto::UpdateLocalVideoTrack {
+            track_sid: cut(track),
+            ..Default::default()
+        };
+        Self::refused(refusal, request_response::Request::UpdateVideoTrack(copy))
     }
 
     /// The client shows itself as it wished.
@@ -274,6 +305,11 @@ fn description(
             .map(|(mid, track)| (mid.to_string(), track.to_string()))
             .collect(),
     }
+}
+
+/// What is longer than an id was none; returning it whole would serve nobody.
+fn cut(track: &str) -> String {
+    track.chars().take(64).collect()
 }
 
 /// The text itself is not repeated: the request's number says enough.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use media::{Codec, MediaKind, Mid};
 use prost::Message;
 use sfu::{
-    Encryption, Identity, LeaveReason, Loudness, Muted, Notice, ParticipantInfo, Permission, Refusal,
+    Access, Encryption, Identity, LeaveReason, Loudness, Muted, Notice, ParticipantInfo, Permission, Refusal,
     RefusedWish, RoomInfo, SimulcastCodec, Source, Speaker, State, SubscriptionFailure, TrackInfo,
     VideoLayer, VideoQuality,
 };
@@ -429,6 +429,22 @@ fn every_notice_becomes_its_message() {
         ),
         (Notice::TrackSubscribed { track }, "TrackSubscribed("),
         (Notice::Speakers(vec![speaker(3)]), "SpeakersChanged("),
+        (
+            Notice::Access {
+                publisher: "PA_x".parse().unwrap(),
+                track,
+                access: Access::Withheld,
+            },
+            "SubscriptionPermissionUpdate(SubscriptionPermissionUpdate { participant_sid: \"PA_x\"",
+        ),
+        (
+            refused(RefusedWish::UpdateAudioTrack { track }),
+            "RequestResponse(",
+        ),
+        (
+            refused(RefusedWish::UpdateVideoTrack { track }),
+            "RequestResponse(",
+        ),
         (
             Notice::SubscriptionFailed {
                 track,

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use media::{Codec, TrackId};
 use rustc_hash::FxHashMap;
 
-use crate::{SubscriptionKey, TrackKey, TrackSettings, Wanted};
+use crate::{Access, SubscriptionKey, TrackKey, TrackSettings, Wanted};
 
 /// One participant's interests.
 #[derive(Debug, Default)]
@@ -25,6 +25,8 @@ pub(super) struct Interest {
     pub(super) wanted: Option<Wanted>,
     pub(super) settings: Option<TrackSettings>,
     pub(super) subscription: Option<SubscriptionKey>,
+    /// As the publisher has it, and the participant was told.
+    pub(super) access: Access,
     /// It turned out that the participant cannot decode the track in this codec.
     pub(super) undecodable: Option<Codec>,
 }

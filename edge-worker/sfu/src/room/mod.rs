@@ -4,6 +4,7 @@
 //! [`publish`], subscriptions in [`subscribe`], data in [`message`]; media goes
 //! straight to the track's [`Fanout`](crate::fanout::Fanout).
 
+mod allowance;
 mod interests;
 mod joining;
 mod life;
@@ -13,6 +14,7 @@ mod participants;
 mod profile;
 mod publish;
 mod publishing;
+mod retouching;
 mod rids;
 mod rights;
 mod speaking;
@@ -111,6 +113,15 @@ impl Room {
                     self.set_settings(now, key, track, settings, out);
                 }
             }
+            Command::UpdateAudioTrack { track, features } => {
+                self.update_audio_track(now, key, track, features);
+            }
+            Command::UpdateVideoTrack {
+                track,
+                width,
+                height,
+            } => self.update_video_track(now, key, track, (width, height), out),
+            Command::Allow(allowance) => self.allow(key, allowance),
             Command::UpdateMetadata { change, request_id } => {
                 self.update_own_metadata(now, key, *change, request_id);
             }

@@ -8,6 +8,7 @@ use media::ParticipantId;
 use rustc_hash::FxHashMap;
 use std::time::{Duration, Instant};
 
+use super::allowance::Allowed;
 use super::interests::Interests;
 use super::publishing::Publishing;
 use crate::{
@@ -98,6 +99,8 @@ pub(super) struct Participant {
     /// Until when its media has to be connected.
     pub(super) connect_by: Instant,
     pub(super) publishing: Publishing,
+    /// Who may receive what it publishes.
+    pub(super) allowed: Allowed,
     pub(super) interests: Interests,
 }
 
@@ -129,6 +132,7 @@ impl Participant {
             origin: None,
             connect_by: now + CONNECT_WITHIN,
             publishing: Publishing::default(),
+            allowed: Allowed::default(),
             interests: Interests::default(),
         }
     }

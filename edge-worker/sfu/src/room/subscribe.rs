@@ -5,13 +5,14 @@ use std::time::Instant;
 use media::TrackId;
 
 use super::Room;
+use super::allowance::access;
 use super::participants::{Participant, ParticipantKey};
 use super::subscriptions::SubscriptionState;
 use super::tracks::Audience;
 use super::wish::wish;
 use crate::fanout::{Binding, Wish};
 use crate::{
-    Notice, Opening, Outlet, Output, SubscriptionFailure, SubscriptionKey, TrackKey, TrackSettings,
+    Access, Notice, Opening, Outlet, Output, SubscriptionFailure, SubscriptionKey, TrackKey, TrackSettings,
     Wanted,
 };
 
@@ -166,7 +167,7 @@ impl Room {
         }
     }
 
-    fn open_if_wanted(&mut self, key: ParticipantKey, track: TrackKey) {
+    pub(super) fn open_if_wanted(&mut self, key: ParticipantKey, track: TrackKey) {
         let Some(subscriber) = self.participants.find(key) else {
             return;
         };
@@ -189,13 +190,19 @@ impl Room {
             return;
         };
         let publisher_id = publisher.info.id;
-        let own = track.publisher == key;
+        let Some(subscriber) = self.participants.find(key) else {
+            return;
+        };
+        if track.publisher == key || !subscriber.info.permission.can_subscribe {
+            return;
+        }
+        match access(publisher, subscriber, track.info.id) {
+            Access::Granted => {}
+            Access::Withheld => return self.tell_access(key, track_key, Access::Withheld),
+        }
         let Some(subscriber) = self.participants.find_mut(key) else {
             return;
         };
-        if own || !subscriber.info.permission.can_subscribe {
-            return;
-        }
         let interest = subscriber.interests.of(track_key);
         if interest.subscription.is_some() || interest.undecodable == Some(codec) {
             return;
@@ -257,7 +264,7 @@ impl Room {
         }
     }
 
-    fn wish_of(&self, key: ParticipantKey, track: TrackKey) -> Option<Wish> {
+    pub(super) fn wish_of(&self, key: ParticipantKey, track: TrackKey) -> Option<Wish> {
         let subscriber = self.participants.find(key)?;
         let interest = subscriber.interests.find(track);
         let track = self.tracks.find(track)?;

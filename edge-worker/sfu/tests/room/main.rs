@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
+mod allowing;
 mod crowd;
 mod data;
 mod joining;
@@ -9,6 +10,7 @@ mod life;
 mod profile;
 mod publishing;
 mod random;
+mod retouching;
 mod rights;
 mod speaking;
 mod stage;

@@ -398,6 +398,7 @@ impl Stage {
             Notice::Unpublished { track } => format!("{who} lost {track}"),
             Notice::Mute { track, muted } => format!("{who} has {track} muted: {muted:?}"),
             Notice::TrackSubscribed { track } => format!("{who} is received on {track}"),
+            Notice::Access { track, access, .. } => format!("{who} is {access:?} {track}"),
             Notice::Speakers(speakers) => {
                 let told: Vec<String> = speakers
                     .iter()
@@ -411,6 +412,10 @@ impl Stage {
             }
             Notice::Refused { wish, refusal } => match wish {
                 RefusedWish::Publish { cid } => format!("{who} may not publish {cid}: {refusal:?}"),
+                RefusedWish::UpdateAudioTrack { track }
+                | RefusedWish::UpdateVideoTrack { track } => {
+                    format!("{who} may not update {track}: {refusal:?}")
+                }
                 RefusedWish::UpdateMetadata { request_id } => {
                     format!("{who} may not change, request {request_id}: {refusal:?}")
                 }
