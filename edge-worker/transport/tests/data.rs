@@ -137,8 +137,10 @@ fn dc_6_a_receiver_that_takes_nothing_may_not_be_far_behind() {
     call.client.open_channel(0, "_reliable", true);
     call.run(Duration::from_secs(1));
     let message = Bytes::from(vec![7; 10_000]);
-    let mut send = |call: &mut Call| {
-        let sent = call.transport.send_data(&Channel::Reliable, message.clone());
+    let send = |call: &mut Call| {
+        let sent = call
+            .transport
+            .send_data(&Channel::Reliable, message.clone());
         call.flush();
         sent
     };
@@ -152,7 +154,7 @@ fn dc_6_a_receiver_that_takes_nothing_may_not_be_far_behind() {
     call.run(Duration::from_secs(4));
     assert_eq!(send(&mut call), Err(DataRefused::Full));
     call.net.blackhole = false;
-    call.run_until(Duration::from_secs(6), |call| reliable(call) == 202);
+    call.run_until(Duration::from_secs(15), |call| reliable(call) == 202);
     send(&mut call).unwrap();
 }
 
@@ -171,7 +173,11 @@ fn rs_5_what_is_sent_to_who_just_joined_waits_for_its_channel() {
     call.run(Duration::from_secs(1));
     send(&mut call, "after").unwrap();
     call.run(Duration::from_secs(1));
-    let texts = call.client.messages.iter().filter(|(_, control, _)| !control);
+    let texts = call
+        .client
+        .messages
+        .iter()
+        .filter(|(_, control, _)| !control);
     let texts: Vec<_> = texts.map(|(_, _, text)| text.as_slice()).collect();
     assert_eq!(
         texts,
