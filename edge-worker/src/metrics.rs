@@ -45,6 +45,8 @@ pub struct Metrics {
     pub trains: Histogram,
     /// How long the first datagram of a flush waited for others.
     pub flush_wait: Histogram,
+    /// What transports can send, each time they tell of it.
+    pub estimates: Histogram,
     /// Packets that could not be encrypted for their subscriber.
     pub packets_unsealed: IntCounter,
     /// Receive calls that failed.
@@ -129,6 +131,13 @@ impl Metrics {
                 "Datagrams the kernel took as one, by number",
                 &[
                     1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 32.0, 48.0, 64.0,
+                ],
+            ),
+            estimates: histogram(
+                "edge_estimate_bits_per_second",
+                "What subscribers can be sent, each time that changes",
+                &[
+                    50e3, 100e3, 200e3, 400e3, 700e3, 1e6, 1.5e6, 2e6, 3e6, 5e6, 10e6, 20e6,
                 ],
             ),
             flush_wait: histogram(

@@ -286,7 +286,11 @@ mod tests {
                 .unwrap()
                 .permission();
             assert_eq!(permission.may_publish(Source::Camera), camera, "{json}");
-            assert_eq!(permission.may_publish(Source::Microphone), microphone, "{json}");
+            assert_eq!(
+                permission.may_publish(Source::Microphone),
+                microphone,
+                "{json}"
+            );
         }
     }
 

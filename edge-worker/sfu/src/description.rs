@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use media::{Codec, MediaKind, ParticipantId, RoomId, TrackId};
 
-use crate::{LeaveReason, Wanted};
+use crate::{LeaveReason, Pausing, Wanted};
 
 /// The name the app gave a participant; at most one per room at a time.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -146,6 +146,8 @@ pub struct Membership {
     pub auto_subscribe: Wanted,
     /// Start with the smallest layer and wait for wishes.
     pub adaptive_stream: bool,
+    /// Whether pictures may stop where its link is too narrow.
+    pub pausing: Pausing,
     /// LiveKit's signalling protocol number.
     pub protocol: i32,
 }

@@ -9,13 +9,16 @@
 //! Connections are left to `transport`, LiveKit's messages to `livekit`, all I/O
 //! to the shell that owns the room.
 
+mod allocator;
 mod cache;
 mod command;
+mod demand;
 mod description;
 mod fanout;
 mod keyframes;
 mod notice;
 mod output;
+mod quality;
 mod reception;
 mod reports;
 mod rewrite;
@@ -25,17 +28,23 @@ mod speakers;
 #[cfg(test)]
 mod testing;
 
-pub use command::{Access, Allowance, Command, Grantee, Share, LeaveReason, Publication, TrackSettings, Wanted};
+pub use allocator::{Load, Pausing};
+pub use command::{
+    Access, Allowance, Command, Grantee, LeaveReason, Publication, Share, TrackSettings, Wanted,
+};
 pub use description::{
     AudioFeature, Encryption, Identity, Membership, Muted, ParticipantInfo, Permission, RoomInfo,
     SimulcastCodec, Source, State, TrackInfo, VideoLayer, VideoQuality, Visibility,
 };
 pub use fanout::{Binding, DropCounts, DropReason, Fanout, Wish};
-pub use notice::{Notice, Refusal, RefusedWish, SubscriptionFailure};
+pub use notice::{
+    CodecDemand, Notice, Refusal, RefusedWish, StreamState, Streaming, SubscriptionFailure,
+};
 pub use output::{
     OfferedSection, Opening, Outlet, Output, Received, Reliability, SenderKey, Sink,
     SubscriptionKey, TrackKey, TransportKey,
 };
+pub use quality::{ConnectionQuality, Quality};
 pub use room::{
     DataDrops, Destinations, JoinRefusal, Joined, MAX_ATTRIBUTES, MAX_METADATA, MAX_NAME, Message,
     ParticipantChange, Room,

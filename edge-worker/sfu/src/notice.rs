@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use media::{ParticipantId, TrackId};
-
-use crate::{Access, LeaveReason, Muted, ParticipantInfo, RoomInfo, Speaker, TrackInfo};
+use crate::{
+    Access, ConnectionQuality, LeaveReason, Muted, ParticipantInfo, RoomInfo, Speaker, TrackInfo,
+    VideoQuality,
+};
+use media::{Codec, ParticipantId, TrackId};
 
 /// One message to one participant.
 #[derive(Clone, Debug)]
@@ -39,6 +41,8 @@ pub enum Notice {
     },
     /// Speakers it receives, or it itself, became louder, quieter or silent.
     Speakers(Vec<Speaker>),
+    /// Connections it hears of became better or worse.
+    Qualities(Vec<ConnectionQuality>),
     /// A wanted track may be had again, or no more, as its publisher has it.
     Access {
         /// Whose.
@@ -60,6 +64,15 @@ pub enum Notice {
         /// As it asked.
         request_id: u32,
     },
+    /// Somebody wants its track better than before, or nobody wants it that good any more.
+    Demand {
+        /// Its own track.
+        track: TrackId,
+        /// In each codec that it is or can be published in.
+        codecs: Vec<CodecDemand>,
+    },
+    /// Pictures of others stop because its link does not carry them, or go on.
+    StreamStates(Vec<StreamState>),
     /// A wish was not granted.
     Refused {
         /// Which wish.
@@ -69,6 +82,35 @@ pub enum Notice {
     },
     /// It has to go.
     Leave(LeaveReason),
+}
+
+/// The best quality anybody wants of a track in one codec.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct CodecDemand {
+    /// Which codec.
+    pub codec: Codec,
+    /// `None` if nobody wants it.
+    pub highest: Option<VideoQuality>,
+}
+
+/// Whether a picture that is wanted is sent.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct StreamState {
+    /// Whose.
+    pub publisher: ParticipantId,
+    /// Which.
+    pub track: TrackId,
+    /// From now on.
+    pub streaming: Streaming,
+}
+
+/// As what a subscriber is told to take a picture that does not move.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Streaming {
+    /// It is sent.
+    Active,
+    /// The subscriber's link does not carry it now.
+    Paused,
 }
 
 /// The wish that was not granted.

@@ -5,7 +5,7 @@ use std::fmt;
 use bytes::Bytes;
 use media::{Codec, MediaKind, Mid, Outgoing, ParticipantId, Rid, Rtcp, TrackId};
 
-use crate::Notice;
+use crate::{Load, Notice};
 
 /// One transport of the shard.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -75,6 +75,14 @@ pub enum Output {
         participant: ParticipantId,
         /// Which.
         received: Received,
+    },
+    /// What a participant's link is given to carry has changed: to be tried out is
+    /// whether it carries more.
+    Load {
+        /// Whose.
+        participant: ParticipantId,
+        /// How much.
+        load: Load,
     },
     /// The participant is gone from the room; its transports and signalling go too,
     /// after what was told before.

@@ -23,14 +23,15 @@ pub(crate) struct Reception {
     originals: u64,
     jitter: Jitter,
     reported: Reported,
+    watched: Reported,
     /// `None` while nothing came since the last report.
     report_at: Option<Instant>,
     /// The publisher's last report, to be echoed.
     told: Option<(u32, Instant)>,
 }
 
-/// The counts at the time of the last report.
-#[derive(Debug, Default)]
+/// The counts at the time somebody was told last.
+#[derive(Clone, Copy, Debug, Default)]
 struct Reported {
     expected: u64,
     originals: u64,
@@ -56,6 +57,7 @@ impl Reception {
             originals: 0,
             jitter: Jitter::default(),
             reported: Reported::default(),
+            watched: Reported::default(),
             // Until a first report comes, some publishers repeat their ids in every packet.
             report_at: Some(now + FIRST_REPORT),
             told: None,
@@ -126,6 +128,22 @@ impl Reception {
             last_sender_report,
             delay_since,
         })
+    }
+
+    /// How many packets should have come since this was asked last, how many of them did
+    /// not, and the jitter on the media clock.
+    pub(crate) fn take_counts(&mut self) -> (u64, u64, u32) {
+        let expected = self.newest + 1 - self.first;
+        let before = std::mem::replace(
+            &mut self.watched,
+            Reported {
+                expected,
+                originals: self.originals,
+            },
+        );
+        let expected = expected - before.expected;
+        let lost = expected.saturating_sub(self.originals - before.originals);
+        (expected, lost, self.jitter.value())
     }
 
     /// When to poll next.

@@ -161,10 +161,7 @@ mod tests {
             marker: false,
             delivery,
             codec: Codec::Opus,
-            audio_level: level.map(|level| AudioLevel {
-                level,
-                voice: true,
-            }),
+            audio_level: level.map(|level| AudioLevel { level, voice: true }),
             payload: &[1],
         }
     }
@@ -194,7 +191,11 @@ mod tests {
         let mut meter = Meter::default();
         let mut at = u32::MAX - 5_000;
         let mut seen = Vec::new();
-        for window in ["####################", "####################", "____________________"] {
+        for window in [
+            "####################",
+            "####################",
+            "____________________",
+        ] {
             play(&mut meter, &mut at, window);
             seen.push(meter.measure(WINDOW).0);
         }
@@ -208,7 +209,11 @@ mod tests {
     fn as_1_one_pause_between_words_is_no_end() {
         let mut meter = Meter::default();
         let mut at = 0;
-        for window in ["++++++++++++++++++++", "____________________", "++++++++++++++++++++"] {
+        for window in [
+            "++++++++++++++++++++",
+            "____________________",
+            "++++++++++++++++++++",
+        ] {
             play(&mut meter, &mut at, window);
             assert_eq!(meter.measure(WINDOW), Loudness(1));
         }

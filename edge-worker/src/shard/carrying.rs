@@ -69,6 +69,7 @@ impl Shard {
                     slot.receive(received.mid, received.track);
                 }
             }
+            Output::Load { .. } => {}
             Output::Gone { participant } => self.forget(now, participant),
         }
     }

@@ -157,7 +157,7 @@ impl Shard {
                     slot.transport.close(now);
                     while let Some(output) = slot.transport.poll(now) {
                         if let transport::Output::Transmit { to, bytes } = output {
-                            queue.push(now, to, &bytes);
+                            queue.push(now, key, to, &bytes);
                         }
                     }
                 });

@@ -33,9 +33,9 @@ pub(crate) use inbox::{Arrival, Broadcast, OUTBOX_LEN, ShardInbox, ToShard, ToSi
 
 use demux::Demux;
 use member::Member;
-use queue::SendQueue;
+use queue::{Payload, SendQueue};
 use timers::Timers;
-use transports::{Sending, Transports, Wire, guarded};
+use transports::{Sending, Transports, WayOut, Wire, guarded};
 
 /// One room on its shard; never used twice.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -241,18 +241,19 @@ impl Shard {
 
     /// Sends everything that waits.
     fn flush(&mut self, now: Instant) {
-        let Self {
-            queue,
-            socket,
-            tally,
-            ..
-        } = self;
-        tally.waited(queue.since(), now);
-        let sent = queue.flush(|slab, trains| {
-            trains.lengths().for_each(|length| tally.train(length));
-            trains.send(socket, slab)
+        self.tally.waited(self.queue.since(), now);
+        let mut failed = Vec::new();
+        self.queue.flush(&mut WayOut {
+            now,
+            transports: &mut self.transports,
+            socket: &self.socket,
+            tally: &mut self.tally,
+            metrics: &self.metrics,
+            failed: &mut failed,
         });
-        tally.sent += sent;
+        for participant in failed {
+            self.part(now, participant, LeaveReason::ConnectionTimeout);
+        }
     }
 
     fn receive(&mut self, now: Instant) -> bool {
@@ -331,7 +332,7 @@ impl Shard {
             now,
             transports: &mut self.transports,
             queue: &mut self.queue,
-            tally: &mut self.tally,
+            payload: Payload::new(packet.payload),
         };
         let room = &mut open.room;
         let handled = guarded(&self.metrics, || {
@@ -466,7 +467,7 @@ impl Shard {
             let transport = &mut slot.transport;
             match guarded(&self.metrics, || transport.poll(now)) {
                 Some(Some(transport::Output::Transmit { to, bytes })) => {
-                    self.queue.push(now, to, &bytes);
+                    self.queue.push(now, key, to, &bytes);
                 }
                 Some(Some(transport::Output::Event(event))) => self.react(now, key, owner, event),
                 Some(None) => {
@@ -521,7 +522,7 @@ impl Shard {
             now,
             transports: &mut self.transports,
             queue: &mut self.queue,
-            tally: &mut self.tally,
+            payload: Payload::new(&[]),
         };
         let done = guarded(&self.metrics, || work(&mut open.room, &mut wire));
         match done {

@@ -66,6 +66,7 @@ impl Shard {
                     room.handle_feedback(now, sending.subscription, &rtcp, wire);
                 });
             }
+            Event::Estimate(estimate) => self.metrics.estimates.observe(estimate.0 as f64),
             Event::Report { mid, rtcp } => {
                 let track = self
                     .transports

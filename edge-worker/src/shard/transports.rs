@@ -1,15 +1,17 @@
 //! The transports of one shard, and the way media takes from a room to them.
 
+use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
+use batch::{Socket, Trains};
 use media::{Mid, Outgoing, ParticipantId, Rtcp, Ssrc, TrackId};
 use rustc_hash::FxHashMap;
 use sfu::{Outlet, SenderKey, Sink, SubscriptionKey, TrackKey, TransportKey};
 use transport::{Drops, SenderId, Transport};
 
 use super::RoomKey;
-use super::queue::{Place, SendQueue};
+use super::queue::{Exit, Payload, SendQueue};
 use crate::metrics::{Metrics, Tally};
 
 /// One transport and whose it is.
@@ -24,8 +26,6 @@ pub(super) struct Slot {
     pub(super) origins: Vec<(Mid, TrackKey)>,
     /// Subscriptions sent on it.
     pub(super) sinks: FxHashMap<SenderId, Sending>,
-    /// Where its packets wait.
-    place: Place,
     /// Something may be waiting in it.
     dirty: bool,
     /// What it dropped so far and the node knows of.
@@ -109,7 +109,6 @@ impl Transports {
             ufrag,
             origins: Vec::new(),
             sinks: FxHashMap::default(),
-            place: Place::default(),
             dirty: false,
             counted: Drops::default(),
         };
@@ -163,7 +162,7 @@ impl Transports {
     }
 
     fn index(&self, key: TransportKey) -> Option<usize> {
-        let at = usize::from(key.0 as u16);
+        let at = usize::from(place(key));
         (self.generations.get(at) == Some(&((key.0 >> 16) as u16))).then_some(at)
     }
 }
@@ -179,30 +178,23 @@ pub(super) fn guarded<T>(metrics: &Metrics, work: impl FnOnce() -> T) -> Option<
     }
 }
 
-/// Carries a room's media to its transports, and from there into the queue.
+/// The place of a transport among those of its shard; another one may have it later.
+pub(super) fn place(key: TransportKey) -> u16 {
+    key.0 as u16
+}
+
+/// Carries a room's media into the queue.
 pub(super) struct Wire<'a> {
     pub(super) now: Instant,
     pub(super) transports: &'a mut Transports,
     pub(super) queue: &'a mut SendQueue,
-    pub(super) tally: &'a mut Tally,
+    /// Of the packet that the room was given.
+    pub(super) payload: Payload<'a>,
 }
 
 impl Outlet for Wire<'_> {
     fn packet(&mut self, sink: Sink, packet: &Outgoing<'_>) {
-        let Some(slot) = self.transports.get_mut(sink.transport) else {
-            return;
-        };
-        let sender = SenderId(sink.sender.0);
-        let Slot {
-            transport, place, ..
-        } = slot;
-        let queued = self
-            .queue
-            .write(self.now, place, |slab| transport.seal(sender, packet, slab));
-        match queued {
-            Ok(()) => self.tally.packets_forwarded += 1,
-            Err(_) => self.tally.unsealed += 1,
-        }
+        self.queue.packet(self.now, sink, packet, &mut self.payload);
     }
 
     fn rtcp(&mut self, transport: TransportKey, rtcp: Rtcp) {
@@ -211,6 +203,52 @@ impl Outlet for Wire<'_> {
         };
         slot.transport.send_rtcp(rtcp);
         self.transports.touch(transport);
+    }
+}
+
+/// Carries what waited in the queue to its transports, and from there to the socket.
+pub(super) struct WayOut<'a> {
+    pub(super) now: Instant,
+    pub(super) transports: &'a mut Transports,
+    pub(super) socket: &'a Socket,
+    pub(super) tally: &'a mut Tally,
+    pub(super) metrics: &'a Metrics,
+    /// Whose transports our own code failed on.
+    pub(super) failed: &'a mut Vec<ParticipantId>,
+}
+
+impl Exit for WayOut<'_> {
+    fn seal(
+        &mut self,
+        sink: Sink,
+        packet: &Outgoing<'_>,
+        slab: &mut Vec<u8>,
+    ) -> Option<SocketAddr> {
+        let slot = self.transports.get_mut(sink.transport)?;
+        let sender = SenderId(sink.sender.0);
+        let transport = &mut slot.transport;
+        match guarded(self.metrics, || {
+            transport.seal(self.now, sender, packet, slab)
+        }) {
+            Some(Ok(to)) => {
+                self.tally.packets_forwarded += 1;
+                Some(to)
+            }
+            Some(Err(_)) => {
+                self.tally.unsealed += 1;
+                None
+            }
+            None => {
+                self.failed.push(slot.owner);
+                None
+            }
+        }
+    }
+
+    fn send(&mut self, slab: &[u8], trains: &mut Trains) {
+        let tally = &mut *self.tally;
+        trains.lengths().for_each(|length| tally.train(length));
+        tally.sent += trains.send(self.socket, slab);
     }
 }
 

@@ -1,6 +1,7 @@
 //! One client connection, sans-IO: ICE, DTLS, SRTP, SCTP and SDP; bytes in, packets out
 //! and back. Sockets and the clock are left to the shell, rooms to `sfu`.
 
+mod bandwidth;
 mod drops;
 mod dtls;
 mod ice;
@@ -18,6 +19,7 @@ mod transport;
 mod twcc;
 pub mod wire;
 
+pub use bandwidth::Wanted;
 pub use drops::{DropReason, Drops};
 pub use ice::{IceCredentials, stun_ufrag};
 pub use identity::{Identity, IdentityError};

@@ -26,7 +26,7 @@ pub struct RtpHeader {
 
 /// Whether the last byte of the payload tells how much of it is padding.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Padded {
+pub(crate) enum Padded {
     Yes,
     No,
 }
@@ -234,36 +234,60 @@ impl<'a> Elements<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NewHeader {
     pub(crate) marker: bool,
+    pub(crate) padded: Padded,
     pub(crate) payload_type: PayloadType,
     pub(crate) seq: SeqNo,
     pub(crate) timestamp: Timestamp,
     pub(crate) ssrc: Ssrc,
     /// Number of the extension and the m-line's name.
     pub(crate) mid: Option<(u8, Mid)>,
+    /// Number of the extension and the number on the transport.
+    pub(crate) twcc: Option<(u8, SeqNo)>,
 }
 
 impl NewHeader {
     /// Appends the header to `out`; answers its length.
     pub(crate) fn write(&self, out: &mut Vec<u8>) -> usize {
         let start = out.len();
-        let extended = u8::from(self.mid.is_some());
+        let extended = u8::from(self.mid.is_some() || self.twcc.is_some()) << 4;
+        let padded = u8::from(self.padded == Padded::Yes) << 5;
         let marker = u8::from(self.marker) << 7;
-        out.extend_from_slice(&[0x80 | extended << 4, marker | self.payload_type.0 & 0x7f]);
+        out.extend_from_slice(&[
+            0x80 | padded | extended,
+            marker | self.payload_type.0 & 0x7f,
+        ]);
         out.extend_from_slice(&self.seq.0.to_be_bytes());
         out.extend_from_slice(&self.timestamp.0.to_be_bytes());
         out.extend_from_slice(&self.ssrc.0.to_be_bytes());
-        if let Some((id, mid)) = self.mid {
-            let name = mid.as_str().as_bytes();
-            let words = (1 + name.len()).div_ceil(4);
-            let block = out.len() + 4;
-            out.extend_from_slice(&ONE_BYTE_PROFILE.to_be_bytes());
-            out.extend_from_slice(&[0, words as u8]);
-            out.push(id << 4 | (name.len() - 1) as u8);
-            out.extend_from_slice(name);
-            out.resize(block + 4 * words, 0);
+        match (self.mid, self.twcc) {
+            (None, None) => {}
+            (None, Some((id, number))) => {
+                let [high, low] = number.0.to_be_bytes();
+                out.extend_from_slice(&ONE_BYTE_PROFILE.to_be_bytes());
+                out.extend_from_slice(&[0, 1, id << 4 | 1, high, low, 0]);
+            }
+            (Some(mid), twcc) => write_named(mid, twcc, out),
         }
         out.len() - start
     }
+}
+
+/// Appends a block of extensions with the m-line's name, a packet of few.
+#[cold]
+fn write_named((id, mid): (u8, Mid), twcc: Option<(u8, SeqNo)>, out: &mut Vec<u8>) {
+    let name = mid.as_str().as_bytes();
+    let numbered = if twcc.is_some() { 3 } else { 0 };
+    let words = (1 + name.len() + numbered).div_ceil(4);
+    let block = out.len() + 4;
+    out.extend_from_slice(&ONE_BYTE_PROFILE.to_be_bytes());
+    out.extend_from_slice(&[0, words as u8]);
+    out.push(id << 4 | (name.len() - 1) as u8);
+    out.extend_from_slice(name);
+    if let Some((id, number)) = twcc {
+        out.push(id << 4 | 1);
+        out.extend_from_slice(&number.0.to_be_bytes());
+    }
+    out.resize(block + 4 * words, 0);
 }
 
 #[cfg(test)]
@@ -425,17 +449,24 @@ mod tests {
             seq: SeqNo(65_535),
             timestamp: Timestamp(u32::MAX),
             ssrc: Ssrc(42),
+            padded: Padded::No,
             mid: None,
+            twcc: None,
         };
-        for (mid, len) in [
-            (None, 12),
-            (Some("0"), 20),
-            (Some("abc"), 20),
-            (Some("abcd"), 24),
+        for (mid, twcc, len) in [
+            (None, None, 12),
+            (None, Some(0xabcd), 20),
+            (Some("0"), None, 20),
+            (Some("0"), Some(0xabcd), 24),
+            (Some("abc"), None, 20),
+            (Some("abcd"), None, 24),
+            (Some("abcd"), Some(1), 24),
         ] {
             let mid = mid.and_then(|mid| Mid::new(mid.as_bytes()));
+            let twcc = twcc.map(SeqNo);
             let header = NewHeader {
                 mid: mid.map(|mid| (4, mid)),
+                twcc: twcc.map(|number| (3, number)),
                 ..header
             };
             let mut out = vec![9; 3];
@@ -446,7 +477,8 @@ mod tests {
                 (read.len, read.seq, read.ssrc),
                 (len, header.seq, header.ssrc)
             );
-            assert_eq!(read.extensions(packet, &IDS).mid, mid);
+            let extensions = read.extensions(packet, &IDS);
+            assert_eq!((extensions.mid, extensions.twcc), (mid, twcc));
         }
     }
 }

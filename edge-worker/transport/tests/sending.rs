@@ -75,7 +75,10 @@ fn outgoing<'a>(seq: u16, codec: Codec, head: &'a [u8], body: &'a [u8]) -> Outgo
 /// Seals a packet, and opens it at the client's.
 fn send(call: &mut Call, sender: SenderId, packet: &Outgoing<'_>) -> Packet {
     let mut out = b"before".to_vec();
-    let to = call.transport.seal(sender, packet, &mut out).unwrap();
+    let to = call
+        .transport
+        .seal(call.now, sender, packet, &mut out)
+        .unwrap();
     assert_eq!(to, call.client.address);
     assert_eq!(&out[..6], b"before");
     call.client.handle(call.now, &out[6..]);
@@ -115,7 +118,7 @@ fn senders_are_ready_once_packets_can_flow() {
     assert!(call.events.is_empty(), "{:?}", call.events);
     let mut out = Vec::new();
     let packet = outgoing(1, Codec::Opus, b"", b"opus");
-    let sealed = call.transport.seal(mic, &packet, &mut out);
+    let sealed = call.transport.seal(call.now, mic, &packet, &mut out);
     assert_eq!(sealed, Err(SealError::NotConnected));
     call.connect();
     let ready = |sender, codecs: &[Codec]| Event::SenderReady {
@@ -164,7 +167,7 @@ fn packets_name_their_m_line_until_the_client_reports_on_them() {
         say(&mut call, &receiver_report(CAMERA));
         let packet = outgoing(4, Codec::Vp8, b"\x90\x80", b"picture");
         let opened = send(&mut call, camera, &packet);
-        assert!(!opened.header.extension);
+        assert_eq!(opened.header.get_extension(MID), None);
         assert_eq!(&opened.payload[..], b"\x90\x80picture");
 
         // The other stream is still unknown to it.
@@ -205,7 +208,7 @@ fn repairs_go_on_their_own_stream_with_the_number_they_repair() {
             ..repair
         };
         let mut out = Vec::new();
-        let sealed = call.transport.seal(mic, &repair, &mut out);
+        let sealed = call.transport.seal(call.now, mic, &repair, &mut out);
         assert_eq!(sealed, Err(SealError::NotNegotiated));
     }
 }
@@ -234,7 +237,7 @@ fn what_cannot_be_sent_leaves_no_trace() {
             (SenderId(77), &opus, SealError::NoSender),
         ] {
             let mut out = b"before".to_vec();
-            let sealed = call.transport.seal(sender, packet, &mut out);
+            let sealed = call.transport.seal(call.now, sender, packet, &mut out);
             assert_eq!(sealed, Err(refused));
             assert_eq!(out, b"before");
         }

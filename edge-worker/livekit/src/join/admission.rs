@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use media::ParticipantId;
 use serde_json::Value;
 use sfu::{
-    Identity, MAX_ATTRIBUTES, MAX_METADATA, MAX_NAME, Membership, ParticipantInfo, Permission, State,
+    Identity, MAX_ATTRIBUTES, MAX_METADATA, MAX_NAME, Membership, ParticipantInfo, Pausing,
+    Permission, State,
 };
 
 use super::{JoinError, JoinRequest};
@@ -122,6 +123,10 @@ impl Admission {
             },
             auto_subscribe: request.auto_subscribe,
             adaptive_stream: request.adaptive_stream,
+            pausing: match request.allow_pause {
+                Some(false) => Pausing::Never,
+                Some(true) | None => Pausing::Allowed,
+            },
             protocol: request.client.protocol,
         }
     }

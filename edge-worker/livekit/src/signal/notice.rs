@@ -32,6 +32,9 @@ impl Recipient {
         if matches!(response, Wire::SpeakersChanged(_)) {
             return self.protocol > 2;
         }
+        if matches!(response, Wire::ConnectionQuality(_)) {
+            return self.protocol > 4;
+        }
         if matches!(response, Wire::TrackUnpublished(_)) {
             return self.protocol > 6;
         }
@@ -79,6 +82,7 @@ pub fn notice(notice: &Notice, recipient: Recipient) -> Vec<Response> {
         Notice::Unpublished { track } => Response::track_unpublished(*track),
         Notice::Mute { track, muted } => Response::mute(*track, *muted),
         Notice::TrackSubscribed { track } => Response::track_subscribed(*track),
+        Notice::Qualities(qualities) => Response::connection_quality(qualities, recipient.protocol),
         Notice::Access {
             publisher,
             track,
@@ -101,6 +105,8 @@ pub fn notice(notice: &Notice, recipient: Recipient) -> Vec<Response> {
             wish: RefusedWish::UpdateMetadata { request_id },
             refusal,
         } => Response::refused_metadata(*request_id, *refusal),
+        Notice::Demand { track, codecs } => Response::subscribed_quality(*track, codecs),
+        Notice::StreamStates(states) => Response::stream_states(states),
         Notice::Refused {
             wish: RefusedWish::Publish { cid },
             refusal,

@@ -3,7 +3,10 @@
 use bytes::Bytes;
 use media::TrackId;
 use prost::Message;
-use sfu::{Allowance, Command, Grantee, Identity, Share, LeaveReason, Muted, ParticipantChange, Refusal, TrackSettings, VideoQuality, Wanted};
+use sfu::{
+    Allowance, Command, Grantee, Identity, LeaveReason, Muted, ParticipantChange, Refusal, Share,
+    TrackSettings, VideoQuality, Wanted,
+};
 
 use super::add_track::MAX_FEATURES;
 use super::{AddTrack, Description, RawFrame, Response, Trickle, Unsupported};
@@ -426,14 +429,13 @@ mod tests {
 
     #[test]
     fn subscription_permissions_name_participants_by_identity_or_else_by_id() {
-        let permission = |identity: &str, sid: &str, all_tracks, tracks: &[&str]| {
-            proto::TrackPermission {
+        let permission =
+            |identity: &str, sid: &str, all_tracks, tracks: &[&str]| proto::TrackPermission {
                 participant_identity: identity.into(),
                 participant_sid: sid.into(),
                 all_tracks,
                 track_sids: texts(tracks),
-            }
-        };
+            };
         let read = |all_participants, track_permissions| {
             let message = proto::SubscriptionPermission {
                 all_participants,

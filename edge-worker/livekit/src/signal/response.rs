@@ -1,10 +1,11 @@
 //! One message to a client, and its form on the wire.
 
 use bytes::Bytes;
-use media::{Mid, ParticipantId, TrackId};
+use media::{Codec, Mid, ParticipantId, TrackId};
 use prost::Message;
 use sfu::{
-    Access, LeaveReason, Loudness, Muted, ParticipantInfo, Refusal, RoomInfo, Speaker, TrackInfo,
+    Access, CodecDemand, ConnectionQuality, LeaveReason, Loudness, Muted, ParticipantInfo, Quality,
+    Refusal, RoomInfo, Speaker, StreamState, Streaming, TrackInfo, VideoQuality,
 };
 
 use super::{Candidate, Frame, FrameFormat, Target, Trickle};
@@ -112,6 +113,26 @@ impl Response {
         Self::of(Wire::Mute(mute(track.as_str(), muted)))
     }
 
+    /// Connections became better or worse.
+    pub fn connection_quality(qualities: &[ConnectionQuality], protocol: i32) -> Self {
+        let update = |it: &ConnectionQuality| proto::ConnectionQualityInfo {
+            participant_sid: it.participant.to_string(),
+            quality: match it.quality {
+                Quality::Excellent => proto::ConnectionQuality::Excellent,
+                Quality::Good => proto::ConnectionQuality::Good,
+                // Older clients have no word for it.
+                Quality::Lost if protocol > 10 => proto::ConnectionQuality::Lost,
+                Quality::Poor | Quality::Lost => proto::ConnectionQuality::Poor,
+            }
+            .into(),
+            score: it.score,
+        };
+        let updates = qualities.iter().map(update).collect();
+        Self::of(Wire::ConnectionQuality(proto::ConnectionQualityUpdate {
+            updates,
+        }))
+    }
+
     /// A wanted track may be had again, or no more.
     pub fn subscription_permission(
         publisher: ParticipantId,
@@ -149,6 +170,39 @@ impl Response {
         Self::of(Wire::SubscriptionResponse(proto::SubscriptionResponse {
             track_sid: track.to_string(),
             err: err.into(),
+        }))
+    }
+
+    /// How good the client's own track is wanted, in each codec.
+    #[expect(deprecated, reason = "older clients know of one codec only")]
+    pub fn subscribed_quality(track: TrackId, codecs: &[CodecDemand]) -> Self {
+        let subscribed_codecs: Vec<_> = codecs.iter().map(codec_demand).collect();
+        let first = subscribed_codecs.first();
+        let subscribed_qualities = first.map_or_else(Vec::new, |codec| codec.qualities.clone());
+        Self::of(Wire::SubscribedQualityUpdate(
+            proto::SubscribedQualityUpdate {
+                track_sid: track.to_string(),
+                subscribed_qualities,
+                subscribed_codecs,
+            },
+        ))
+    }
+
+    /// Pictures of others stop or go on, as the client's link carries them.
+    pub fn stream_states(states: &[StreamState]) -> Self {
+        let stream_states = states
+            .iter()
+            .map(|state| proto::StreamStateInfo {
+                participant_sid: state.publisher.to_string(),
+                track_sid: state.track.to_string(),
+                state: match state.streaming {
+                    Streaming::Active => proto::StreamState::Active.into(),
+                    Streaming::Paused => proto::StreamState::Paused.into(),
+                },
+            })
+            .collect();
+        Self::of(Wire::StreamStateUpdate(proto::StreamStateUpdate {
+            stream_states,
         }))
     }
 
@@ -318,6 +372,32 @@ fn update_metadata(request_id: u32) -> request_response::Request {
         request_id,
         ..Default::default()
     })
+}
+
+fn codec_demand(demand: &CodecDemand) -> proto::SubscribedCodec {
+    const QUALITIES: [(VideoQuality, proto::VideoQuality); 3] = [
+        (VideoQuality::Low, proto::VideoQuality::Low),
+        (VideoQuality::Medium, proto::VideoQuality::Medium),
+        (VideoQuality::High, proto::VideoQuality::High),
+    ];
+    let qualities = QUALITIES.map(|(quality, wire)| proto::SubscribedQuality {
+        quality: wire.into(),
+        enabled: demand.highest >= Some(quality),
+    });
+    proto::SubscribedCodec {
+        codec: codec_name(demand.codec).to_owned(),
+        qualities: qualities.into(),
+    }
+}
+
+/// As clients name codecs where they choose one.
+fn codec_name(codec: Codec) -> &'static str {
+    match codec {
+        Codec::Opus => "opus",
+        Codec::Red => "red",
+        Codec::Vp8 => "vp8",
+        Codec::H264 => "h264",
+    }
 }
 
 fn mute(track: &str, muted: Muted) -> proto::MuteTrackRequest {

@@ -50,6 +50,8 @@ pub(crate) struct Forwarder {
 struct Subscriber {
     /// Its newest report.
     reception: Option<ReceptionReport>,
+    /// What of it was looked at already.
+    seen: Option<ReceptionReport>,
     /// When it last asked for a keyframe and was heard.
     asked_at: Option<Instant>,
 }
@@ -76,9 +78,6 @@ impl Forwarder {
     /// What the subscriber wants from now on, `live` being what there is.
     pub(crate) fn set_wish(&mut self, wish: Wish, live: LayerSet) {
         self.wish = wish;
-        if let Wish::Layer { temporal, .. } = wish {
-            self.temporal.set_wish(temporal);
-        }
         self.retarget(live);
     }
 
@@ -89,6 +88,7 @@ impl Forwarder {
             Wish::Layer { spatial, .. } => Some(live.nearest(spatial)),
         };
         self.simulcast.set_target(target);
+        self.set_frame_rate();
         self.rest_reports();
     }
 
@@ -181,6 +181,27 @@ impl Forwarder {
         (self.subscriber.reception, self.repairs.round_trip())
     }
 
+    /// Packets that should have come at the subscriber since this was asked last, those
+    /// that did not, and the jitter on the media clock, if it told anything new.
+    pub(crate) fn take_counts(&mut self) -> Option<(u64, u64, u32)> {
+        let now = self.subscriber.reception?;
+        let before = self.subscriber.seen.replace(now)?;
+        let expected = now.highest_seq.wrapping_sub(before.highest_seq);
+        // A jump is a new start.
+        let expected = u64::from(expected).min(MAX_COUNTED);
+        let lost = i64::from(now.total_lost) - i64::from(before.total_lost);
+        let lost = u64::try_from(lost).unwrap_or(0).min(expected);
+        (expected > 0).then_some((expected, lost, now.jitter))
+    }
+
+    /// The layer it is to play; `None` while it is paused.
+    pub(crate) fn aim(&self) -> Option<Layer> {
+        match self.wish {
+            Wish::Layer { spatial, .. } => Some(spatial),
+            Wish::Paused => None,
+        }
+    }
+
     /// When something is due.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         [self.simulcast.deadline(), self.reports.deadline()]
@@ -201,6 +222,7 @@ impl Forwarder {
         let Some(first) = intake.cached(entry.number) else {
             return self.stop();
         };
+        self.set_frame_rate();
         self.begin(entry, &first, passage);
         for number in entry.number..=intake.newest() {
             let Some(packet) = intake.cached(number) else {
@@ -212,6 +234,16 @@ impl Forwarder {
             }
         }
         self.reports.start(passage.now);
+    }
+
+    /// A larger picture than wanted, played only until the smaller one has a keyframe,
+    /// takes as little as it can: the link may not carry it any more.
+    fn set_frame_rate(&mut self) {
+        let Wish::Layer { temporal, .. } = self.wish else {
+            return;
+        };
+        let falling = self.simulcast.is_falling();
+        self.temporal.set_wish(if falling { 0 } else { temporal });
     }
 
     fn begin<O>(&mut self, entry: Entry, first: &Arrival<'_>, passage: &Passage<'_, O>) {
@@ -405,6 +437,9 @@ struct Body<'a> {
     codec: Codec,
     bytes: &'a [u8],
 }
+
+/// More packets than come between two looks.
+const MAX_COUNTED: u64 = 1 << 16;
 
 /// Answered of one feedback message; who misses more needs a keyframe.
 const MAX_REPAIRS: usize = 128;

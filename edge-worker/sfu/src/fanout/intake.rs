@@ -12,6 +12,7 @@ use crate::reports::Clock;
 
 use super::arrival::{Arrival, Marks};
 use super::drops::DropReason;
+use super::meter::{Meter, Rates};
 use super::sequence::{Order, Pictures, Sequence};
 
 /// The arrival of one layer.
@@ -26,6 +27,7 @@ pub(crate) struct Intake {
     keyframes: KeyframeRequests,
     clock: Option<Clock>,
     presence: Presence,
+    meter: Meter,
 }
 
 /// Whether anybody would show a keyframe.
@@ -63,6 +65,7 @@ impl Intake {
                 heard_at: now,
                 frames_elsewhere: 0,
             },
+            meter: Meter::new(now),
         }
     }
 
@@ -149,9 +152,19 @@ impl Intake {
             .min()
     }
 
+    /// What it takes at each frame rate, once that is known.
+    pub(crate) fn rates(&self) -> Option<Rates> {
+        self.meter.rates()
+    }
+
     /// The publisher's name of it.
     pub(crate) fn ssrc(&self) -> Ssrc {
         self.ssrc
+    }
+
+    /// How its packets came since this was asked last; see [`Reception::take_counts`].
+    pub(crate) fn take_counts(&mut self) -> (u64, u64, u32) {
+        self.reception.take_counts()
     }
 
     /// The newest packet's number.
@@ -228,6 +241,10 @@ impl Intake {
             heard_at: now,
             frames_elsewhere: 0,
         };
+        let vp8 = arrival.marks.vp8.as_ref();
+        let temporal = vp8.and_then(|vp8| vp8.descriptor.temporal_layer);
+        self.meter
+            .count(now, temporal.unwrap_or(0), arrival.payload.len());
         if order == Order::Next {
             let rate = arrival.marks.codec.clock_rate();
             self.reception.timed(now, arrival.marks.timestamp, rate);

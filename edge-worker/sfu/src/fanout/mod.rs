@@ -8,6 +8,7 @@ mod arrival;
 mod drops;
 mod forwarder;
 mod intake;
+mod meter;
 mod repairs;
 mod sequence;
 
@@ -16,6 +17,7 @@ use std::time::{Duration, Instant};
 use media::{Codec, Layer, MediaKind, Packet, ReceptionReport, Rid, Rtcp, Ssrc};
 use rustc_hash::FxHashMap;
 
+use crate::quality::{Leg, missing_layers};
 use crate::select::LayerSet;
 use crate::{Muted, Outlet, Sink, SubscriptionKey, TransportKey};
 
@@ -23,6 +25,7 @@ pub(crate) use arrival::{Arrival, Marks, Vp8Marks};
 pub use drops::{DropCounts, DropReason};
 use forwarder::{Forwarder, Intakes, Passage};
 use intake::{Audience, Intake};
+pub(crate) use meter::Rates;
 use sequence::Order;
 
 /// One published track on its way to its subscribers.
@@ -105,10 +108,7 @@ impl Fanout {
         wish: Wish,
         out: &mut impl Outlet,
     ) {
-        let rate = match self.kind {
-            MediaKind::Audio => Codec::Opus.clock_rate(),
-            MediaKind::Video => Codec::Vp8.clock_rate(),
-        };
+        let rate = clock_rate(self.kind);
         self.forwarders.remove(subscription);
         self.forwarders
             .add(Forwarder::new(subscription, binding, rate));
@@ -245,6 +245,12 @@ impl Fanout {
         })
     }
 
+    /// The layers that are alive, and what each takes, as far as that is known.
+    pub(crate) fn supply(&self) -> (LayerSet, [Option<Rates>; Layer::COUNT]) {
+        let rates = Layer::ALL.map(|layer| self.intakes[layer.index()].as_ref()?.rates());
+        (self.live, rates)
+    }
+
     /// The layer `subscription` plays.
     pub fn playing(&self, subscription: SubscriptionKey) -> Option<Layer> {
         self.forwarders.get(subscription)?.playing()
@@ -258,6 +264,55 @@ impl Fanout {
         self.forwarders
             .get(subscription)
             .map_or((None, None), |forwarder| forwarder.reception())
+    }
+
+    /// How the publisher's packets came since this was asked last.
+    pub(crate) fn take_arrivals(&mut self) -> Leg {
+        let mut leg = Leg {
+            kind: self.kind,
+            expected: 0,
+            lost: 0,
+            jitter: Duration::ZERO,
+            missing_layers: self.unsent_layers(),
+        };
+        for intake in self.intakes.iter_mut().flatten() {
+            let (expected, lost, jitter) = intake.take_counts();
+            leg.expected += expected;
+            leg.lost += lost;
+            leg.jitter = leg.jitter.max(clock_time(self.kind, jitter));
+        }
+        leg
+    }
+
+    /// How packets came at a subscriber that wants `wanted` since this was asked last, as
+    /// far as it told, and how far it is away, once it is known.
+    pub(crate) fn take_reception(
+        &mut self,
+        subscription: SubscriptionKey,
+        wanted: Wish,
+    ) -> Option<(Leg, Option<Duration>)> {
+        let (kind, live) = (self.kind, self.live);
+        self.forwarders.with(subscription, |forwarder| {
+            let (expected, lost, jitter) = forwarder.take_counts().unwrap_or_default();
+            let leg = Leg {
+                kind,
+                expected,
+                lost,
+                jitter: clock_time(kind, jitter),
+                missing_layers: missing_layers(live, wanted, forwarder.aim()),
+            };
+            (leg, forwarder.reception().1)
+        })
+    }
+
+    /// Layers somebody wishes that are above all the publisher sends.
+    fn unsent_layers(&self) -> u8 {
+        let top = self.rids.len().saturating_sub(1) as u8;
+        let wished = self.forwarders.list.iter().filter_map(Forwarder::aim);
+        let wished = wished.max().map_or(0, |layer| layer.0.min(top));
+        let sent = self.live.iter().next_back();
+        // Who sends nothing at all sends nothing on purpose.
+        sent.map_or(0, |sent| wished.saturating_sub(sent.0))
     }
 
     /// How many packets were left out, and why.
@@ -375,6 +430,17 @@ impl Fanout {
 
     fn wake(&mut self, at: Option<Instant>) {
         self.wake_at = earliest(self.wake_at, at);
+    }
+}
+
+fn clock_time(kind: MediaKind, ticks: u32) -> Duration {
+    Duration::from_secs(ticks.into()) / clock_rate(kind)
+}
+
+fn clock_rate(kind: MediaKind) -> u32 {
+    match kind {
+        MediaKind::Audio => Codec::Opus.clock_rate(),
+        MediaKind::Video => Codec::Vp8.clock_rate(),
     }
 }
 

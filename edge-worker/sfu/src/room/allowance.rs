@@ -137,12 +137,7 @@ impl Room {
     }
 
     /// Tells a subscriber whether it may have a track that it wants.
-    pub(super) fn tell_access(
-        &mut self,
-        key: ParticipantKey,
-        track_key: TrackKey,
-        access: Access,
-    ) {
+    pub(super) fn tell_access(&mut self, key: ParticipantKey, track_key: TrackKey, access: Access) {
         let Some(track) = self.tracks.find(track_key) else {
             return;
         };

@@ -16,6 +16,8 @@ pub(super) struct Interests {
     known: FxHashMap<TrackKey, Interest>,
     /// In tracks that may appear.
     unknown: BTreeMap<TrackId, Expectation>,
+    /// Settings that wait, because others were just heeded.
+    waiting: FxHashMap<TrackKey, (Instant, TrackSettings)>,
 }
 
 /// Interest in one track. What is open was never said.
@@ -24,11 +26,22 @@ pub(super) struct Interest {
     /// Overrides what the participant wants in general.
     pub(super) wanted: Option<Wanted>,
     pub(super) settings: Option<TrackSettings>,
+    /// When settings were last heeded.
+    heeded_at: Option<Instant>,
+    pub(super) received: Received,
     pub(super) subscription: Option<SubscriptionKey>,
     /// As the publisher has it, and the participant was told.
     pub(super) access: Access,
     /// It turned out that the participant cannot decode the track in this codec.
     pub(super) undecodable: Option<Codec>,
+}
+
+/// Whether a track was ever received.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(super) enum Received {
+    #[default]
+    Never,
+    Before,
 }
 
 /// Interest in a track that is not there (yet).
@@ -44,6 +57,9 @@ const MOST_UNKNOWN: usize = 500;
 
 /// A subscriber may hear of a track before the room does, but not by minutes.
 const EXPECT_FOR: Duration = Duration::from_secs(60);
+
+/// Who scrolls or resizes says something new with each frame; a layer changes no faster.
+const SETTLE: Duration = Duration::from_millis(100);
 
 impl Interests {
     /// The interest in a track of the room, to be changed.
@@ -81,6 +97,37 @@ impl Interests {
         Some(expectation.until)
     }
 
+    /// Settings for a track of the room, heeded at once or, if others just were, at the
+    /// time returned; only the last ones count.
+    pub(super) fn heed(
+        &mut self,
+        now: Instant,
+        track: TrackKey,
+        settings: TrackSettings,
+    ) -> Option<Instant> {
+        let interest = self.known.entry(track).or_default();
+        let soonest = interest.heeded_at.map_or(now, |at| at + SETTLE);
+        if soonest > now {
+            self.waiting.insert(track, (soonest, settings));
+            return Some(soonest);
+        }
+        interest.settings = Some(settings);
+        interest.heeded_at = Some(now);
+        self.waiting.remove(&track);
+        None
+    }
+
+    /// A track whose settings have waited long enough, and are heeded now.
+    pub(super) fn heed_waiting(&mut self, now: Instant) -> Option<TrackKey> {
+        let (track, settings) = self
+            .waiting
+            .iter()
+            .find(|(_, (at, _))| *at <= now)
+            .map(|(track, (_, settings))| (*track, *settings))?;
+        self.heed(now, track, settings);
+        Some(track)
+    }
+
     fn expectation(&mut self, now: Instant, track: TrackId) -> Option<&mut Expectation> {
         if self.unknown.len() >= MOST_UNKNOWN && !self.unknown.contains_key(&track) {
             return None;
@@ -107,6 +154,7 @@ impl Interests {
     /// A track of the room is gone for good.
     pub(super) fn vanished(&mut self, track: TrackKey) {
         self.known.remove(&track);
+        self.waiting.remove(&track);
     }
 
     /// Gives up what was expected for too long; returns the tracks that were wanted.
@@ -122,9 +170,12 @@ impl Interests {
         failed
     }
 
-    /// When to [`Self::give_up`] next.
+    /// When to [`Self::give_up`] or [`Self::heed_waiting`] next.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.unknown.values().map(|expected| expected.until).min()
+        let unknown = self.unknown.values().map(|expected| expected.until);
+        unknown
+            .chain(self.waiting.values().map(|(at, _)| *at))
+            .min()
     }
 
     /// The subscriptions that follow from it.

@@ -75,6 +75,7 @@ impl Room {
             self.life.entered();
         }
         self.chore_by(connect_by);
+        self.assess_soon(now);
         self.count(now);
         self.subscribe_to_all(key);
         Ok(Joined {
@@ -146,6 +147,7 @@ impl Room {
         self.subscriptions = Subscriptions::default();
         self.updates = Updates::default();
         self.speaking = Speaking::default();
+        self.assess_at = None;
         self.chores_at = None;
     }
 
@@ -163,6 +165,7 @@ impl Room {
     }
 
     fn remove(&mut self, now: Instant, key: ParticipantKey, reason: LeaveReason) {
+        self.end_speaking(key);
         let Some(participant) = self.participants.find_mut(key) else {
             return;
         };
@@ -188,7 +191,6 @@ impl Room {
         for track in tracks {
             self.drop_track(track);
         }
-        self.speaking.forget(key);
         if is_heard(reason) {
             self.outputs.tell(info.id, Notice::Leave(reason));
         }

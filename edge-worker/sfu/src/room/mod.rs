@@ -5,6 +5,9 @@
 //! straight to the track's [`Fanout`](crate::fanout::Fanout).
 
 mod allowance;
+mod assessing;
+mod bandwidth;
+mod demands;
 mod interests;
 mod joining;
 mod life;
@@ -17,6 +20,7 @@ mod publishing;
 mod retouching;
 mod rids;
 mod rights;
+mod settings;
 mod speaking;
 mod subscribe;
 mod subscriptions;
@@ -62,8 +66,13 @@ pub struct Room {
     subscriptions: Subscriptions,
     updates: Updates,
     speaking: Speaking,
+    /// When to look at everybody's connection.
+    assess_at: Option<Instant>,
     outputs: Outputs,
     drops: DataDrops,
+    /// When links are divided anew; `None` while none is known to be limited.
+    divide_at: Option<Instant>,
+    opened_at: Instant,
     /// Nothing but media falls due before.
     chores_at: Option<Instant>,
 }
@@ -84,8 +93,11 @@ impl Room {
             subscriptions: Subscriptions::default(),
             updates: Updates::default(),
             speaking: Speaking::default(),
+            assess_at: None,
             outputs: Outputs::default(),
             drops: DataDrops::default(),
+            divide_at: None,
+            opened_at: now,
         }
     }
 
@@ -102,7 +114,7 @@ impl Room {
         };
         match command {
             Command::Publish(publication) => self.publish(now, key, *publication),
-            Command::Mute { track, muted } => self.mute(now, key, track, muted),
+            Command::Mute { track, muted } => self.mute(now, key, track, muted, out),
             Command::Subscribe { tracks, wanted } => {
                 for track in tracks {
                     self.subscribe(now, key, track, wanted);
@@ -190,6 +202,7 @@ impl Room {
             .into_iter()
             .chain(self.tracks.deadline())
             .chain(self.speaking.deadline())
+            .chain(self.assess_at)
             .min()
     }
 
@@ -201,6 +214,7 @@ impl Room {
             }
         }
         self.measure_speakers(now);
+        self.assess(now);
         if self.chores_at.is_none_or(|at| at > now) {
             return;
         }
@@ -210,6 +224,9 @@ impl Room {
         }
         self.dismiss_unconnected(now);
         self.give_up(now);
+        self.heed_waiting(now, out);
+        self.divide_due(now, out);
+        self.count_demands(now);
         let changed = self.updates.due(now);
         self.tell(Listeners::All, &changed);
         if self.updates.counts_due(now).is_some() {
@@ -253,6 +270,11 @@ impl Room {
         self.chores_at = Some(self.chores_at.map_or(at, |before| before.min(at)));
     }
 
+    /// Has the next timeout come as soon as may be.
+    fn chore_soon(&mut self) {
+        self.chore_by(self.opened_at);
+    }
+
     fn next_chore(&self) -> Option<Instant> {
         let personal = self.participants.iter().flat_map(|(_, participant)| {
             let connect_by = (!participant.is_active()).then_some(participant.connect_by);
@@ -263,7 +285,12 @@ impl Room {
             ]
         });
         personal
-            .chain([self.life.deadline(), self.updates.deadline()])
+            .chain([
+                self.life.deadline(),
+                self.updates.deadline(),
+                self.divide_at,
+                self.tracks.demand_deadline(),
+            ])
             .flatten()
             .min()
     }

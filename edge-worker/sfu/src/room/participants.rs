@@ -2,6 +2,7 @@
 //! order they came.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use media::ParticipantId;
@@ -9,8 +10,11 @@ use rustc_hash::FxHashMap;
 use std::time::{Duration, Instant};
 
 use super::allowance::Allowed;
+use super::assessing::Connection;
+use super::bandwidth::Reception;
 use super::interests::Interests;
 use super::publishing::Publishing;
+use super::speaking::Voice;
 use crate::{
     Identity, Membership, ParticipantInfo, State, TransportKey, VideoQuality, Visibility, Wanted,
 };
@@ -71,12 +75,25 @@ impl Participants {
             .map(|(key, participant)| (*key, participant))
     }
 
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (ParticipantKey, &mut Participant)> {
+        self.by_key
+            .iter_mut()
+            .map(|(key, participant)| (*key, participant))
+    }
+
     pub(super) fn values_mut(&mut self) -> impl Iterator<Item = &mut Participant> {
         self.by_key.values_mut()
     }
 
     pub(super) fn keys(&self) -> Vec<ParticipantKey> {
         self.by_key.keys().copied().collect()
+    }
+
+    /// The first, or the first after another one.
+    pub(super) fn key_after(&self, before: Option<ParticipantKey>) -> Option<ParticipantKey> {
+        let from = before.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut later = self.by_key.range((from, Bound::Unbounded));
+        later.next().map(|(key, _)| *key)
     }
 
     pub(super) fn len(&self) -> usize {
@@ -102,6 +119,9 @@ pub(super) struct Participant {
     /// Who may receive what it publishes.
     pub(super) allowed: Allowed,
     pub(super) interests: Interests,
+    pub(super) reception: Reception,
+    pub(super) voice: Voice,
+    pub(super) connection: Connection,
 }
 
 /// Slow networks and permission dialogues included; a client that needs longer has
@@ -114,6 +134,7 @@ impl Participant {
             mut participant,
             auto_subscribe,
             adaptive_stream,
+            pausing,
             protocol,
         } = membership;
         participant.state = State::Joined;
@@ -134,6 +155,9 @@ impl Participant {
             publishing: Publishing::default(),
             allowed: Allowed::default(),
             interests: Interests::default(),
+            reception: Reception::new(pausing),
+            voice: Voice::default(),
+            connection: Connection::default(),
         }
     }
 

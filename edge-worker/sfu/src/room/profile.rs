@@ -92,15 +92,13 @@ impl Room {
         }
     }
 
-    fn check_change(
-        &self,
-        key: ParticipantKey,
-        change: &ParticipantChange,
-    ) -> Result<(), Refusal> {
+    fn check_change(&self, key: ParticipantKey, change: &ParticipantChange) -> Result<(), Refusal> {
         let participant = self.participants.find(key).ok_or(Refusal::NotFound)?;
         let fits = |text: &Option<String>, most| text.as_ref().is_none_or(|it| it.len() <= most);
         let attributes = merged(&participant.info.attributes, &change.attributes);
-        let bytes: usize = attributes.map(|(name, value)| name.len() + value.len()).sum();
+        let bytes: usize = attributes
+            .map(|(name, value)| name.len() + value.len())
+            .sum();
         if fits(&change.name, MAX_NAME)
             && fits(&change.metadata, MAX_METADATA)
             && bytes <= MAX_ATTRIBUTES

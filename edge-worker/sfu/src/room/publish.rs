@@ -12,8 +12,8 @@ use super::rids::low_to_high;
 use super::tracks::Track;
 use super::updates::Urgency;
 use crate::{
-    Muted, Notice, OfferedSection, Output, Publication, Received, Refusal, RefusedWish, TrackInfo,
-    TrackKey,
+    Muted, Notice, OfferedSection, Outlet, Output, Publication, Received, Refusal, RefusedWish,
+    TrackInfo, TrackKey,
 };
 
 impl Room {
@@ -98,7 +98,14 @@ impl Room {
         }
     }
 
-    pub(super) fn mute(&mut self, now: Instant, key: ParticipantKey, id: TrackId, muted: Muted) {
+    pub(super) fn mute(
+        &mut self,
+        now: Instant,
+        key: ParticipantKey,
+        id: TrackId,
+        muted: Muted,
+        out: &mut impl Outlet,
+    ) {
         let Some(publisher) = self.participants.find_mut(key) else {
             return;
         };
@@ -110,7 +117,8 @@ impl Room {
             .tracks
             .key_of(id)
             .filter(|track| publisher.publishing.tracks().contains(track));
-        let Some(track) = own.and_then(|track| self.tracks.find_mut(track)) else {
+        let found = own.and_then(|key| Some((key, self.tracks.find_mut(key)?)));
+        let Some((own, track)) = found else {
             let wish = RefusedWish::Mute { track: id, muted };
             let refusal = Refusal::NotFound;
             self.outputs
@@ -121,7 +129,11 @@ impl Room {
             return;
         }
         track.set_muted(muted);
+        // While it was muted nobody was asked.
+        track.demand.fell();
+        self.chore_soon();
         self.tracks_changed(now, key);
+        self.divide_anew(now, own, out);
     }
 
     /// The packets of a track show another codec than was negotiated: subscribers
@@ -182,6 +194,7 @@ impl Room {
         for other in self.participants.values_mut() {
             other.interests.appeared(id, key);
         }
+        self.chore_soon();
         received
     }
 

@@ -184,9 +184,7 @@ impl Publishing {
         let taken = self
             .pending
             .extract_if(.., |pending| unwanted(&pending.publication.track));
-        taken
-            .map(|pending| pending.publication.track.id)
-            .collect()
+        taken.map(|pending| pending.publication.track.id).collect()
     }
 
     /// A track ended before its m-line did: the m-line is free for another one.

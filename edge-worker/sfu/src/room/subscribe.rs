@@ -6,14 +6,15 @@ use media::TrackId;
 
 use super::Room;
 use super::allowance::access;
+use super::interests::Received;
 use super::participants::{Participant, ParticipantKey};
 use super::subscriptions::SubscriptionState;
 use super::tracks::Audience;
 use super::wish::wish;
 use crate::fanout::{Binding, Wish};
 use crate::{
-    Access, Notice, Opening, Outlet, Output, SubscriptionFailure, SubscriptionKey, TrackKey, TrackSettings,
-    Wanted,
+    Access, Notice, Opening, Outlet, Output, SubscriptionFailure, SubscriptionKey, TrackKey,
+    VideoQuality, Wanted,
 };
 
 impl Room {
@@ -31,7 +32,11 @@ impl Room {
         };
         let before = std::mem::replace(&mut found.state, SubscriptionState::Bound);
         let found = *found;
-        let Some(wish) = self.wish_of(found.subscriber, found.track) else {
+        if let Some(subscriber) = self.participants.find_mut(found.subscriber) {
+            subscriber.reception.restart(subscription);
+            subscriber.interests.of(found.track).received = Received::Before;
+        }
+        let Some(wish) = self.first_wish(found.subscriber, found.track) else {
             return;
         };
         let Some(track) = self.tracks.find_mut(found.track) else {
@@ -48,12 +53,14 @@ impl Room {
             .find(found.subscriber)
             .is_none_or(Participant::is_hidden);
         // Somebody hidden does not show by receiving either.
-        if !hidden && track.gain_audience() == Audience::None
+        if !hidden
+            && track.gain_audience() == Audience::None
             && let Some(publisher) = self.participants.find(track.publisher)
         {
             let notice = Notice::TrackSubscribed { track: id };
             self.outputs.tell(publisher.info.id, notice);
         }
+        self.divide(now, found.subscriber, out);
         self.begin_listening(found.subscriber, found.track);
     }
 
@@ -66,6 +73,10 @@ impl Room {
         found.state = SubscriptionState::Opening;
         if let Some(track) = self.tracks.find_mut(found.track) {
             track.fanout.remove(subscription);
+        }
+        let subscriber = found.subscriber;
+        if let Some(subscriber) = self.participants.find_mut(subscriber) {
+            subscriber.reception.restart(subscription);
         }
     }
 
@@ -115,41 +126,6 @@ impl Room {
             (Wanted::Yes, None) => self.open_subscription(key, track),
             (Wanted::No, Some(subscription)) => self.end_subscription(subscription),
             (Wanted::Yes, Some(_)) | (Wanted::No, None) => {}
-        }
-    }
-
-    pub(super) fn set_settings(
-        &mut self,
-        now: Instant,
-        key: ParticipantKey,
-        id: TrackId,
-        settings: TrackSettings,
-        out: &mut impl Outlet,
-    ) {
-        let Some(subscriber) = self.participants.find_mut(key) else {
-            return;
-        };
-        let Some(track) = self.tracks.key_of(id) else {
-            let expected = subscriber.interests.expect_settings(now, id, settings);
-            if let Some(until) = expected {
-                self.chore_by(until);
-            }
-            return;
-        };
-        let interest = subscriber.interests.of(track);
-        interest.settings = Some(settings);
-        let Some(subscription) = interest.subscription else {
-            return;
-        };
-        let Some(wish) = self.wish_of(key, track) else {
-            return;
-        };
-        let bound = self
-            .subscriptions
-            .find(subscription)
-            .is_some_and(|found| found.state == SubscriptionState::Bound);
-        if let Some(track) = self.tracks.find_mut(track).filter(|_| bound) {
-            track.fanout.set_wish(now, subscription, wish, out);
         }
     }
 
@@ -203,12 +179,18 @@ impl Room {
         let Some(subscriber) = self.participants.find_mut(key) else {
             return;
         };
+        let adaptive = subscriber.first_quality == VideoQuality::Low;
         let interest = subscriber.interests.of(track_key);
         if interest.subscription.is_some() || interest.undecodable == Some(codec) {
             return;
         }
         let subscription = self.subscriptions.insert(key, track_key);
         interest.subscription = Some(subscription);
+        match (&mut interest.settings, interest.received) {
+            // Its viewer starts over, and says if it is still hidden.
+            (Some(settings), Received::Before) if adaptive => settings.disabled = false,
+            (Some(_) | None, Received::Before | Received::Never) => {}
+        }
         track.subscriptions.push(subscription);
         self.outputs.push(Output::Open(Box::new(Opening {
             participant: subscriber.info.id,
@@ -221,6 +203,7 @@ impl Room {
             stream: format!("{publisher_id}|{}", track.info.id),
             stereo: track.info.stereo,
         })));
+        self.demanded(key, track_key);
     }
 
     /// Ends a subscription whose subscriber and track both stay.
@@ -242,11 +225,14 @@ impl Room {
         };
         if let Some(track) = self.tracks.find_mut(found.track) {
             track.fanout.remove(subscription);
+            track.demand.fell();
+            self.chore_soon();
         }
         let Some(subscriber) = self.participants.find_mut(found.subscriber) else {
             return;
         };
         subscriber.interests.of(found.track).subscription = None;
+        subscriber.reception.forget(subscription);
         self.outputs.push(Output::Close {
             participant: subscriber.info.id,
             subscription,
@@ -261,6 +247,8 @@ impl Room {
         if let Some(track) = self.tracks.find_mut(found.track) {
             track.subscriptions.retain(|key| *key != subscription);
             track.fanout.remove(subscription);
+            track.demand.fell();
+            self.chore_soon();
         }
     }
 

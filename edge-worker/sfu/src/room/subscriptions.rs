@@ -53,6 +53,12 @@ impl Subscriptions {
         self.by_key.remove(&key)
     }
 
+    pub(super) fn iter(&self) -> impl Iterator<Item = (SubscriptionKey, &Subscription)> {
+        self.by_key
+            .iter()
+            .map(|(key, subscription)| (*key, subscription))
+    }
+
     pub(super) fn find(&self, key: SubscriptionKey) -> Option<&Subscription> {
         self.by_key.get(&key)
     }

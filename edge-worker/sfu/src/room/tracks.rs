@@ -9,6 +9,7 @@ use media::{Codec, MediaKind, Packet, Rid, TrackId};
 use rustc_hash::FxHashMap;
 
 use super::participants::ParticipantKey;
+use crate::demand::Demand;
 use crate::fanout::{DropCounts, Fanout};
 use crate::speakers::{Heard, Meter};
 use crate::{Muted, Source, SubscriptionKey, TrackInfo, TrackKey, TransportKey};
@@ -84,6 +85,14 @@ impl Tracks {
         self.by_key.values_mut().map(|track| &mut track.fanout)
     }
 
+    /// When to count next what is wanted of any track.
+    pub(super) fn demand_deadline(&self) -> Option<Instant> {
+        self.by_key
+            .values()
+            .filter_map(|track| track.demand.deadline())
+            .min()
+    }
+
     /// The first deadline of all fanouts.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.by_key
@@ -104,6 +113,8 @@ pub(super) struct Track {
     pub(super) subscriptions: Vec<SubscriptionKey>,
     /// Low to high; empty for a single layer.
     rids: Vec<Rid>,
+    /// The best quality anybody wants of it.
+    pub(super) demand: Demand,
     /// Of a microphone.
     pub(super) meter: Option<Meter>,
     codec: CodecKnown,
@@ -146,6 +157,7 @@ impl Track {
             fanout,
             subscriptions: Vec::new(),
             rids,
+            demand: Demand::default(),
             codec: CodecKnown::Negotiated,
             audience: Audience::None,
         }

@@ -140,7 +140,7 @@ mod tests {
     ];
 
     #[test]
-    fn the_smallest_layer_that_covers_the_size_is_sent() {
+    fn su_6_the_smallest_layer_that_covers_the_size_is_sent() {
         let landscape = camera(1280, 720, &THREE);
         let unannounced = camera(1280, 720, &[]);
         let portrait = camera(

@@ -147,6 +147,11 @@ impl Simulcast {
         self.playing.as_ref().map(|playing| playing.layer)
     }
 
+    /// Whether what is played is larger than what is aimed for.
+    pub(crate) fn is_falling(&self) -> bool {
+        self.target.is_some() && self.playing() > self.target
+    }
+
     /// The layer a keyframe is needed of.
     pub(crate) fn awaits(&self) -> Option<Layer> {
         let settled = self.playing() == self.target || self.held.is_some();

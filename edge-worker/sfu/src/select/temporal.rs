@@ -9,21 +9,28 @@ use media::Vp8Descriptor;
 pub(crate) struct Temporal {
     /// The highest temporal layer wished.
     wish: u8,
-    /// The highest one forwarded.
-    current: u8,
-    /// The highest one forwarded before ...
-    previous: u8,
-    /// ... this output number.
-    changed_at: u64,
+    /// The highest ones forwarded, the newest first.
+    changes: [Change; REMEMBERED],
 }
+
+/// From an output number on, layers up to this one are forwarded.
+#[derive(Clone, Copy, Debug)]
+struct Change {
+    from: u64,
+    highest: u8,
+}
+
+/// Changes that late packets may be older than.
+const REMEMBERED: usize = 4;
 
 impl Default for Temporal {
     fn default() -> Self {
         Self {
             wish: u8::MAX,
-            current: u8::MAX,
-            previous: u8::MAX,
-            changed_at: 0,
+            changes: [Change {
+                from: 0,
+                highest: u8::MAX,
+            }; REMEMBERED],
         }
     }
 }
@@ -42,29 +49,32 @@ impl Temporal {
         } else if descriptor.frame_start {
             self.next_highest(layer, descriptor.layer_sync)
         } else {
-            self.current
+            self.current()
         };
-        if highest != self.current {
-            self.previous = self.current;
-            self.changed_at = output;
-            self.current = highest;
+        if highest != self.current() {
+            self.changes.rotate_right(1);
+            self.changes[0] = Change {
+                from: output,
+                highest,
+            };
         }
-        layer <= self.current
+        layer <= highest
     }
 
     /// Decides on a packet out of order, with the number `output`, as it was then.
     pub(crate) fn kept(&self, descriptor: &Vp8Descriptor, output: u64) -> bool {
-        let highest = if output < self.changed_at {
-            self.previous
-        } else {
-            self.current
-        };
-        descriptor.temporal_layer.unwrap_or(0) <= highest
+        let then = self.changes.iter().find(|change| change.from <= output);
+        let then = then.unwrap_or(&self.changes[REMEMBERED - 1]);
+        descriptor.temporal_layer.unwrap_or(0) <= then.highest
+    }
+
+    fn current(&self) -> u8 {
+        self.changes[0].highest
     }
 
     /// What to forward from the start of a frame of `layer` on.
     fn next_highest(&self, layer: u8, layer_sync: bool) -> u8 {
-        let lowered = self.current.min(self.wish);
+        let lowered = self.current().min(self.wish);
         if layer_sync && layer <= self.wish && Some(layer) == lowered.checked_add(1) {
             return layer;
         }

@@ -33,10 +33,7 @@ impl Stage {
 #[test]
 fn a_track_is_taken_from_whom_it_is_withheld_and_given_back() {
     let mut stage = call();
-    let only_carol = Allowance::Only(vec![
-        to("carol", Share::All),
-        to("bob", tracks(&["mic"])),
-    ]);
+    let only_carol = Allowance::Only(vec![to("carol", Share::All), to("bob", tracks(&["mic"]))]);
     assert_eq!(
         stage.allow(only_carol.clone()),
         ["bob closes TR_cam", "bob is Withheld TR_cam"]
@@ -109,10 +106,7 @@ fn what_is_said_of_an_identity_beats_what_is_said_of_an_id() {
             true,
         ),
         (
-            vec![(
-                Grantee::Identity(Identity("bobby".into())),
-                Share::All,
-            )],
+            vec![(Grantee::Identity(Identity("bobby".into())), Share::All)],
             false,
             false,
         ),
@@ -125,7 +119,11 @@ fn what_is_said_of_an_identity_beats_what_is_said_of_an_id() {
                 .values()
                 .any(|it| it.participant == id("bob") && it.track == track_id(track))
         };
-        assert_eq!((receives("mic"), receives("cam")), (mic, cam), "{grantees:?}");
+        assert_eq!(
+            (receives("mic"), receives("cam")),
+            (mic, cam),
+            "{grantees:?}"
+        );
     }
 }
 

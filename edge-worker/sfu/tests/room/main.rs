@@ -3,8 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
 mod allowing;
+mod assessing;
+mod bandwidth;
 mod crowd;
 mod data;
+mod demand;
+mod film;
 mod joining;
 mod life;
 mod profile;

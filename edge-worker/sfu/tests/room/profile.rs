@@ -43,7 +43,11 @@ fn md_1_whoever_may_changes_itself_and_is_answered_before_everybody_sees_it() {
     stage.command("alice", update(7, renamed("Queen")));
     assert_eq!(
         stage.log(),
-        ["alice is granted 7", "alice sees alice joined", "bob sees alice joined"]
+        [
+            "alice is granted 7",
+            "alice sees alice joined",
+            "bob sees alice joined"
+        ]
     );
     assert_eq!(stage.room.participant(id("alice")).unwrap().name, "Queen");
 
@@ -118,7 +122,9 @@ fn md_1_what_is_too_long_changes_nothing() {
             stage.log(),
             ["alice may not change, request 2: LimitExceeded"]
         );
-        let by_app = stage.room.update_participant(stage.now, id("alice"), change);
+        let by_app = stage
+            .room
+            .update_participant(stage.now, id("alice"), change);
         assert_eq!(by_app.unwrap_err(), Refusal::LimitExceeded);
     }
     assert_eq!(*stage.room.participant(id("alice")).unwrap(), before);
@@ -135,7 +141,12 @@ fn md_1_what_is_too_long_changes_nothing() {
 #[test]
 fn md_1_a_client_cannot_give_itself_permission() {
     let mut stage = stage();
-    let mut permission = stage.room.participant(id("alice")).unwrap().permission.clone();
+    let mut permission = stage
+        .room
+        .participant(id("alice"))
+        .unwrap()
+        .permission
+        .clone();
     permission.recorder = true;
     let change = ParticipantChange {
         permission: Some(permission),
@@ -157,7 +168,10 @@ fn md_2_the_app_changes_anybody_and_all_see_it() {
     assert_eq!(changed.name, "Bob the Great");
     assert_eq!(
         stage.log(),
-        ["alice sees bob joined [TR_mic]", "bob sees bob joined [TR_mic]"]
+        [
+            "alice sees bob joined [TR_mic]",
+            "bob sees bob joined [TR_mic]"
+        ]
     );
     let nobody = stage
         .room

@@ -175,7 +175,10 @@ fn a_recorder_shows_the_room_as_recorded_while_it_is_there() {
         .unwrap();
     assert!(joined.room.active_recording);
     let told = stage.log();
-    assert!(told.contains(&"bob counts 2 of which 1 publish, recorded".to_owned()), "{told:?}");
+    assert!(
+        told.contains(&"bob counts 2 of which 1 publish, recorded".to_owned()),
+        "{told:?}"
+    );
     stage
         .join_as("egress", |m| {
             m.participant.kind = 2;
@@ -183,11 +186,17 @@ fn a_recorder_shows_the_room_as_recorded_while_it_is_there() {
         .unwrap();
     stage.log();
     stage.leave("tape");
-    assert!(stage.room.info().active_recording, "the egress is there still");
+    assert!(
+        stage.room.info().active_recording,
+        "the egress is there still"
+    );
     stage.log();
     stage.leave("egress");
     let told = stage.log();
-    assert!(told.contains(&"bob counts 2 of which 1 publish".to_owned()), "{told:?}");
+    assert!(
+        told.contains(&"bob counts 2 of which 1 publish".to_owned()),
+        "{told:?}"
+    );
 }
 
 #[test]
@@ -201,7 +210,10 @@ fn a_host_marked_as_recorder_shows_publishes_and_keeps_the_room_open() {
     assert!(stage.room.info().active_recording);
     stage.room.activated(stage.now, id("host"));
     stage.publish("host", microphone("mic"));
-    assert!(stage.join_as("guest", |_| {}).is_err(), "the host has the seat");
+    assert!(
+        stage.join_as("guest", |_| {}).is_err(),
+        "the host has the seat"
+    );
 
     // Silenced for a while, it is still the host.
     stage.permit("host", |permission| permission.can_publish = false);

@@ -65,10 +65,7 @@ fn as_2_what_did_not_change_is_not_told_again_and_the_end_is_told_once() {
         assert_eq!(stage.hear(&[bob]), [""; 0]);
     }
     stage.pass(Duration::from_secs(10));
-    assert_eq!(
-        stage.log(),
-        ["bob hears bob at 0", "carol hears bob at 0"]
-    );
+    assert_eq!(stage.log(), ["bob hears bob at 0", "carol hears bob at 0"]);
     assert!(stage.room.deadline().is_none_or(|at| at > stage.now));
     stage.pass(Duration::from_secs(10));
     assert_eq!(stage.log(), [""; 0]);
@@ -129,7 +126,11 @@ fn mu_1_a_muted_speaker_falls_silent_with_the_next_look() {
         stage.hear(&[bob]),
         ["bob hears bob at 0", "carol hears bob at 0"]
     );
-    assert_eq!(stage.hear(&[bob]), [""; 0], "what a muted one sends is not heard");
+    assert_eq!(
+        stage.hear(&[bob]),
+        [""; 0],
+        "what a muted one sends is not heard"
+    );
 }
 
 #[test]

@@ -9,11 +9,11 @@ use media::{
     Ssrc, Timestamp, TrackId,
 };
 use sfu::{
-    Binding, Command, Destinations, Encryption, Identity, JoinRefusal, Joined, LeaveReason,
+    Binding, Command, Destinations, Encryption, Identity, JoinRefusal, Joined, LeaveReason, Load,
     Membership, Message, Muted, Notice, OfferedSection, Opening, Outlet, Output, ParticipantInfo,
-    Permission, Publication, Received, RefusedWish, Reliability, Room, RoomInfo, SenderKey, Sink,
-    Source, State, SubscriptionKey, TrackInfo, TrackKey, TrackSettings, TransportKey, Visibility,
-    Wanted,
+    Pausing, Permission, Publication, Received, RefusedWish, Reliability, Room, RoomInfo,
+    SenderKey, Sink, Source, State, SubscriptionKey, TrackInfo, TrackKey, TrackSettings,
+    TransportKey, Visibility, Wanted,
 };
 
 /// The room under test and what surrounds it.
@@ -27,10 +27,14 @@ pub(crate) struct Stage {
     pub(crate) openings: BTreeMap<u32, Opening>,
     bound: BTreeSet<u32>,
     pub(crate) gone: BTreeSet<ParticipantId>,
+    pub(crate) loads: BTreeMap<ParticipantId, Load>,
     pub(crate) versions: BTreeMap<(ParticipantId, ParticipantId), u32>,
+    /// What was told of connections, apart from the log.
+    pub(crate) qualities: Vec<String>,
     joins: u32,
     mids: u32,
-    seq: u16,
+    /// Of each track's newest packet.
+    seqs: HashMap<TrackKey, u16>,
 }
 
 /// Keeps what the room sends.
@@ -38,10 +42,13 @@ pub(crate) struct Stage {
 pub(crate) struct Wire {
     pub(crate) packets: Vec<Sink>,
     pub(crate) rtcp: Vec<(TransportKey, Rtcp)>,
+    /// Payload sent by m-line.
+    pub(crate) bytes: BTreeMap<u32, usize>,
 }
 
 impl Outlet for Wire {
-    fn packet(&mut self, sink: Sink, _packet: &Outgoing<'_>) {
+    fn packet(&mut self, sink: Sink, packet: &Outgoing<'_>) {
+        *self.bytes.entry(sink.sender.0).or_default() += packet.head.len() + packet.body.len();
         self.packets.push(sink);
     }
 
@@ -80,10 +87,12 @@ impl Stage {
             openings: BTreeMap::new(),
             bound: BTreeSet::new(),
             gone: BTreeSet::new(),
+            loads: BTreeMap::new(),
             versions: BTreeMap::new(),
+            qualities: Vec::new(),
             joins: 0,
             mids: 0,
-            seq: 0,
+            seqs: HashMap::new(),
         }
     }
 
@@ -255,15 +264,27 @@ impl Stage {
         self.packet(track, Codec::Opus, &[1, 2, 3])
     }
 
+    /// A packet that was sent never arrives.
+    pub(crate) fn lose(&mut self, track: TrackKey) {
+        self.next_seq(track);
+        self.now += Duration::from_millis(20);
+    }
+
+    fn next_seq(&mut self, track: TrackKey) -> u16 {
+        let seq = self.seqs.entry(track).or_default();
+        *seq = seq.wrapping_add(1);
+        *seq
+    }
+
     /// A packet arrives on a track; returns who is sent it.
     pub(crate) fn packet(&mut self, track: TrackKey, codec: Codec, payload: &[u8]) -> Vec<String> {
-        self.seq = self.seq.wrapping_add(1);
+        let seq = self.next_seq(track);
         self.now += Duration::from_millis(20);
         let packet = Packet {
             ssrc: Ssrc(7),
             rid: None,
-            seq: SeqNo(self.seq),
-            timestamp: Timestamp(u32::from(self.seq) * 960),
+            seq: SeqNo(seq),
+            timestamp: Timestamp(u32::from(seq) * 960),
             marker: true,
             delivery: Delivery::Original,
             codec,
@@ -305,16 +326,16 @@ impl Stage {
     pub(crate) fn log(&mut self) -> Vec<String> {
         let mut log = Vec::new();
         while let Some(output) = self.room.poll() {
-            log.push(self.take(output));
+            log.extend(self.take(output));
         }
         log
     }
 
-    fn take(&mut self, output: Output) -> String {
-        match output {
+    fn take(&mut self, output: Output) -> Option<String> {
+        Some(match output {
             Output::Notice { to, notice } => {
                 self.check_present(to);
-                self.notice(to, notice)
+                return self.notice(to, notice);
             }
             Output::Data {
                 to,
@@ -355,22 +376,27 @@ impl Stage {
                 self.received.insert(received.mid, received);
                 format!("{} sends on {}", name(participant), received.mid)
             }
+            Output::Load { participant, load } => {
+                self.check_present(participant);
+                self.loads.insert(participant, load);
+                format!("{} is sent {}", name(participant), load.allocated)
+            }
             Output::Gone { participant } => {
                 assert!(self.gone.insert(participant), "gone twice");
                 self.openings
                     .retain(|_, opening| opening.participant != participant);
                 format!("{} is gone", name(participant))
             }
-        }
+        })
     }
 
     fn check_present(&self, who: ParticipantId) {
         assert!(!self.gone.contains(&who), "{who} is gone already");
     }
 
-    fn notice(&mut self, to: ParticipantId, notice: Notice) -> String {
+    fn notice(&mut self, to: ParticipantId, notice: Notice) -> Option<String> {
         let who = name(to);
-        match notice {
+        Some(match notice {
             Notice::Participants(infos) => {
                 let seen: Vec<String> = infos
                     .iter()
@@ -398,6 +424,13 @@ impl Stage {
             Notice::Unpublished { track } => format!("{who} lost {track}"),
             Notice::Mute { track, muted } => format!("{who} has {track} muted: {muted:?}"),
             Notice::TrackSubscribed { track } => format!("{who} is received on {track}"),
+            Notice::Qualities(qualities) => {
+                for it in qualities {
+                    let line = format!("{who} finds {} {:?}", name(it.participant), it.quality);
+                    self.qualities.push(line);
+                }
+                return None;
+            }
             Notice::Access { track, access, .. } => format!("{who} is {access:?} {track}"),
             Notice::Speakers(speakers) => {
                 let told: Vec<String> = speakers
@@ -409,6 +442,20 @@ impl Stage {
             Notice::MetadataUpdated { request_id } => format!("{who} is granted {request_id}"),
             Notice::SubscriptionFailed { track, failure } => {
                 format!("{who} cannot have {track}: {failure:?}")
+            }
+            Notice::Demand { track, codecs } => {
+                let codecs: Vec<_> = codecs
+                    .iter()
+                    .map(|demand| format!("{:?} {:?}", demand.codec, demand.highest))
+                    .collect();
+                format!("{who} is to send {track} as {}", codecs.join(", "))
+            }
+            Notice::StreamStates(states) => {
+                let states: Vec<_> = states
+                    .iter()
+                    .map(|state| format!("{} {:?}", state.track, state.streaming))
+                    .collect();
+                format!("{who} has {}", states.join(", "))
             }
             Notice::Refused { wish, refusal } => match wish {
                 RefusedWish::Publish { cid } => format!("{who} may not publish {cid}: {refusal:?}"),
@@ -424,7 +471,7 @@ impl Stage {
                 }
             },
             Notice::Leave(reason) => format!("{who} must leave: {reason:?}"),
-        }
+        })
     }
 }
 
@@ -499,6 +546,7 @@ pub(crate) fn membership(name: &str) -> Membership {
         },
         auto_subscribe: Wanted::Yes,
         adaptive_stream: false,
+        pausing: Pausing::Allowed,
         protocol: 16,
     }
 }

@@ -90,7 +90,7 @@ fn a_track_that_never_appears_fails_after_a_minute() {
 }
 
 #[test]
-fn settings_may_come_before_the_track() {
+fn su_5_settings_may_come_before_the_track() {
     let mut stage = Stage::new();
     stage.join("alice");
     stage.join("bob");
@@ -99,6 +99,7 @@ fn settings_may_come_before_the_track() {
     assert_eq!(stage.speak(mic), [""; 0], "subscribed and paused");
     stage.settings("bob", "mic", TrackSettings::default());
     assert_eq!(stage.speak(mic), ["bob"]);
+    stage.pass(Duration::from_millis(100));
     stage.settings("bob", "mic", PAUSED);
     assert_eq!(stage.speak(mic), [""; 0]);
 
@@ -108,6 +109,45 @@ fn settings_may_come_before_the_track() {
     stage.subscribe("bob", "mic", Wanted::Yes);
     stage.settle();
     assert_eq!(stage.speak(mic), [""; 0]);
+}
+
+#[test]
+fn su_3_of_many_settings_in_a_moment_the_first_and_the_last_count() {
+    let mut stage = Stage::new();
+    stage.join("alice");
+    stage.join("bob");
+    let mic = stage.publish("alice", microphone("mic"));
+    stage.settings("bob", "mic", PAUSED);
+    for _ in 0..4 {
+        stage.settings("bob", "mic", TrackSettings::default());
+        assert_eq!(stage.speak(mic), [""; 0], "twenty milliseconds later");
+        stage.settings("bob", "mic", PAUSED);
+    }
+    stage.settings("bob", "mic", TrackSettings::default());
+    assert_eq!(stage.speak(mic), [""; 0]);
+    stage.pass(Duration::from_millis(100));
+    assert_eq!(stage.speak(mic), ["bob"]);
+}
+
+#[test]
+fn su_4_what_was_hidden_is_shown_when_subscribed_again_until_told_otherwise() {
+    for (adaptive, expected) in [(true, &["bob"][..]), (false, &[])] {
+        let mut stage = Stage::new();
+        stage.join("alice");
+        stage
+            .join_as("bob", |m| m.adaptive_stream = adaptive)
+            .unwrap();
+        let mic = stage.publish("alice", microphone("mic"));
+        stage.settings("bob", "mic", PAUSED);
+        assert_eq!(stage.speak(mic), [""; 0]);
+        stage.subscribe("bob", "mic", Wanted::No);
+        stage.subscribe("bob", "mic", Wanted::Yes);
+        stage.settle();
+        assert_eq!(stage.speak(mic), expected, "adaptive: {adaptive}");
+        stage.pass(Duration::from_millis(100));
+        stage.settings("bob", "mic", PAUSED);
+        assert_eq!(stage.speak(mic), [""; 0]);
+    }
 }
 
 #[test]

@@ -180,6 +180,7 @@ impl Sections {
             rtx_ssrc: rtx_ssrc(sender, &chosen),
             codecs: chosen.iter().map(Carried::sending).collect(),
             mid_extension: extensions::mid_id(&section.extensions),
+            twcc_extension: extensions::twcc_id(&section),
         };
         name_sources(&mut section, sender, sending.rtx_ssrc);
         self.ready(id, sending);

@@ -164,12 +164,13 @@ pub(super) fn receiving_feedback(kind: MediaKind) -> &'static [&'static str] {
     }
 }
 
-/// Feedback about streams we send. RED repeats itself and needs no NACK.
+/// Feedback about streams we send. RED repeats itself and needs no NACK. Of the two ways
+/// to tell what the path carries, the client says which it knows.
 pub(super) fn sending_feedback(codec: Codec) -> &'static [&'static str] {
     match codec {
-        Codec::Opus => &["nack"],
-        Codec::Red => &[],
-        Codec::Vp8 | Codec::H264 => &["ccm fir", "nack", "nack pli"],
+        Codec::Opus => &["transport-cc", "nack"],
+        Codec::Red => &["transport-cc"],
+        Codec::Vp8 | Codec::H264 => &["goog-remb", "transport-cc", "ccm fir", "nack", "nack pli"],
     }
 }
 
@@ -219,7 +220,7 @@ pub(super) fn our_lines(codec: Codec, channels: Channels) -> Vec<CodecLine> {
         payload_type: 63,
         name: "red".into(),
         fmtp: "111/111".into(),
-        feedback: Vec::new(),
+        feedback: owned(sending_feedback(Codec::Red)),
         ..opus.clone()
     };
     match codec {

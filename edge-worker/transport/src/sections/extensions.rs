@@ -1,7 +1,7 @@
 //! The RTP header extensions we read and write (RFC 8285), and their numbers.
 
 use super::error::NegotiationError;
-use crate::sdp::{Direction, Extension, Section};
+use crate::sdp::{CodecLine, Direction, Extension, Section};
 
 /// The number of each extension; 0 where it is not negotiated. In a bundle a number
 /// means the same in every m-line (RFC 9143 section 9.1).
@@ -113,15 +113,19 @@ impl Kind {
 
 /// The `extmap` lines of a section of our own offers.
 pub(super) fn our_extensions() -> Vec<Extension> {
-    vec![Extension {
-        id: u16::from(OUR_MID),
+    let ours = [(OUR_TWCC, Kind::Twcc), (OUR_MID, Kind::Mid)];
+    ours.map(|(id, kind)| Extension {
+        id: u16::from(id),
         direction: None,
-        uri: Kind::Mid.uri().into(),
-    }]
+        uri: kind.uri().into(),
+    })
+    .to_vec()
 }
 
 /// The number of the m-line's name in our own offers.
 const OUR_MID: u8 = 4;
+/// The number of the transport-wide number in our own offers.
+const OUR_TWCC: u8 = 3;
 
 /// The number the `mid` extension has in a section, if it can be written.
 pub(super) fn mid_id(extensions: &[Extension]) -> Option<u8> {
@@ -130,6 +134,21 @@ pub(super) fn mid_id(extensions: &[Extension]) -> Option<u8> {
         .find(|extension| Kind::of(extension) == Some(Kind::Mid))?;
     usable_id(mid)
 }
+
+/// The number the transport-wide number has in a section that carries it and whose feedback
+/// tells of it.
+pub(super) fn twcc_id(section: &Section) -> Option<u8> {
+    let told = |line: &CodecLine| line.feedback.iter().any(|each| each == TRANSPORT_FEEDBACK);
+    section.codecs.iter().find(|line| told(line))?;
+    let twcc = section
+        .extensions
+        .iter()
+        .find(|extension| Kind::of(extension) == Some(Kind::Twcc))?;
+    usable_id(twcc)
+}
+
+/// The feedback that tells of every packet of the transport.
+pub(super) const TRANSPORT_FEEDBACK: &str = "transport-cc";
 
 /// 0 is padding, 15 and what needs more than a byte cannot be written (RFC 8285
 /// section 4.2), and an inactive extension is not sent.

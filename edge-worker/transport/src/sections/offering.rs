@@ -178,6 +178,7 @@ impl Sections {
             rtx_ssrc: super::answering::rtx_ssrc(sender, &chosen),
             codecs: chosen.iter().map(codecs::Carried::sending).collect(),
             mid_extension: extensions::mid_id(&section.extensions),
+            twcc_extension: extensions::twcc_id(section),
         };
         self.ready(id, sending);
     }

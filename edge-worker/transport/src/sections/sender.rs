@@ -65,6 +65,9 @@ pub(crate) struct Sending {
     pub(crate) codecs: Vec<SendingCodec>,
     /// Number of the header extension that carries `mid`.
     pub(crate) mid_extension: Option<u8>,
+    /// Number of the header extension that carries the number on the transport, where the
+    /// client tells what it received by these.
+    pub(crate) twcc_extension: Option<u8>,
 }
 
 impl Sending {

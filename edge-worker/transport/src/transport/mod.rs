@@ -15,9 +15,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use media::{Codec, Mid, Packet, Rtcp, Ssrc};
+use media::{Bitrate, Codec, Mid, Packet, Rtcp, Ssrc, Timestamp};
 use rustc_hash::FxHashMap;
 
+use crate::bandwidth::{Bandwidth, SentLog, Wanted};
 use crate::drops::{DropReason, Drops};
 use crate::dtls::{Dtls, DtlsFailure};
 use crate::ice::{Ice, IceCredentials};
@@ -93,6 +94,9 @@ pub enum Event {
         /// What.
         rtcp: Rtcp,
     },
+    /// How much the client can be sent, told when that changes, some times a second at most.
+    /// Never told where nobody can know.
+    Estimate(Bitrate),
     /// What the client says of what it sends.
     Report {
         /// In which m-line.
@@ -152,6 +156,8 @@ pub struct Transport {
     keys: Option<Box<Keys>>,
     data: DataChannels,
     arrivals: ArrivalLog,
+    sent: SentLog,
+    bandwidth: Box<Bandwidth>,
     /// A stream of the client's, for feedback about all of them has to name one.
     heard: Ssrc,
     /// The m-lines of the client's streams, for its reports.
@@ -193,6 +199,8 @@ struct Outbound {
     repair_place: Place,
     ssrc: Ssrc,
     rtx: Ssrc,
+    /// Of the packet sent last.
+    timestamp: Timestamp,
     cname: String,
 }
 
@@ -238,6 +246,8 @@ impl Transport {
             keys: None,
             data: DataChannels::new(opens),
             arrivals: ArrivalLog::new(now),
+            sent: SentLog::new(now),
+            bandwidth: Box::default(),
             heard: Ssrc(0),
             heard_in: FxHashMap::default(),
             outbound: Vec::new(),
@@ -282,10 +292,10 @@ impl Transport {
             let bytes = Cow::Owned(bytes);
             return Some(Output::Transmit { to, bytes });
         }
-        self.next_event().map(Output::Event)
+        self.next_event(now).map(Output::Event)
     }
 
-    fn next_event(&mut self) -> Option<Event> {
+    fn next_event(&mut self, now: Instant) -> Option<Event> {
         if let Some(event) = self.events.pop_front() {
             return Some(event);
         }
@@ -293,16 +303,52 @@ impl Transport {
             // A sender is ready when packets can flow.
             return None;
         }
-        loop {
-            return Some(match self.sections.poll_event()? {
+        while let Some(event) = self.sections.poll_event() {
+            match event {
                 SectionsEvent::SenderReady { sender, codecs } => {
-                    Event::SenderReady { sender, codecs }
+                    self.expect_feedback(now, sender);
+                    return Some(Event::SenderReady { sender, codecs });
                 }
-                SectionsEvent::SenderRejected { sender } => Event::SenderRejected { sender },
+                SectionsEvent::SenderRejected { sender } => {
+                    return Some(Event::SenderRejected { sender });
+                }
                 // ICE notices by itself: the checks carry the new name.
-                SectionsEvent::RemoteRestarted => continue,
-            });
+                SectionsEvent::RemoteRestarted => {}
+            }
         }
+        self.bandwidth.news(now).map(Event::Estimate)
+    }
+
+    /// Notes whether the client tells what arrives of a sender's packets, and whether probes
+    /// can be sent beside them.
+    fn expect_feedback(&mut self, now: Instant, sender: SenderId) {
+        let Some(sending) = self.sections.sending(sender) else {
+            return;
+        };
+        if sending.twcc_extension.is_some() {
+            self.bandwidth.expect_feedback(now);
+            if sending.rtx_ssrc.is_some() {
+                self.bandwidth.can_pad();
+            }
+        }
+    }
+
+    /// What is to be sent, and what would be sent next if it fitted: the transport finds out
+    /// whether it does.
+    pub fn want(&mut self, now: Instant, wanted: Wanted) {
+        self.bandwidth.want(now, wanted, &self.sent);
+    }
+
+    /// How much the client can be sent; `None` where nobody knows. Changes are told by
+    /// [`Event::Estimate`].
+    pub fn estimate(&self) -> Option<Bitrate> {
+        self.bandwidth.estimate()
+    }
+
+    /// Puts another estimate in the place of what is found out, or nothing more: to see how an
+    /// application fares.
+    pub fn simulate_estimate(&mut self, estimate: Option<Bitrate>) {
+        self.bandwidth.simulate(estimate);
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is due.
@@ -311,10 +357,13 @@ impl Transport {
             return None;
         }
         let dtls = self.dtls.as_ref().and_then(Dtls::deadline);
-        let feedback = self.keys.as_ref().and_then(|_| self.arrivals.deadline());
+        let connected = self.keys.is_some();
+        let feedback = self.arrivals.deadline().filter(|_| connected);
+        let bandwidth = self.bandwidth.deadline().filter(|_| connected);
         [
             dtls,
             feedback,
+            bandwidth,
             self.data.deadline(),
             self.ice.consent_until(),
         ]
@@ -341,6 +390,10 @@ impl Transport {
         }
         if self.data.deadline().is_some_and(|at| at <= now) {
             self.data.handle_timeout(now, &mut self.drops);
+        }
+        if self.bandwidth.deadline().is_some_and(|at| at <= now) {
+            self.bandwidth.handle_timeout(now, &self.sent);
+            self.pad(now);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use media::{Codec, Mid};
+use media::{Codec, Mid, Timestamp};
 
 use super::{Outbound, Placed, Transport};
 use crate::rtx::Repairs;
@@ -90,6 +90,7 @@ impl Transport {
             repair_place: Place::default(),
             ssrc: sender.ssrc,
             rtx: sender.rtx,
+            timestamp: Timestamp::default(),
             cname: sender.cname.clone(),
         };
         let id = self.sections.add_sender(sender);

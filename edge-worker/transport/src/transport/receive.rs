@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use media::{Delivery, Packet, Rtcp, SeqNo};
+use media::{Bitrate, Delivery, Packet, Rtcp, SeqNo};
 
 use super::{Event, FailReason, Incoming, Keys, Life, Placed, Transport};
 use crate::drops::DropReason;
@@ -69,7 +69,7 @@ impl Transport {
             Kind::Stun => self.receive_check(now, from, bytes).map(|()| None),
             Kind::Dtls => self.receive_dtls(now, bytes).map(|()| None),
             Kind::Rtp => self.receive_rtp(now, bytes).map(Some),
-            Kind::Rtcp => self.receive_rtcp(bytes).map(|()| None),
+            Kind::Rtcp => self.receive_rtcp(now, bytes).map(|()| None),
         }
     }
 
@@ -198,14 +198,15 @@ impl Transport {
         self.heard_in.insert(header.ssrc, stream.mid);
     }
 
-    fn receive_rtcp(&mut self, bytes: &mut [u8]) -> Result<(), DropReason> {
+    fn receive_rtcp(&mut self, now: Instant, bytes: &mut [u8]) -> Result<(), DropReason> {
         let keys = self.keys.as_mut().ok_or(DropReason::NoKeys)?;
         let len = keys.opener.open_rtcp(bytes)?;
         // Kept for its allocation.
         let mut said = std::mem::take(&mut self.said);
         let read = rtcp::read(&bytes[..len], &mut said);
-        if read.is_err() {
-            said.clear();
+        match read {
+            Ok(()) => self.bandwidth.hear(now, &bytes[..len], &mut self.sent),
+            Err(_) => said.clear(),
         }
         for rtcp in said.drain(..) {
             match self.route(rtcp) {
@@ -228,7 +229,8 @@ impl Transport {
                 let mid = *self.heard_in.get(ssrc)?;
                 return Some(Event::Report { mid, rtcp });
             }
-            Rtcp::BandwidthLimit { .. } => {
+            Rtcp::BandwidthLimit { bits_per_second } => {
+                self.bandwidth.limit(Bitrate(*bits_per_second));
                 return Some(Event::Feedback { sender: None, rtcp });
             }
             Rtcp::ReceptionReport(report) => report.ssrc,

@@ -7,23 +7,24 @@ use media::{Delivery, Outgoing, Ssrc};
 
 use super::{Event, Life, Placed, Transport};
 use crate::rtcp::{self, Reporter};
-use crate::rtp::NewHeader;
+use crate::rtp::{NewHeader, Padded};
 use crate::rtx;
 use crate::sctp::DataEvent;
 use crate::sections::SenderId;
 use crate::srtp::SealError;
 
 impl Transport {
-    /// Appends one encrypted packet to `out` and answers where it goes; `out` is as
-    /// before if it cannot be sent.
+    /// Appends one encrypted packet, which leaves at `now`, to `out` and answers where it
+    /// goes; `out` is as before if it cannot be sent.
     pub fn seal(
         &mut self,
+        now: Instant,
         sender: SenderId,
         packet: &Outgoing<'_>,
         out: &mut Vec<u8>,
     ) -> Result<SocketAddr, SealError> {
         let start = out.len();
-        let sealed = self.seal_at(start, sender, packet, out);
+        let sealed = self.seal_at(now, start, sender, packet, out);
         if sealed.is_err() {
             out.truncate(start);
         }
@@ -32,6 +33,7 @@ impl Transport {
 
     fn seal_at(
         &mut self,
+        now: Instant,
         start: usize,
         sender: SenderId,
         packet: &Outgoing<'_>,
@@ -62,11 +64,13 @@ impl Transport {
         };
         let mut header = NewHeader {
             marker: packet.marker,
+            padded: Padded::No,
             payload_type: codec.payload_type,
             seq: packet.seq,
             timestamp: packet.timestamp,
             ssrc: sending.ssrc,
             mid,
+            twcc: sending.twcc_extension.map(|id| (id, self.sent.number())),
         };
         let mut original = None;
         let mut place = &mut outbound.place;
@@ -84,9 +88,62 @@ impl Transport {
         out.extend_from_slice(original.as_ref().map_or(&[], <[u8; 2]>::as_slice));
         out.extend_from_slice(packet.head);
         out.extend_from_slice(packet.body);
+        outbound.timestamp = packet.timestamp;
         keys.sealer
             .seal_rtp(out, start, len, (header.ssrc.0, place), header.seq.0)?;
+        if header.twcc.is_some() {
+            self.sent.note(now, out.len() - start);
+        }
         Ok(to)
+    }
+
+    /// Sends padding on a repair stream, as much as the probe that is under way asks for.
+    pub(super) fn pad(&mut self, now: Instant) {
+        let mut owed = self.bandwidth.owed(now, &self.sent);
+        let senders = if owed > 0 { self.outbound.len() } else { 0 };
+        for sender in 0..senders {
+            while owed > 0 {
+                let Some((to, bytes)) = self.padding(now, SenderId(sender as u32)) else {
+                    break;
+                };
+                owed = owed.saturating_sub(bytes.len() as u64);
+                self.transmits.push_back((to, bytes));
+            }
+        }
+    }
+
+    /// One packet of nothing but padding on the repair stream of `sender`: media's own numbers
+    /// stay as they are.
+    fn padding(&mut self, now: Instant, sender: SenderId) -> Option<(SocketAddr, Vec<u8>)> {
+        let to = self.ice.destination()?;
+        let keys = self.keys.as_mut()?;
+        let outbound = self.outbound.get_mut(sender.0 as usize)?.as_deref_mut()?;
+        let sending = self.sections.sending(sender)?;
+        let twcc = (sending.twcc_extension?, self.sent.number());
+        let header = NewHeader {
+            marker: false,
+            padded: Padded::Yes,
+            payload_type: sending.codecs.iter().find_map(|codec| codec.rtx)?,
+            seq: outbound.repairs.number(),
+            timestamp: outbound.timestamp,
+            ssrc: sending.rtx_ssrc?,
+            mid: match outbound.placed {
+                Placed::Known => None,
+                Placed::Unknown => sending.mid_extension.map(|id| (id, sending.mid)),
+            },
+            twcc: Some(twcc),
+        };
+        let mut out = Vec::with_capacity(320);
+        let len = header.write(&mut out);
+        // The last byte tells how much there is; it cannot tell of more.
+        out.resize(len + usize::from(u8::MAX) - 1, 0);
+        out.push(u8::MAX);
+        let place = (header.ssrc.0, &mut outbound.repair_place);
+        keys.sealer
+            .seal_rtp(&mut out, 0, len, place, header.seq.0)
+            .ok()?;
+        self.sent.note(now, out.len());
+        Some((to, out))
     }
 
     /// Moves everything that waits one step towards the socket.

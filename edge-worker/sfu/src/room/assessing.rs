@@ -1,0 +1,146 @@
+//! How good everybody's connection is, and who is told: the participant itself, and
+//! whoever receives it.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use media::ParticipantId;
+
+use super::Room;
+use super::participants::{Participant, ParticipantKey};
+use super::subscriptions::SubscriptionState;
+use crate::quality::{Assessor, Findings, WINDOW};
+use crate::{ConnectionQuality, Muted, Notice, Quality};
+
+/// One participant's connection, and what it was told of connections.
+#[derive(Debug, Default)]
+pub(super) struct Connection {
+    assessor: Assessor,
+    findings: Findings,
+    /// And when it would have been told last.
+    told: BTreeMap<ParticipantKey, (Quality, Instant)>,
+}
+
+impl Room {
+    /// A participant's network does not answer any more.
+    pub fn fell_silent(&mut self, now: Instant, participant: ParticipantId) {
+        if let Some(found) = self.participant_mut(participant) {
+            found.connection.assessor.fell_silent();
+            // That is worth telling before it is over.
+            self.assess_at = self.assess_at.map(|at| at.min(now));
+        }
+    }
+
+    /// A participant's network answers again.
+    pub fn is_back(&mut self, participant: ParticipantId) {
+        if let Some(found) = self.participant_mut(participant) {
+            found.connection.assessor.is_back();
+        }
+    }
+
+    fn participant_mut(&mut self, participant: ParticipantId) -> Option<&mut Participant> {
+        let key = self.participants.key_of(participant)?;
+        self.participants.find_mut(key)
+    }
+
+    /// Somebody came whose connection will be assessed.
+    pub(super) fn assess_soon(&mut self, now: Instant) {
+        self.assess_at.get_or_insert(now + WINDOW);
+    }
+
+    /// Assesses everybody's connection, where it is time to, and tells what changed.
+    pub(super) fn assess(&mut self, now: Instant) {
+        if self.assess_at.is_none_or(|at| at > now) {
+            return;
+        }
+        self.assess_at = (self.participants.len() > 0).then_some(now + WINDOW);
+        self.find_out();
+        for participant in self.participants.values_mut() {
+            let connection = &mut participant.connection;
+            connection.assessor.assess(&connection.findings);
+        }
+        let mut next = self.participants.key_after(None);
+        while let Some(key) = next {
+            self.tell_qualities(now, key);
+            next = self.participants.key_after(next);
+        }
+    }
+
+    /// Collects what happened on all streams since the last time.
+    fn find_out(&mut self) {
+        for participant in self.participants.values_mut() {
+            participant.connection.findings = Findings::default();
+        }
+        for track in self.tracks.iter_mut() {
+            let leg = track.fanout.take_arrivals();
+            if track.info.muted == Muted::No
+                && let Some(publisher) = self.participants.find_mut(track.publisher)
+            {
+                publisher.connection.findings.add(&leg);
+            }
+        }
+        for (key, subscription) in self.subscriptions.iter() {
+            let Some(wanted) = self.wish_of(subscription.subscriber, subscription.track) else {
+                continue;
+            };
+            let Some(track) = self.tracks.find_mut(subscription.track) else {
+                continue;
+            };
+            let Some((leg, round_trip)) = track.fanout.take_reception(key, wanted) else {
+                continue;
+            };
+            let Some(subscriber) = self.participants.find_mut(subscription.subscriber) else {
+                continue;
+            };
+            let findings = &mut subscriber.connection.findings;
+            if track.info.muted == Muted::No {
+                findings.add(&leg);
+            }
+            if let Some(time) = round_trip {
+                findings.add_round_trip(time);
+            }
+        }
+    }
+
+    /// Tells somebody of its own connection and those of whom it receives, where it was
+    /// told something else before.
+    fn tell_qualities(&mut self, now: Instant, key: ParticipantKey) {
+        let Some(listener) = self.participants.find_mut(key) else {
+            return;
+        };
+        let id = listener.info.id;
+        let mut told = std::mem::take(&mut listener.connection.told);
+        let Some(listener) = self.participants.find(key) else {
+            return;
+        };
+        let received = listener.interests.subscriptions().filter_map(|it| {
+            let found = self.subscriptions.find(it)?;
+            let bound = found.state == SubscriptionState::Bound;
+            bound.then_some(self.tracks.find(found.track)?.publisher)
+        });
+        let mut news: Vec<ConnectionQuality> = Vec::new();
+        for key in received.chain([key]) {
+            let other = self.participants.find(key);
+            let Some(other) = other.filter(|other| other.is_active()) else {
+                continue;
+            };
+            let assessor = &other.connection.assessor;
+            let quality = assessor.quality();
+            let before = told.insert(key, (quality, now));
+            if before.is_none_or(|(before, _)| before != quality) {
+                news.push(ConnectionQuality {
+                    participant: other.info.id,
+                    quality,
+                    score: assessor.score(),
+                });
+            }
+        }
+        told.retain(|_, (_, at)| *at == now);
+        if let Some(listener) = self.participants.find_mut(key) {
+            listener.connection.told = told;
+        }
+        if !news.is_empty() {
+            self.outputs.tell(id, Notice::Qualities(news));
+        }
+    }
+}

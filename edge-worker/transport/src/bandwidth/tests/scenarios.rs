@@ -1,0 +1,335 @@
+//! Links steady and not, alone and shared. Names begin with the section of RFC 8867 where a
+//! scenario is one of its.
+
+use super::flows::{Constant, Pause, Source, Subscriber, Tcp};
+use super::network::{MS, Path, SECOND, Time};
+use super::{Flow, Lab, kilobits};
+use crate::testing::start;
+
+fn subscriber(source: Source, seed: u64) -> Flow {
+    Flow::Subscriber {
+        subscriber: Box::new(Subscriber::new(start(), source, seed)),
+        delay: 0,
+        from: 0,
+    }
+}
+
+/// A subscriber that is sent whatever fits.
+fn elastic(seed: u64) -> Flow {
+    subscriber(Source::Elastic(kilobits(6_000)), seed)
+}
+
+/// One that is sent the highest layer that fits.
+fn layered(seed: u64) -> Flow {
+    subscriber(Source::layers([120, 400, 800, 1_700, 2_500]), seed)
+}
+
+/// One that comes at a time, over a way that is longer.
+fn joining(seed: u64, from: Time, delay: Time) -> Flow {
+    let source = Source::Elastic(kilobits(6_000));
+    Flow::Subscriber {
+        subscriber: Box::new(Subscriber::new(start(), source, seed)),
+        delay,
+        from,
+    }
+}
+
+/// A lab with one flow, after so many seconds.
+fn ran(path: Path, flow: Flow, seconds: u64) -> Lab {
+    let mut lab = Lab::new(path, 1);
+    lab.add(flow);
+    lab.run_until(seconds);
+    lab
+}
+
+/// Rural EDGE: slow, far and lossy.
+const RURAL: Path = Path {
+    kilobits: 500,
+    queue: 600 * MS,
+    delay: 325 * MS,
+    jitter: 30 * MS,
+    loss_percent: 5,
+    dead: false,
+};
+
+#[test]
+fn steady_links_are_used_without_a_standing_queue() {
+    for kilobits in [200, 500, 1_000, 3_000] {
+        let path = Path {
+            kilobits,
+            ..Path::default()
+        };
+        let lab = ran(path, elastic(2), 60);
+        lab.draw(&format!("steady-{kilobits}"));
+        let (used, waited) = (lab.used(0, 20, 60), lab.waited(20, 60, 0.5));
+        assert!(used >= 0.75, "{kilobits}: {used}");
+        assert!(waited < 80.0, "{kilobits}: {waited}");
+        assert!(lab.waited(20, 60, 0.05) < 200.0, "{kilobits}");
+        assert!(lab.highest(0, 5, 60) < 1.2, "{kilobits}");
+    }
+}
+
+#[test]
+fn layers_that_fit_are_found_and_probes_overshoot_little() {
+    for (kilobits, sent) in [(200, 150), (500, 350), (1_000, 700), (3_000, 2_300)] {
+        let path = Path {
+            kilobits,
+            ..Path::default()
+        };
+        let lab = ran(path, layered(2), 60);
+        lab.draw(&format!("layers-{kilobits}"));
+        let used = lab.used(0, 20, 60) * kilobits as f64;
+        assert!(used >= f64::from(sent), "{kilobits}: {used}");
+        let highest = lab.highest(0, 5, 60);
+        assert!(highest < 1.25, "{kilobits}: {highest}");
+        assert!(lab.waited(20, 60, 0.05) < 200.0, "{kilobits}");
+    }
+}
+
+#[test]
+fn probes_are_rare_once_nothing_more_fits() {
+    let mut lab = ran(Path::default(), layered(2), 30);
+    let before = lab.subscriber(0).padded;
+    lab.run_until(90);
+    let subscriber = lab.subscriber(0);
+    let rate = (subscriber.padded - before) * 8 / 60;
+    assert!(rate < 50_000, "{rate}");
+}
+
+#[test]
+fn random_loss_does_not_collapse_the_estimate() {
+    for kilobits in [200, 500, 1_000, 3_000] {
+        let path = Path {
+            kilobits,
+            loss_percent: 5,
+            ..Path::default()
+        };
+        let lab = ran(path, elastic(2), 60);
+        lab.draw(&format!("loss-{kilobits}"));
+        let used = lab.used(0, 20, 60);
+        assert!(used >= 0.75, "{kilobits}: {used}");
+    }
+}
+
+#[test]
+fn far_and_lossy_links_are_used() {
+    for kilobits in [200, 500, 1_000] {
+        let path = Path { kilobits, ..RURAL };
+        let lab = ran(path, elastic(2), 120);
+        lab.draw(&format!("rural-{kilobits}"));
+        let used = lab.used(0, 30, 120);
+        assert!(used >= 0.6, "{kilobits}: {used}");
+        assert!(lab.waited(30, 120, 0.05) < 200.0, "{kilobits}");
+        let lab = ran(path, layered(2), 120);
+        lab.draw(&format!("rural-layers-{kilobits}"));
+        let believed = lab.believed(0, 30, 120);
+        assert!(believed >= 0.65, "{kilobits}: {believed}");
+    }
+}
+
+#[test]
+fn a_link_that_widens_is_found_out_about() {
+    let narrow = Path {
+        kilobits: 300,
+        delay: 200 * MS,
+        jitter: 10 * MS,
+        loss_percent: 2,
+        ..Path::default()
+    };
+    for (name, flow) in [("layers", layered(2)), ("elastic", elastic(2))] {
+        let mut lab = ran(narrow, flow, 40);
+        lab.bottleneck.path.kilobits = 5_000;
+        lab.run_until(80);
+        lab.draw(&format!("widens-{name}"));
+        let reached = lab.reaches(0, 40, 2_600.0);
+        assert!(reached.is_some_and(|at| at < 57.0), "{name}: {reached:?}");
+    }
+}
+
+#[test]
+fn a_link_that_narrows_has_its_queue_drained_soon() {
+    for (name, flow) in [("layers", layered(2)), ("elastic", elastic(2))] {
+        let path = Path {
+            kilobits: 3_000,
+            ..Path::default()
+        };
+        let mut lab = ran(path, flow, 30);
+        lab.bottleneck.path.kilobits = 500;
+        lab.run_until(50);
+        lab.draw(&format!("narrows-{name}"));
+        assert!(lab.waited(34, 50, 0.05) < 200.0, "{name}");
+        assert!(lab.highest(0, 33, 50) < 1.2, "{name}");
+    }
+}
+
+#[test]
+fn after_a_blackhole_the_estimate_is_soon_what_it_was() {
+    let path = Path {
+        kilobits: 2_000,
+        ..Path::default()
+    };
+    for (name, flow) in [("layers", layered(2)), ("elastic", elastic(2))] {
+        let mut lab = ran(path, flow, 20);
+        lab.bottleneck.path.dead = true;
+        lab.run_until(30);
+        let lowest = lab.samples(0, 29, 30)[0].estimate;
+        assert!(lowest < 600.0, "{name}: {lowest}");
+        lab.bottleneck.path.dead = false;
+        lab.run_until(60);
+        lab.draw(&format!("blackhole-{name}"));
+        let reached = lab.reaches(0, 30, 1_500.0);
+        assert!(reached.is_some_and(|at| at < 33.0), "{name}: {reached:?}");
+    }
+}
+
+#[test]
+fn cross_traffic_is_made_room_for_and_its_room_taken_after() {
+    let path = Path {
+        kilobits: 2_000,
+        ..Path::default()
+    };
+    let mut lab = Lab::new(path, 1);
+    lab.add(elastic(2));
+    let (on, off) = (15 * SECOND, 15 * SECOND);
+    lab.add(Flow::Constant(Constant::new(1_000, on, off)));
+    lab.run_until(90);
+    lab.draw("cross-traffic");
+    for busy in [5, 35, 65] {
+        let used = lab.used(0, busy, busy + 10);
+        assert!((0.3..0.56).contains(&used), "{busy}: {used}");
+        assert!(lab.waited(busy, busy + 10, 0.1) < 250.0, "{busy}");
+    }
+    for free in [22, 52, 82] {
+        let used = lab.used(0, free, free + 8);
+        assert!(used > 0.75, "{free}: {used}");
+    }
+}
+
+#[test]
+fn rfc_8867_5_1_capacity_that_varies_is_followed() {
+    let mut lab = Lab::new(Path::default(), 1);
+    lab.add(elastic(2));
+    let phases = [
+        (0, 40, 1_000),
+        (40, 60, 2_500),
+        (60, 80, 600),
+        (80, 100, 1_000),
+    ];
+    for (_, until, kilobits) in phases {
+        lab.bottleneck.path.kilobits = kilobits;
+        lab.run_until(until);
+    }
+    lab.draw("rfc-8867-5-1");
+    for (from, until, kilobits) in phases {
+        let used = lab.used(0, from + 10, until);
+        assert!(used > 0.75, "{kilobits}: {used}");
+        assert!(lab.waited(from + 5, until, 0.05) < 250.0, "{kilobits}");
+    }
+}
+
+#[test]
+fn rfc_8867_5_2_flows_that_join_get_their_share() {
+    let path = Path {
+        kilobits: 3_500,
+        ..Path::default()
+    };
+    let mut lab = Lab::new(path, 1);
+    for i in 0..3 {
+        lab.add(joining(2 + i, i * 20 * SECOND, 0));
+    }
+    lab.run_until(120);
+    lab.draw("rfc-8867-5-2");
+    let shares = [0, 1, 2].map(|flow| lab.used(flow, 70, 120));
+    assert!(shares.iter().all(|share| *share > 0.13), "{shares:?}");
+    assert!(shares.iter().sum::<f64>() > 0.75, "{shares:?}");
+    assert!(lab.waited(70, 120, 0.05) < 250.0);
+}
+
+#[test]
+fn rfc_8867_5_3_feedback_that_is_late_and_lost_is_enough() {
+    let mut lab = Lab::new(Path::default(), 1);
+    lab.add(elastic(2));
+    lab.back.jitter = 300 * MS;
+    lab.back.loss_percent = 20;
+    lab.run_until(90);
+    lab.draw("rfc-8867-5-3");
+    let used = lab.used(0, 20, 90);
+    assert!(used > 0.7, "{used}");
+    assert!(lab.waited(20, 90, 0.05) < 200.0);
+}
+
+#[test]
+fn rfc_8867_5_5_flows_of_different_round_trips_all_get_some() {
+    let path = Path {
+        kilobits: 4_000,
+        ..Path::default()
+    };
+    let mut lab = Lab::new(path, 1);
+    for (i, delay) in [0, 15, 40, 65, 115].into_iter().enumerate() {
+        let i = i as u64;
+        lab.add(joining(2 + i, i * 10 * SECOND, delay * MS));
+    }
+    lab.run_until(150);
+    lab.draw("rfc-8867-5-5");
+    let shares = [0, 1, 2, 3, 4].map(|flow| lab.used(flow, 70, 150));
+    assert!(shares.iter().all(|share| *share > 0.06), "{shares:?}");
+    assert!(shares.iter().sum::<f64>() > 0.75, "{shares:?}");
+}
+
+#[test]
+fn rfc_8867_5_6_a_long_transfer_starves_nobody() {
+    let path = Path {
+        kilobits: 2_000,
+        ..Path::default()
+    };
+    let mut lab = Lab::new(path, 1);
+    lab.add(elastic(2));
+    lab.add(Flow::Tcp(Tcp::new(None, 1)));
+    lab.run_until(120);
+    lab.draw("rfc-8867-5-6");
+    let (ours, others) = (lab.used(0, 30, 120), lab.used(1, 30, 120));
+    assert!(ours > 0.08, "{ours}");
+    assert!(others > 0.3, "{others}");
+}
+
+#[test]
+fn rfc_8867_5_7_short_transfers_leave_most() {
+    let path = Path {
+        kilobits: 2_000,
+        ..Path::default()
+    };
+    let mut lab = Lab::new(path, 1);
+    lab.add(elastic(2));
+    for seed in 0..5 {
+        let pause = Pause {
+            bytes: 100_000,
+            most: 20 * SECOND,
+        };
+        lab.add(Flow::Tcp(Tcp::new(Some(pause), seed)));
+    }
+    lab.run_until(120);
+    lab.draw("rfc-8867-5-7");
+    let used = lab.used(0, 20, 120);
+    assert!(used > 0.3, "{used}");
+}
+
+#[test]
+fn rfc_8867_5_8_media_pauses_and_resumes() {
+    let path = Path {
+        kilobits: 3_500,
+        ..Path::default()
+    };
+    let mut lab = Lab::new(path, 1);
+    lab.add(elastic(2));
+    lab.add(elastic(3));
+    lab.run_until(40);
+    lab.subscriber(1).source = Source::Silent;
+    lab.run_until(60);
+    lab.subscriber(1).source = Source::Elastic(kilobits(6_000));
+    lab.run_until(120);
+    lab.draw("rfc-8867-5-8");
+    assert!(lab.used(0, 48, 60) > 0.75);
+    let shares = [0, 1].map(|flow| lab.used(flow, 75, 120));
+    assert!(shares.iter().all(|share| *share > 0.2), "{shares:?}");
+    assert!(lab.waited(65, 120, 0.05) < 250.0);
+}
