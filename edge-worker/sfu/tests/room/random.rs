@@ -262,7 +262,7 @@ fn check(stage: &Stage) {
     let visible = stage
         .room
         .participants()
-        .filter(|info| info.permission.visibility == sfu::Visibility::Visible);
+        .filter(|info| info.permission.visibility == Visibility::Visible);
     assert_eq!(stage.room.info().participants as usize, visible.count());
 }
 
