@@ -45,7 +45,7 @@ VERSIONS.forEach((version, at) => {
     await bayo.leave();
     await sends(ada, [], TURNED_OFF_MS);
     await bayo.join();
-    await sends(ada, ['f', 'h', 'q'], TURNED_ON_MS);
+    await sends(ada, ['f', 'h', 'q'], RAMP_MS);
     await bayo.seesVideoOf('ada', 'camera', LARGE);
     await stage.dismiss(ada, bayo);
   });
@@ -99,7 +99,9 @@ async function sends(publisher, rids, timeoutMs) {
     ({ published }) => {
       const layers = published.find(({ source }) => source === 'camera')?.layers ?? [];
       const active = layers.filter(({ active }) => active).map(({ rid }) => rid).sort();
-      return layers.length === 3 && active.join() === rids.join();
+      const largest = Math.max(...layers.filter(({ active }) => active).map(({ counters }) => counters.frameHeight ?? 0));
+      // The largest one flows only once the browser believes that it fits.
+      return layers.length === 3 && active.join() === rids.join() && (!rids.includes('f') || largest === CAMERA.height);
     },
     timeoutMs,
   );
