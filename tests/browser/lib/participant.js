@@ -106,6 +106,16 @@ export class Participant {
     ]));
   }
 
+  /** @param {Parameters<Call['show']>[0]} size */
+  show(size) {
+    return this.page.evaluate((how) => window.call.show(how), size);
+  }
+
+  /** @param {number} bitsPerSecond */
+  imagineLink(bitsPerSecond) {
+    return this.page.evaluate((width) => window.call.imagineLink(width), bitsPerSecond);
+  }
+
   /**
    * @param {string} identity
    * @param {Source} source
