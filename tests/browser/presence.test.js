@@ -85,7 +85,7 @@ async function meet(t, version) {
     await joinWith(chidi, { canUpdateOwnMetadata: false });
     const error = await chidi.page.evaluate(() =>
       window.call.open().localParticipant.setName('Boss').then(() => '', (/** @type {Error} */ { message }) => message));
-    assert.notEqual(error, '');
+    assert(error && !error.includes('timed out'), error);
     const { people } = await presence(bayo);
     assert.notEqual(people.chidi?.name, 'Boss');
     await stage.dismiss(chidi);

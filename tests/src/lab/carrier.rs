@@ -13,6 +13,7 @@ use std::{
 use anyhow::{Context, Result, anyhow};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
+    io::Errno,
     thread::gettid,
 };
 use tun_rs::SyncDevice;
@@ -202,7 +203,9 @@ impl Rounds {
         Ok(())
     }
 
-    fn wait(&self) -> io::Result<()> {
+    /// Until a packet comes, one is due, or the bell rings. A link whose device somebody took away
+    /// is given up: it would never be silent again.
+    fn wait(&mut self) -> io::Result<()> {
         let deadline = self.lines.iter().filter_map(Line::deadline).min();
         let wait = deadline.map(|at| timespec(at.saturating_duration_since(Instant::now())));
         let mut fds = vec![PollFd::new(&self.rung, PollFlags::IN)];
@@ -211,9 +214,17 @@ impl Rounds {
             fds.push(PollFd::new(&line.client.0, PollFlags::IN));
         }
         match poll(&mut fds, wait.as_ref()) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
-            Err(error) => Err(error.into()),
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
         }
+        let broken = |fd: &PollFd<'_>| fd.revents().intersects(PollFlags::ERR | PollFlags::NVAL);
+        let lost: Vec<_> = fds[1..]
+            .chunks(2)
+            .map(|ends| ends.iter().any(broken))
+            .collect();
+        let mut lost = lost.into_iter();
+        self.lines.retain(|_| lost.next() == Some(false));
+        Ok(())
     }
 }
 

@@ -5,22 +5,27 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use media::ParticipantId;
-use rustc_hash::FxHashMap;
 
 use super::Room;
 use super::participants::{Participant, ParticipantKey};
 use super::subscriptions::SubscriptionState;
-use crate::quality::{Findings, WINDOW};
+use crate::quality::{Assessor, Findings, WINDOW};
 use crate::{ConnectionQuality, Muted, Notice, Quality};
 
-/// What somebody was told of connections.
-pub(super) type Told = BTreeMap<ParticipantKey, Quality>;
+/// One participant's connection, and what it was told of connections.
+#[derive(Debug, Default)]
+pub(super) struct Connection {
+    assessor: Assessor,
+    findings: Findings,
+    /// And when it would have been told last.
+    told: BTreeMap<ParticipantKey, (Quality, Instant)>,
+}
 
 impl Room {
     /// A participant's network does not answer any more.
     pub fn fell_silent(&mut self, now: Instant, participant: ParticipantId) {
         if let Some(found) = self.participant_mut(participant) {
-            found.assessor.fell_silent();
+            found.connection.assessor.fell_silent();
             // That is worth telling before it is over.
             self.assess_at = self.assess_at.map(|at| at.min(now));
         }
@@ -29,7 +34,7 @@ impl Room {
     /// A participant's network answers again.
     pub fn is_back(&mut self, participant: ParticipantId) {
         if let Some(found) = self.participant_mut(participant) {
-            found.assessor.is_back();
+            found.connection.assessor.is_back();
         }
     }
 
@@ -49,24 +54,29 @@ impl Room {
             return;
         }
         self.assess_at = (self.participants.len() > 0).then_some(now + WINDOW);
-        let findings = self.find_out();
-        for (key, participant) in self.participants.iter_mut() {
-            let none = Findings::default();
-            participant
-                .assessor
-                .assess(findings.get(&key).unwrap_or(&none));
+        self.find_out();
+        for participant in self.participants.values_mut() {
+            let connection = &mut participant.connection;
+            connection.assessor.assess(&connection.findings);
         }
-        for key in self.participants.keys() {
-            self.tell_qualities(key);
+        let mut next = self.participants.key_after(None);
+        while let Some(key) = next {
+            self.tell_qualities(now, key);
+            next = self.participants.key_after(next);
         }
     }
 
-    fn find_out(&mut self) -> FxHashMap<ParticipantKey, Findings> {
-        let mut findings: FxHashMap<ParticipantKey, Findings> = FxHashMap::default();
+    /// Collects what happened on all streams since the last time.
+    fn find_out(&mut self) {
+        for participant in self.participants.values_mut() {
+            participant.connection.findings = Findings::default();
+        }
         for track in self.tracks.iter_mut() {
             let leg = track.fanout.take_arrivals();
-            if track.info.muted == Muted::No {
-                findings.entry(track.publisher).or_default().add(&leg);
+            if track.info.muted == Muted::No
+                && let Some(publisher) = self.participants.find_mut(track.publisher)
+            {
+                publisher.connection.findings.add(&leg);
             }
         }
         for (key, subscription) in self.subscriptions.iter() {
@@ -79,19 +89,27 @@ impl Room {
             let Some((leg, round_trip)) = track.fanout.take_reception(key, wanted) else {
                 continue;
             };
-            let found = findings.entry(subscription.subscriber).or_default();
+            let Some(subscriber) = self.participants.find_mut(subscription.subscriber) else {
+                continue;
+            };
+            let findings = &mut subscriber.connection.findings;
             if track.info.muted == Muted::No {
-                found.add(&leg);
+                findings.add(&leg);
             }
             if let Some(time) = round_trip {
-                found.add_round_trip(time);
+                findings.add_round_trip(time);
             }
         }
-        findings
     }
 
-    /// Tells somebody of its own connection and those of whom it receives.
-    fn tell_qualities(&mut self, key: ParticipantKey) {
+    /// Tells somebody of its own connection and those of whom it receives, where it was
+    /// told something else before.
+    fn tell_qualities(&mut self, now: Instant, key: ParticipantKey) {
+        let Some(listener) = self.participants.find_mut(key) else {
+            return;
+        };
+        let id = listener.info.id;
+        let mut told = std::mem::take(&mut listener.connection.told);
         let Some(listener) = self.participants.find(key) else {
             return;
         };
@@ -100,28 +118,26 @@ impl Room {
             let bound = found.state == SubscriptionState::Bound;
             bound.then_some(self.tracks.find(found.track)?.publisher)
         });
-        let mut seen: BTreeMap<ParticipantKey, ConnectionQuality> = BTreeMap::new();
-        for other in received.chain([key]) {
-            if let Some(found) = self.participants.find(other).filter(|it| it.is_active()) {
-                seen.entry(other).or_insert(ConnectionQuality {
-                    participant: found.info.id,
-                    quality: found.assessor.quality(),
-                    score: found.assessor.score(),
+        let mut news: Vec<ConnectionQuality> = Vec::new();
+        for key in received.chain([key]) {
+            let other = self.participants.find(key);
+            let Some(other) = other.filter(|other| other.is_active()) else {
+                continue;
+            };
+            let assessor = &other.connection.assessor;
+            let quality = assessor.quality();
+            let before = told.insert(key, (quality, now));
+            if before.is_none_or(|(before, _)| before != quality) {
+                news.push(ConnectionQuality {
+                    participant: other.info.id,
+                    quality,
+                    score: assessor.score(),
                 });
             }
         }
-        let news: Vec<ConnectionQuality> = seen
-            .iter()
-            .filter(|(other, now)| listener.told.get(other) != Some(&now.quality))
-            .map(|(_, now)| *now)
-            .collect();
-        let id = listener.info.id;
-        let told = seen
-            .into_iter()
-            .map(|(other, now)| (other, now.quality))
-            .collect();
+        told.retain(|_, (_, at)| *at == now);
         if let Some(listener) = self.participants.find_mut(key) {
-            listener.told = told;
+            listener.connection.told = told;
         }
         if !news.is_empty() {
             self.outputs.tell(id, Notice::Qualities(news));

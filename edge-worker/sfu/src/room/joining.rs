@@ -181,6 +181,7 @@ impl Room {
     }
 
     fn remove(&mut self, now: Instant, key: ParticipantKey, reason: LeaveReason) {
+        self.end_speaking(key);
         let Some(participant) = self.participants.find_mut(key) else {
             return;
         };
@@ -210,7 +211,6 @@ impl Room {
         for track in tracks {
             self.drop_track(track);
         }
-        self.speaking.forget(key);
         if is_heard(reason) {
             self.outputs.tell(info.id, Notice::Leave(reason));
         }

@@ -2,6 +2,7 @@
 //! order they came.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use media::ParticipantId;
@@ -9,11 +10,11 @@ use rustc_hash::FxHashMap;
 use std::time::{Duration, Instant};
 
 use super::allowance::Allowed;
-use super::assessing::Told;
+use super::assessing::Connection;
 use super::bandwidth::Reception;
 use super::interests::Interests;
 use super::publishing::Publishing;
-use crate::quality::Assessor;
+use super::speaking::Voice;
 use crate::{
     Identity, Membership, ParticipantInfo, State, TransportKey, VideoQuality, Visibility, Wanted,
 };
@@ -88,6 +89,13 @@ impl Participants {
         self.by_key.keys().copied().collect()
     }
 
+    /// The first, or the first after another one.
+    pub(super) fn key_after(&self, before: Option<ParticipantKey>) -> Option<ParticipantKey> {
+        let from = before.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut later = self.by_key.range((from, Bound::Unbounded));
+        later.next().map(|(key, _)| *key)
+    }
+
     pub(super) fn len(&self) -> usize {
         self.by_key.len()
     }
@@ -114,9 +122,8 @@ pub(super) struct Participant {
     pub(super) allowed: Allowed,
     pub(super) interests: Interests,
     pub(super) reception: Reception,
-    pub(super) assessor: Assessor,
-    /// Of connections.
-    pub(super) told: Told,
+    pub(super) voice: Voice,
+    pub(super) connection: Connection,
 }
 
 /// Slow networks and permission dialogues included; a client that needs longer has
@@ -152,8 +159,8 @@ impl Participant {
             allowed: Allowed::default(),
             interests: Interests::default(),
             reception: Reception::new(pausing),
-            assessor: Assessor::default(),
-            told: Told::new(),
+            voice: Voice::default(),
+            connection: Connection::default(),
         }
     }
 

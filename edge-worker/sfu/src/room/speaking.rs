@@ -9,13 +9,20 @@ use super::subscriptions::SubscriptionState;
 use crate::speakers::WINDOW;
 use crate::{Loudness, Notice, Speaker, SubscriptionKey, TrackKey};
 
-/// The speakers of a room.
+/// Whether anybody may be speaking.
 #[derive(Debug, Default)]
 pub(super) struct Speaking {
-    /// Whoever is heard now, as it was told.
-    speakers: BTreeMap<ParticipantKey, Speaker>,
     /// Since when is listened; `None` while all is quiet.
     since: Option<Instant>,
+}
+
+/// How one participant is heard.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Voice {
+    /// As was told.
+    told: Loudness,
+    /// As the window shows that ends now.
+    now: Loudness,
 }
 
 impl Speaking {
@@ -39,30 +46,6 @@ impl Speaking {
         let since = self.since.take_if(|since| *since + WINDOW <= now)?;
         Some(now.saturating_duration_since(since))
     }
-
-    /// Takes down who is heard now; answers who changed.
-    fn update(
-        &mut self,
-        heard: BTreeMap<ParticipantKey, Speaker>,
-    ) -> BTreeMap<ParticipantKey, Speaker> {
-        let mut changed = heard.clone();
-        for (key, before) in std::mem::replace(&mut self.speakers, heard) {
-            if changed.get(&key) == Some(&before) {
-                changed.remove(&key);
-            } else {
-                changed.entry(key).or_insert(Speaker {
-                    loudness: Loudness::SILENCE,
-                    ..before
-                });
-            }
-        }
-        changed
-    }
-
-    /// Somebody is gone, and nobody is told more of it.
-    pub(super) fn forget(&mut self, key: ParticipantKey) {
-        self.speakers.remove(&key);
-    }
 }
 
 impl Room {
@@ -71,38 +54,55 @@ impl Room {
         let Some(time) = self.speaking.finish(now) else {
             return;
         };
-        let mut heard: BTreeMap<ParticipantKey, Speaker> = BTreeMap::new();
+        for participant in self.participants.values_mut() {
+            participant.voice.now = Loudness::SILENCE;
+        }
         let mut rings = false;
         for track in self.tracks.iter_mut() {
-            let publisher = track.publisher;
             let Some(meter) = &mut track.meter else {
                 continue;
             };
             let loudness = meter.measure(time);
             rings |= meter.rings();
-            let Some(participant) = self.participants.find(publisher) else {
-                continue;
-            };
-            if loudness > Loudness::SILENCE {
-                let speaker = heard.entry(publisher).or_insert(Speaker {
-                    participant: participant.info.id,
-                    loudness,
-                });
-                speaker.loudness = speaker.loudness.max(loudness);
+            if let Some(publisher) = self.participants.find_mut(track.publisher) {
+                let voice = &mut publisher.voice;
+                voice.now = voice.now.max(loudness);
             }
         }
         if rings {
             self.speaking.heard(now);
         }
-        let changed = self.speaking.update(heard);
-        self.tell_speakers(&changed);
+        let mut changed = Vec::new();
+        for (key, participant) in self.participants.iter_mut() {
+            let voice = &mut participant.voice;
+            if voice.told != voice.now {
+                voice.told = voice.now;
+                changed.push(key);
+            }
+        }
+        self.tell_of(&changed);
     }
 
-    fn tell_speakers(&mut self, changed: &BTreeMap<ParticipantKey, Speaker>) {
+    /// Somebody is about to leave: it is silent first.
+    pub(super) fn end_speaking(&mut self, key: ParticipantKey) {
+        let Some(participant) = self.participants.find_mut(key) else {
+            return;
+        };
+        let voice = std::mem::take(&mut participant.voice);
+        if voice.told > Loudness::SILENCE {
+            self.tell_of(&[key]);
+        }
+    }
+
+    /// Tells everybody who listens how loud some are now.
+    fn tell_of(&mut self, changed: &[ParticipantKey]) {
         let mut told: BTreeMap<ParticipantKey, Vec<Speaker>> = BTreeMap::new();
-        for (key, speaker) in changed {
+        for key in changed {
+            let Some(speaker) = self.speaker(*key) else {
+                continue;
+            };
             for listener in self.listeners(*key) {
-                told.entry(listener).or_default().push(*speaker);
+                told.entry(listener).or_default().push(speaker);
             }
         }
         for (listener, speakers) in told {
@@ -154,9 +154,19 @@ impl Room {
         }
     }
 
+    /// The publisher of a microphone, if it speaks.
     fn speaker_on(&self, track: TrackKey) -> Option<Speaker> {
         let track = self.tracks.find(track).filter(|it| it.meter.is_some())?;
-        self.speaking.speakers.get(&track.publisher).copied()
+        self.speaker(track.publisher)
+            .filter(|speaker| speaker.loudness > Loudness::SILENCE)
+    }
+
+    fn speaker(&self, key: ParticipantKey) -> Option<Speaker> {
+        let participant = self.participants.find(key)?;
+        Some(Speaker {
+            participant: participant.info.id,
+            loudness: participant.voice.told,
+        })
     }
 
     fn tell_of_speakers(&mut self, listener: ParticipantKey, speakers: Vec<Speaker>) {
