@@ -503,7 +503,7 @@ async fn t_9_whoever_is_removed_stays_out_until_the_app_signs_anew() -> Result<(
     Signal::join(&node.url(), &token("chemistry", "ada")?).await?;
     let mut later = claims("physics", "ada");
     later["nbf"] = json!(unix_now() + 30);
-    Signal::join(&node.url(), &sign(&later, SECRET)?).await?;
+    let (_again, _) = Signal::join(&node.url(), &sign(&later, SECRET)?).await?;
     let list = done(
         &node,
         "ListParticipants",
