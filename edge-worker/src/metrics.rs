@@ -25,6 +25,8 @@ pub struct Metrics {
     pub joins: IntCounterVec,
     /// Leaves, by why.
     pub leaves: IntCounterVec,
+    /// Returns by another WebSocket, by outcome.
+    pub resumes: IntCounterVec,
     /// Signal messages that made no sense, by what was wrong.
     pub signal_errors: IntCounterVec,
     /// Datagrams received.
@@ -103,6 +105,7 @@ impl Metrics {
             signal_connections: gauge("edge_signal_connections", "WebSockets open now"),
             joins: counters("edge_joins_total", "Joins by outcome", "outcome"),
             leaves: counters("edge_leaves_total", "Leaves by reason", "reason"),
+            resumes: counters("edge_resumes_total", "Returns by outcome", "outcome"),
             signal_errors: counters(
                 "edge_signal_errors_total",
                 "Signal messages refused, by what was wrong",

@@ -17,6 +17,6 @@ mod wire;
 
 pub use claims::{Claims, VideoGrants};
 pub use client::{Client, Sdk};
-pub use reason::{Action, action, disconnect_reason, leave_reason};
+pub use reason::{Action, ResumeReason, action, disconnect_reason, leave_reason};
 
 use livekit_protocol as proto;

@@ -26,7 +26,7 @@ impl Action {
 }
 
 /// What a client told of `reason` shall do. Its membership has ended, so it never
-/// resumes: where the fault is not its own, it joins again.
+/// [resumes](ResumeReason): where the fault is not its own, it joins again.
 pub fn action(reason: LeaveReason) -> Action {
     match reason {
         LeaveReason::ClientInitiated
@@ -39,6 +39,25 @@ pub fn action(reason: LeaveReason) -> Action {
         | LeaveReason::StateMismatch
         | LeaveReason::SignalClosed
         | LeaveReason::ConnectionTimeout => Action::Reconnect,
+    }
+}
+
+/// Why a client has to come back by a new WebSocket, its membership unharmed.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum ResumeReason {
+    /// Its media is not heard of: ICE has to start anew.
+    ConnectionTimeout,
+    /// Somewhere else will serve it.
+    Migration,
+}
+
+impl ResumeReason {
+    pub(crate) fn number(self) -> i32 {
+        match self {
+            Self::ConnectionTimeout => DisconnectReason::ConnectionTimeout,
+            Self::Migration => DisconnectReason::Migration,
+        }
+        .into()
     }
 }
 

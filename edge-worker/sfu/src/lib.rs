@@ -47,6 +47,6 @@ pub use output::{
 pub use quality::{ConnectionQuality, Quality};
 pub use room::{
     DataDrops, Destinations, JoinRefusal, Joined, MAX_ATTRIBUTES, MAX_METADATA, MAX_NAME, Message,
-    ParticipantChange, Room,
+    ParticipantChange, Resumed, Room, Synced, UnknownTrack,
 };
 pub use speakers::{Loudness, Speaker};

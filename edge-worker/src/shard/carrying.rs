@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use media::{ParticipantId, Ssrc};
-use sfu::{LeaveReason, Notice, Opening, Output, ParticipantInfo, Reliability, SubscriptionKey};
+use sfu::{Notice, Opening, Output, ParticipantInfo, Reliability, SubscriptionKey};
 use transport::{Channel, Channels, Sender};
 
 use super::Shard;
@@ -16,7 +16,7 @@ impl Shard {
     pub(super) fn carry_out(&mut self, now: Instant, output: Output) {
         match output {
             Output::Notice { to, notice } => {
-                let Some(member) = self.members.get(&to) else {
+                let Some(member) = self.members.get_mut(&to) else {
                     return;
                 };
                 let message = if let Notice::Participants(list) = notice {
@@ -25,7 +25,7 @@ impl Shard {
                     ToSignal::Notice(notice)
                 };
                 if member.tell(message).is_err() {
-                    self.part(now, to, LeaveReason::SignalClosed);
+                    self.lose_signal(now, to);
                 }
             }
             Output::Data {

@@ -10,6 +10,9 @@ mod membership;
 mod negotiating;
 mod queue;
 mod reacting;
+mod resuming;
+mod signalling;
+mod simulating;
 mod timers;
 mod transports;
 
@@ -29,7 +32,9 @@ use tracing::warn;
 
 use crate::directory::Place;
 use crate::metrics::{Metrics, Tally};
-pub(crate) use inbox::{Arrival, Broadcast, OUTBOX_LEN, ShardInbox, ToShard, ToSignal, Wish};
+pub(crate) use inbox::{
+    Arrival, Broadcast, OUTBOX_LEN, Return, ShardInbox, Signal, SignalKey, ToShard, ToSignal, Wish,
+};
 
 use demux::Demux;
 use member::Member;
@@ -400,9 +405,14 @@ impl Shard {
                     let participant = arrival.membership.participant.id;
                     self.on_behalf(now, participant, |shard| shard.join(now, *arrival));
                 }
-                Ok(ToShard::Wish { participant, wish }) => {
+                Ok(ToShard::Resume(coming_back)) => self.resume(now, *coming_back),
+                Ok(ToShard::Wish {
+                    participant,
+                    signal,
+                    wish,
+                }) => {
                     self.on_behalf(now, participant, |shard| {
-                        shard.grant(now, participant, *wish);
+                        shard.grant(now, participant, signal, *wish);
                     });
                 }
                 Ok(ToShard::Stop) => self.stop(now),
@@ -502,7 +512,7 @@ impl Shard {
         let deadline = member.deadline();
         self.timers.set(Timer::Negotiation(participant), deadline);
         if told.is_err() {
-            self.part(now, participant, LeaveReason::SignalClosed);
+            self.lose_signal(now, participant);
         }
     }
 

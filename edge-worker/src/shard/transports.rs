@@ -20,8 +20,8 @@ pub(super) struct Slot {
     pub(super) transport: Transport,
     pub(super) owner: ParticipantId,
     pub(super) room: RoomKey,
-    /// Its ICE user fragment, as the demux knows it.
-    pub(super) ufrag: String,
+    /// Its ICE user fragments, as the demux knows them: more than one while ICE restarts.
+    pub(super) ufrags: Vec<String>,
     /// Tracks received on it.
     pub(super) origins: Vec<(Mid, TrackKey)>,
     /// Subscriptions sent on it.
@@ -106,7 +106,7 @@ impl Transports {
             transport,
             owner,
             room,
-            ufrag,
+            ufrags: vec![ufrag],
             origins: Vec::new(),
             sinks: FxHashMap::default(),
             dirty: false,

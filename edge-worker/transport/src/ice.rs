@@ -159,6 +159,15 @@ impl Ice {
         &self.local
     }
 
+    /// Our names in checks.
+    pub(crate) fn ufrags(&self) -> impl Iterator<Item = &str> {
+        let before = self
+            .before
+            .as_ref()
+            .map(|before| before.local.ufrag.as_str());
+        std::iter::once(self.local.ufrag.as_str()).chain(before)
+    }
+
     /// Takes new credentials; `remote_ufrag` is the client's name with the old ones.
     pub(crate) fn restart(
         &mut self,
@@ -253,9 +262,7 @@ impl Ice {
     }
 
     fn named(&self, username: &str, remote_ufrag: &str) -> Result<Named, DropReason> {
-        let (local, remote) = username
-            .split_once(':')
-            .ok_or(DropReason::StunUsername)?;
+        let (local, remote) = username.split_once(':').ok_or(DropReason::StunUsername)?;
         if (local, remote) == (&self.local.ufrag, remote_ufrag) {
             return Ok(Named::Now);
         }

@@ -57,7 +57,9 @@ fn speaks(call: &mut Call, seq: u16) {
 fn sends_data(call: &mut Call, message: &[u8]) {
     let is_it = |event: &Event| matches!(event, Event::Data { payload, .. } if payload == message);
     call.client.send_message(1, message);
-    call.run_until(Duration::from_secs(10), |call| call.events.iter().any(is_it));
+    call.run_until(Duration::from_secs(10), |call| {
+        call.events.iter().any(is_it)
+    });
 }
 
 fn origin(description: &str) -> &str {
@@ -95,7 +97,10 @@ fn ic_5_the_client_restarts_by_its_offer_and_media_and_data_go_on() {
                 speaks(&mut call, seq);
                 call.run(Duration::from_millis(200));
                 if loss_percent == 0 {
-                    assert!(call.client.replies.len() > replies, "an old check is answered");
+                    assert!(
+                        call.client.replies.len() > replies,
+                        "an old check is answered"
+                    );
                 }
                 // Now it has it, and is somewhere else.
                 call.client.edge = credentials(round);
@@ -118,7 +123,10 @@ fn ic_5_the_client_restarts_by_its_offer_and_media_and_data_go_on() {
                 let after = call.transport.drops().of(DropReason::StunUsername);
                 assert_eq!(after, refused + 1);
             }
-            assert!(!call.events.contains(&Event::Connected), "no second handshake");
+            assert!(
+                !call.events.contains(&Event::Connected),
+                "no second handshake"
+            );
         }
     }
 }

@@ -112,6 +112,14 @@ export class Call {
     await (source === 'camera' ? local.setCameraEnabled(on) : local.setMicrophoneEnabled(on));
   }
 
+  /**
+   * Lets the client and the server play a mishap.
+   * @param {string} scenario
+   */
+  async simulate(scenario) {
+    await this.open().simulateScenario(/** @type {any} */ (scenario));
+  }
+
   /** @param {string} text */
   async say(text) {
     await this.open().localParticipant.sendText(text, { topic: CHAT_TOPIC });
@@ -167,6 +175,7 @@ export class Call {
     return {
       state: room?.state ?? ConnectionState.Disconnected,
       identity: room?.localParticipant.identity ?? null,
+      sid: room?.localParticipant.sid ?? null,
       timing: this.timing,
       participants: room ? await Promise.all([...room.remoteParticipants.values()].map(remoteTracks)) : [],
       published: room ? await localTracks(room.localParticipant) : [],

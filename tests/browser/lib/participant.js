@@ -69,6 +69,14 @@ export class Participant {
     return this.page.evaluate(([what, how]) => window.call.turn(what, how), /** @type {const} */ ([source, state]));
   }
 
+  /**
+   * Lets the client and the server play a mishap.
+   * @param {string} scenario
+   */
+  simulate(scenario) {
+    return this.page.evaluate((mishap) => window.call.simulate(mishap), scenario);
+  }
+
   /** @param {string} text */
   say(text) {
     return this.page.evaluate((line) => window.call.say(line), text);

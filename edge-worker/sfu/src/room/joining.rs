@@ -7,6 +7,7 @@ use media::ParticipantId;
 
 use super::Room;
 use super::participants::{Participant, ParticipantKey, Seat};
+use super::pretending::Pretending;
 use super::speaking::Speaking;
 use super::subscriptions::Subscriptions;
 use super::updates::{Listeners, Updates, Urgency};
@@ -146,6 +147,7 @@ impl Room {
         self.tracks.clear();
         self.subscriptions = Subscriptions::default();
         self.updates = Updates::default();
+        self.pretending = Pretending::default();
         self.speaking = Speaking::default();
         self.assess_at = None;
         self.chores_at = None;
@@ -191,6 +193,7 @@ impl Room {
         for track in tracks {
             self.drop_track(track);
         }
+        self.pretending.forget(key);
         if is_heard(reason) {
             self.outputs.tell(info.id, Notice::Leave(reason));
         }
@@ -199,6 +202,7 @@ impl Room {
         });
         self.updates.forget(key);
         if !hidden {
+            self.departed.note(now, &info);
             self.announce_departure(now, key, info, reason, urgency);
         }
         if kept_open && !self.participants.iter().any(|(_, p)| !p.is_dependent()) {

@@ -16,6 +16,8 @@ pub struct Message {
     pub reliability: Reliability,
     /// For whom.
     pub destinations: Destinations,
+    /// Its sender's number for it, rising by one per reliable message; 0 for none.
+    pub sequence: u32,
     /// As it goes on the wire.
     pub payload: Bytes,
 }
@@ -35,13 +37,15 @@ pub struct Destinations {
 pub struct DataDrops {
     /// Its sender may not send data.
     pub not_allowed: u64,
+    /// It came before: its sender was not sure.
+    pub repeated: u64,
     /// The shell does not fetch what is queued.
     pub queue_full: u64,
 }
 
 impl Room {
     /// A participant sent a data message.
-    pub fn handle_data(&mut self, _now: std::time::Instant, from: ParticipantId, message: Message) {
+    pub fn handle_data(&mut self, now: std::time::Instant, from: ParticipantId, message: Message) {
         let Some(key) = self.participants.key_of(from) else {
             return;
         };
@@ -50,6 +54,10 @@ impl Room {
         };
         if !sender.info.permission.can_publish_data {
             self.drops.not_allowed += 1;
+            return;
+        }
+        if !self.is_news(now, key, &message) {
+            self.drops.repeated += 1;
             return;
         }
         let receivers = self.receivers(key, &message.destinations);
@@ -66,7 +74,29 @@ impl Room {
         }
     }
 
-    fn receivers(&self, sender: ParticipantKey, destinations: &Destinations) -> Vec<ParticipantId> {
+    /// Whether a message was not there before; then it is remembered.
+    fn is_news(&mut self, now: std::time::Instant, key: ParticipantKey, message: &Message) -> bool {
+        match message.reliability {
+            Reliability::Lossy => return true,
+            Reliability::Reliable if message.sequence == 0 => return true,
+            Reliability::Reliable => {}
+        }
+        let Some(sender) = self.participants.find_mut(key) else {
+            return false;
+        };
+        if message.sequence <= sender.last_sequence {
+            return false;
+        }
+        sender.last_sequence = message.sequence;
+        self.reliable.keep(now, sender.info.id, message);
+        true
+    }
+
+    pub(super) fn receivers(
+        &self,
+        sender: ParticipantKey,
+        destinations: &Destinations,
+    ) -> Vec<ParticipantId> {
         let Destinations { identities, sids } = destinations;
         if identities.is_empty() && sids.is_empty() {
             return self

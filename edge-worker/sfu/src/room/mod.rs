@@ -1,6 +1,7 @@
 //! One room: its participants, what they publish, and who receives what.
 //!
-//! This file routes and orders. Coming and going is in [`joining`], tracks in
+//! This file routes and orders. Coming and going is in [`joining`], coming back in
+//! [`resuming`], tracks in
 //! [`publish`], subscriptions in [`subscribe`], data in [`message`]; media goes
 //! straight to the track's [`Fanout`](crate::fanout::Fanout).
 
@@ -8,15 +9,19 @@ mod allowance;
 mod assessing;
 mod bandwidth;
 mod demands;
+mod departed;
 mod interests;
 mod joining;
 mod life;
 mod message;
 mod outputs;
 mod participants;
+mod pretending;
 mod profile;
 mod publish;
 mod publishing;
+mod reliable;
+mod resuming;
 mod retouching;
 mod rids;
 mod rights;
@@ -36,6 +41,7 @@ use media::{Packet, ParticipantId, Rtcp};
 pub use joining::{JoinRefusal, Joined};
 pub use message::{DataDrops, Destinations, Message};
 pub use profile::{MAX_ATTRIBUTES, MAX_METADATA, MAX_NAME, ParticipantChange};
+pub use resuming::{Resumed, Synced, UnknownTrack};
 
 use crate::fanout::DropCounts;
 use crate::speakers::Heard;
@@ -43,9 +49,12 @@ use crate::{
     Command, LeaveReason, Notice, Outlet, Output, ParticipantInfo, RoomInfo, SubscriptionFailure,
     SubscriptionKey, TrackKey,
 };
+use departed::Departed;
 use life::Life;
 use outputs::Outputs;
 use participants::{ParticipantKey, Participants};
+use pretending::Pretending;
+use reliable::Reliable;
 use speaking::Speaking;
 use subscriptions::Subscriptions;
 use tracks::Tracks;
@@ -68,11 +77,14 @@ pub struct Room {
     speaking: Speaking,
     /// When to look at everybody's connection.
     assess_at: Option<Instant>,
+    pretending: Pretending,
     outputs: Outputs,
     drops: DataDrops,
     /// When links are divided anew; `None` while none is known to be limited.
     divide_at: Option<Instant>,
     opened_at: Instant,
+    departed: Departed,
+    reliable: Reliable,
     /// Nothing but media falls due before.
     chores_at: Option<Instant>,
 }
@@ -94,10 +106,13 @@ impl Room {
             updates: Updates::default(),
             speaking: Speaking::default(),
             assess_at: None,
+            pretending: Pretending::default(),
             outputs: Outputs::default(),
             drops: DataDrops::default(),
             divide_at: None,
             opened_at: now,
+            departed: Departed::default(),
+            reliable: Reliable::default(),
         }
     }
 
@@ -227,6 +242,7 @@ impl Room {
         self.heed_waiting(now, out);
         self.divide_due(now, out);
         self.count_demands(now);
+        self.stop_pretending(now);
         let changed = self.updates.due(now);
         self.tell(Listeners::All, &changed);
         if self.updates.counts_due(now).is_some() {
@@ -290,6 +306,7 @@ impl Room {
                 self.updates.deadline(),
                 self.divide_at,
                 self.tracks.demand_deadline(),
+                self.pretending.deadline(),
             ])
             .flatten()
             .min()

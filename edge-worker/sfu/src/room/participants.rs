@@ -122,6 +122,8 @@ pub(super) struct Participant {
     pub(super) reception: Reception,
     pub(super) voice: Voice,
     pub(super) connection: Connection,
+    /// The number of its last reliable message.
+    pub(super) last_sequence: u32,
 }
 
 /// Slow networks and permission dialogues included; a client that needs longer has
@@ -158,6 +160,7 @@ impl Participant {
             reception: Reception::new(pausing),
             voice: Voice::default(),
             connection: Connection::default(),
+            last_sequence: 0,
         }
     }
 

@@ -14,6 +14,7 @@ mod life;
 mod profile;
 mod publishing;
 mod random;
+mod resuming;
 mod retouching;
 mod rights;
 mod speaking;

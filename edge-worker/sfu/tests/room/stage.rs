@@ -254,7 +254,19 @@ impl Stage {
                 identities: identities.iter().map(|name| identity(name)).collect(),
                 sids: sids.iter().map(|name| id(name)).collect(),
             },
+            sequence: 0,
             payload: format!("from {who}").into(),
+        };
+        self.room.handle_data(self.now, id(who), message);
+    }
+
+    /// A reliable message with a number, for everybody.
+    pub(crate) fn numbered(&mut self, who: &str, sequence: u32) {
+        let message = Message {
+            reliability: Reliability::Reliable,
+            destinations: Destinations::default(),
+            sequence,
+            payload: sequence.to_string().into(),
         };
         self.room.handle_data(self.now, id(who), message);
     }

@@ -65,6 +65,12 @@ impl Transport {
         self.sections.restart();
     }
 
+    /// The names in checks that are answered: ours, and before the restart that is under
+    /// way.
+    pub fn ufrags(&self) -> impl Iterator<Item = &str> {
+        self.ice.ufrags()
+    }
+
     /// The client says elsewhere that it is coming back: its silence counts from now.
     pub fn expect(&mut self, now: Instant) {
         self.ice.expect(now);
