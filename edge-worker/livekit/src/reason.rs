@@ -62,25 +62,6 @@ impl ResumeReason {
     }
 }
 
-/// Why a client has to come back by a new WebSocket, its membership unharmed.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub enum ResumeReason {
-    /// Its media is not heard of: ICE has to start anew.
-    ConnectionTimeout,
-    /// Somewhere else will serve it.
-    Migration,
-}
-
-impl ResumeReason {
-    pub(crate) fn number(self) -> i32 {
-        match self {
-            Self::ConnectionTimeout => DisconnectReason::ConnectionTimeout,
-            Self::Migration => DisconnectReason::Migration,
-        }
-        .into()
-    }
-}
-
 /// LiveKit's number for `reason`.
 pub fn disconnect_reason(reason: LeaveReason) -> i32 {
     match reason {
