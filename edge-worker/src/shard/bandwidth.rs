@@ -33,6 +33,21 @@ impl Shard {
         });
     }
 
+    /// Has a client's link taken for this wide, to see how its app fares; `None` ends that.
+    pub(super) fn impose_estimate(
+        &mut self,
+        now: Instant,
+        participant: ParticipantId,
+        estimate: Option<Bitrate>,
+    ) {
+        let Some(member) = self.members.get(&participant) else {
+            return;
+        };
+        self.with_room(now, member.room, |room, wire| {
+            room.impose_estimate(now, participant, estimate, wire);
+        });
+    }
+
     /// Sends what has waited long enough for the link of `key`.
     pub(super) fn release(&mut self, now: Instant, key: TransportKey) {
         while let Some(waiting) = self.transports.pacer(key).and_then(|pacer| pacer.poll(now)) {
