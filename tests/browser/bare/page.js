@@ -49,7 +49,9 @@ export class Call {
    * Joins a room as a new participant; whatever an earlier call on this page left behind is forgotten.
    * @param {string} url
    * @param {string} token
-   * @param {{ autoSubscribe?: boolean, adaptiveStream?: boolean, dynacast?: boolean, singlePeerConnection?: boolean, secret?: string }} [options]
+   * @param {{
+   *   autoSubscribe?: boolean, adaptiveStream?: boolean, dynacast?: boolean, singlePeerConnection?: boolean, secret?: string,
+   * }} [options]
    */
   async join(url, token, options = {}) {
     const { autoSubscribe = true, secret, ...roomOptions } = options;
