@@ -251,6 +251,8 @@ pub(crate) struct Tally {
     pub(crate) packets_received: u64,
     pub(crate) packets_forwarded: u64,
     pub(crate) unsealed: u64,
+    /// Pictures there was no time for.
+    pub(crate) late: u64,
     pub(crate) unknown_source: u64,
     pub(crate) handshakes_full: u64,
     pub(crate) sent: Sent,
@@ -269,6 +271,7 @@ impl Tally {
             packets_received: 0,
             packets_forwarded: 0,
             unsealed: 0,
+            late: 0,
             unknown_source: 0,
             handshakes_full: 0,
             sent: Sent::default(),
@@ -314,6 +317,13 @@ impl Tally {
             .packets_forwarded
             .inc_by(take(&mut self.packets_forwarded));
         metrics.packets_unsealed.inc_by(take(&mut self.unsealed));
+        let late = take(&mut self.late);
+        if late > 0 {
+            metrics
+                .packets_dropped
+                .with_label_values(&["overload"])
+                .inc_by(late);
+        }
         metrics
             .datagrams_received
             .inc_by(take(&mut self.datagrams_received));

@@ -53,6 +53,8 @@ pub struct Shard {
     /// Lent to [`receive`](Self::receive) while datagrams in it are worked on.
     receiver: Option<Receiver>,
     queue: SendQueue,
+    /// How long this turn has been at it.
+    flushing: Duration,
     tally: Tally,
     /// Steps of handshakes that wait for their turn.
     handshakes: VecDeque<(SocketAddr, Vec<u8>)>,
@@ -119,6 +121,11 @@ const WAKER: mio::Token = mio::Token(1);
 /// After this many calls for datagrams timers and signalling get their turn.
 const RECEIVES_PER_TURN: usize = 8;
 
+/// For so long a turn seals and sends pictures; those that are left then are dropped. What
+/// came meanwhile has its turn next, so none is later than twice this, however much is
+/// asked of the shard. Keyframes for a thousand take half of it.
+const LONGEST_FLUSHES: Duration = Duration::from_millis(50);
+
 /// Shorter than any scrape interval.
 const COUNT_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -150,6 +157,7 @@ impl Shard {
             receiver: Some(Receiver::new(&socket)),
             socket,
             queue: SendQueue::new(),
+            flushing: Duration::ZERO,
             handshakes: VecDeque::new(),
             tally: Tally::new(&metrics),
             inbox,
@@ -207,6 +215,7 @@ impl Shard {
     /// more is waiting. [`run`](Self::run) calls it with the time; benchmarks call it
     /// with a time of their own, and so need not wait for the tick.
     pub fn turn(&mut self, now: Instant) -> bool {
+        self.flushing = Duration::ZERO;
         let more_datagrams = self.receive(now);
         while let Some(timer) = self.timers.pop(now) {
             self.fire(now, timer);
@@ -252,6 +261,7 @@ impl Shard {
     /// Sends everything that waits.
     fn flush(&mut self, now: Instant) {
         self.tally.waited(self.queue.since(), now);
+        let since = Instant::now();
         let mut failed = Vec::new();
         self.queue.flush(&mut WayOut {
             now,
@@ -260,7 +270,10 @@ impl Shard {
             tally: &mut self.tally,
             metrics: &self.metrics,
             failed: &mut failed,
+            since,
+            limit: LONGEST_FLUSHES.saturating_sub(self.flushing),
         });
+        self.flushing += since.elapsed();
         for participant in failed {
             self.part(now, participant, LeaveReason::ConnectionTimeout);
         }

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use batch::{Socket, Trains};
 use media::{Mid, Outgoing, ParticipantId, Rtcp, Ssrc, TrackId};
@@ -11,7 +11,7 @@ use sfu::{Outlet, SenderKey, Sink, SubscriptionKey, TrackKey, TransportKey};
 use transport::{Drops, SenderId, Transport};
 
 use super::RoomKey;
-use super::queue::{Exit, Payload, SendQueue};
+use super::queue::{Exit, Payload, SendQueue, Time};
 use crate::metrics::{Metrics, Tally};
 
 /// One transport and whose it is.
@@ -215,6 +215,9 @@ pub(super) struct WayOut<'a> {
     pub(super) metrics: &'a Metrics,
     /// Whose transports our own code failed on.
     pub(super) failed: &'a mut Vec<ParticipantId>,
+    /// When the first of it began to leave, and how long that may take.
+    pub(super) since: Instant,
+    pub(super) limit: Duration,
 }
 
 impl Exit for WayOut<'_> {
@@ -245,10 +248,21 @@ impl Exit for WayOut<'_> {
         }
     }
 
-    fn send(&mut self, slab: &[u8], trains: &mut Trains) {
-        let tally = &mut *self.tally;
-        trains.lengths().for_each(|length| tally.train(length));
-        tally.sent += trains.send(self.socket, slab);
+    fn send(&mut self, slab: &[u8], trains: &mut Trains) -> Time {
+        if !trains.is_empty() {
+            let tally = &mut *self.tally;
+            trains.lengths().for_each(|length| tally.train(length));
+            tally.sent += trains.send(self.socket, slab);
+        }
+        if self.since.elapsed() < self.limit {
+            Time::Left
+        } else {
+            Time::Up
+        }
+    }
+
+    fn late(&mut self) {
+        self.tally.late += 1;
     }
 }
 

@@ -76,6 +76,8 @@ reasons! {
     SctpAhead => "sctp_ahead",
     /// SCTP on more streams than a client may use.
     SctpStreams => "sctp_streams",
+    /// SCTP messages cut into pieces so small that they only fill our memory.
+    SctpFragments => "sctp_fragments",
     /// A message on a stream nobody opened, or malformed channel control.
     DataUnopened => "data_unopened",
     /// A message longer than we said we take.

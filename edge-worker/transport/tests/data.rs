@@ -99,13 +99,13 @@ fn messages_flow_both_ways_on_the_channels_a_client_opens() {
 }
 
 #[test]
-fn what_waits_is_bounded() {
+fn dc_6_what_waits_is_bounded() {
     let mut call = call(Options::default());
     let message = Bytes::from(vec![7; 10_000]);
     // Not open yet.
     let taken = |call: &mut Call, channel: &Channel| {
         let taken =
-            (0..500).take_while(|_| call.transport.send_data(channel, message.clone()).is_ok());
+            (0..5_000).take_while(|_| call.transport.send_data(channel, message.clone()).is_ok());
         taken.count()
     };
     assert_eq!(taken(&mut call, &Channel::Lossy), 13);
@@ -113,7 +113,7 @@ fn what_waits_is_bounded() {
     call.client.open_channel(0, "_reliable", true);
     call.run(Duration::from_secs(3));
     assert_eq!(taken(&mut call, &Channel::Lossy), 13);
-    assert_eq!(taken(&mut call, &Channel::Reliable), 104);
+    assert_eq!(taken(&mut call, &Channel::Reliable), 1_258);
     let refused = call
         .transport
         .send_data(&Channel::Reliable, message.clone());
@@ -121,14 +121,71 @@ fn what_waits_is_bounded() {
     let long = Bytes::from(vec![0; 65_537]);
     let refused = call.transport.send_data(&Channel::Reliable, long);
     assert_eq!(refused, Err(DataRefused::TooLarge));
-    call.run(Duration::from_secs(10));
+    // Slowly, but all of it, and in order.
+    call.run_until(Duration::from_secs(60), |call| reliable(call) == 1_259);
+}
+
+/// Messages that the client received on the channel that it opened as stream 0.
+fn reliable(call: &Call) -> usize {
+    let messages = call.client.messages.iter();
+    messages.filter(|(stream, ..)| *stream == 0).count()
+}
+
+#[test]
+fn dc_6_a_receiver_that_takes_nothing_may_not_be_far_behind() {
+    let mut call = call(Options::default());
+    call.client.open_channel(0, "_reliable", true);
+    call.run(Duration::from_secs(1));
+    let message = Bytes::from(vec![7; 10_000]);
+    let send = |call: &mut Call| {
+        let sent = call
+            .transport
+            .send_data(&Channel::Reliable, message.clone());
+        call.flush();
+        sent
+    };
+    for _ in 0..200 {
+        send(&mut call).unwrap();
+    }
+    call.net.blackhole = true;
+    call.run(Duration::from_secs(19));
+    // It may only be without network.
+    send(&mut call).unwrap();
+    call.run(Duration::from_secs(4));
+    assert_eq!(send(&mut call), Err(DataRefused::Full));
+    call.net.blackhole = false;
+    call.run_until(Duration::from_secs(15), |call| reliable(call) == 202);
+    send(&mut call).unwrap();
+}
+
+#[test]
+fn rs_5_what_is_sent_to_who_just_joined_waits_for_its_channel() {
+    let mut call = Call::negotiated(Options::default());
+    let send = |call: &mut Call, text: &'static str| {
+        let message = Bytes::from_static(text.as_bytes());
+        call.transport.send_data(&Channel::Reliable, message)
+    };
+    send(&mut call, "before it connects").unwrap();
+    call.connect();
+    call.run_until(Duration::from_secs(5), |call| call.client.sctp_up);
+    send(&mut call, "before its channel opens").unwrap();
+    call.client.open_channel(0, "_reliable", true);
+    call.run(Duration::from_secs(1));
+    send(&mut call, "after").unwrap();
+    call.run(Duration::from_secs(1));
+    let texts = call
+        .client
+        .messages
+        .iter()
+        .filter(|(_, control, _)| !control);
+    let texts: Vec<_> = texts.map(|(_, _, text)| text.as_slice()).collect();
     assert_eq!(
-        call.client
-            .messages
-            .iter()
-            .filter(|(id, ..)| *id == 0)
-            .count(),
-        105
+        texts,
+        [
+            &b"before it connects"[..],
+            b"before its channel opens",
+            b"after"
+        ]
     );
 }
 

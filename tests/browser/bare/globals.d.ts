@@ -13,4 +13,5 @@ declare class MediaStreamTrackProcessor {
 
 interface Window {
   call: import('./page.js').Call;
+  exchange: import('./exchange.js').Exchange;
 }

@@ -4,6 +4,7 @@
  * of the version that the page was loaded for. What a test may ask is `seen()`; what it may do is every other method.
  */
 
+import { encryptedBy } from './encryption.js';
 import { FrameWatch, firstFrame } from './frames.js';
 import { localTracks, remoteTracks } from './tracks.js';
 
@@ -48,11 +49,11 @@ export class Call {
    * Joins a room as a new participant; whatever an earlier call on this page left behind is forgotten.
    * @param {string} url
    * @param {string} token
-   * @param {{ autoSubscribe?: boolean, dynacast?: boolean, singlePeerConnection?: boolean }} [options]
+   * @param {{ autoSubscribe?: boolean, dynacast?: boolean, singlePeerConnection?: boolean, secret?: string }} [options]
    */
   async join(url, token, options = {}) {
-    const { autoSubscribe = true, ...roomOptions } = options;
-    const room = new Room(roomOptions);
+    const { autoSubscribe = true, secret, ...roomOptions } = options;
+    const room = new Room({ ...roomOptions, ...(secret ? await encryptedBy(secret) : {}) });
     this.room = room;
     this.events = [];
     this.chat = [];
@@ -62,6 +63,7 @@ export class Call {
 
     this.timing = { startedAt: performance.now(), connectedMs: 0, firstFrameMs: 0 };
     await room.connect(url, token, { autoSubscribe });
+    if (secret) await room.setE2EEEnabled(true);
     this.timing.connectedMs = performance.now() - this.timing.startedAt;
   }
 

@@ -55,8 +55,11 @@ function fileFor(url) {
     case '':
       return { path: fileURLToPath(new URL('index.html', BARE)), type: 'html' };
     case 'livekit-client.umd.js':
+    case 'livekit-client.e2ee.worker.js':
       return { path: fileURLToPath(new URL(`livekit-client-${version}/dist/${name}`, MODULES)), type: 'js' };
     case 'page.js':
+    case 'encryption.js':
+    case 'exchange.js':
     case 'frames.js':
     case 'tracks.js':
       return { path: fileURLToPath(new URL(name, BARE)), type: 'js' };

@@ -34,7 +34,7 @@ pub(crate) struct Forwarder {
     pub(crate) subscription: SubscriptionKey,
     sink: Sink,
     ssrc: Ssrc,
-    codecs: Vec<Codec>,
+    codecs: CodecSet,
     rate: u32,
     wish: Wish,
     simulcast: Simulcast,
@@ -63,7 +63,7 @@ impl Forwarder {
             subscription,
             sink,
             ssrc,
-            codecs,
+            codecs: codecs.into_iter().collect(),
             rate,
             wish: Wish::Paused,
             simulcast: Simulcast::default(),
@@ -407,10 +407,10 @@ impl Forwarder {
 
     /// What `codec` is sent as.
     fn codec_for(&self, codec: Codec) -> Option<Codec> {
-        if self.codecs.contains(&codec) {
+        if self.codecs.contains(codec) {
             return Some(codec);
         }
-        let unwrapped = codec == Codec::Red && self.codecs.contains(&Codec::Opus);
+        let unwrapped = codec == Codec::Red && self.codecs.contains(Codec::Opus);
         unwrapped.then_some(Codec::Opus)
     }
 
@@ -428,6 +428,26 @@ impl Forwarder {
         if self.simulcast.playing().is_none() {
             self.reports.stop();
         }
+    }
+}
+
+/// What a subscriber understands, a bit for each.
+#[derive(Clone, Copy, Debug)]
+struct CodecSet(u8);
+
+impl CodecSet {
+    fn contains(self, codec: Codec) -> bool {
+        self.0 & 1 << codec as u8 != 0
+    }
+}
+
+impl FromIterator<Codec> for CodecSet {
+    fn from_iter<T: IntoIterator<Item = Codec>>(codecs: T) -> Self {
+        Self(
+            codecs
+                .into_iter()
+                .fold(0, |set, codec| set | 1 << codec as u8),
+        )
     }
 }
 

@@ -13,6 +13,8 @@ pub(super) struct Guard {
     streams: Vec<u16>,
     /// The last number we have acknowledged, from the INIT and then our own SACKs.
     acknowledged: Option<u32>,
+    /// Small fragments that no larger chunk has made up for yet.
+    small: u32,
 }
 
 /// One chunk, in place.
@@ -45,8 +47,12 @@ impl Guard {
     pub(super) const MAX_STREAMS: usize = 32;
     /// Numbers a sender may be ahead: twice the fragments of a full receive window.
     const MAX_AHEAD: u32 = 8192;
-    /// Smaller fragments, the last aside, only serve to make us keep many.
-    const MIN_FRAGMENT: usize = 8;
+    /// A fragment of fewer bytes, the last of its message aside, costs us more to keep
+    /// than it carries. Chromium sends one where a packet has a few bytes left, and
+    /// never cuts it anew: refused, it would stop all data for good.
+    const SMALL_FRAGMENT: usize = 64;
+    /// Honest ones come beside larger chunks.
+    const MAX_SMALL: u32 = 256;
 
     /// Whether all of `packet` may be handed in.
     pub(super) fn admit(&mut self, packet: &[u8]) -> Result<(), DropReason> {
@@ -99,16 +105,24 @@ impl Guard {
         let number = word(chunk.value, 0).ok_or(malformed)?;
         let stream = half(chunk.value, 4).ok_or(malformed)?;
         let payload = chunk.value.get(12..).ok_or(malformed)?;
-        let least = if chunk.flags & ENDING != 0 {
-            1
-        } else {
-            Self::MIN_FRAGMENT
-        };
-        if payload.len() < least {
+        if payload.is_empty() {
             return Err(malformed);
         }
+        self.admit_fragment(chunk.flags, payload.len())?;
         self.admit_number(number)?;
         self.admit_stream(stream)
+    }
+
+    fn admit_fragment(&mut self, flags: u8, len: usize) -> Result<(), DropReason> {
+        if len >= Self::SMALL_FRAGMENT {
+            self.small = self.small.saturating_sub(1);
+        } else if flags & ENDING == 0 {
+            if self.small == Self::MAX_SMALL {
+                return Err(DropReason::SctpFragments);
+            }
+            self.small += 1;
+        }
+        Ok(())
     }
 
     fn admit_forward(&mut self, value: &[u8]) -> Result<(), DropReason> {
@@ -355,15 +369,11 @@ mod tests {
                 malformed,
             ),
             (
-                "tiny fragment",
-                packet(&[&data(2, 1001, 0, b"1234567")]),
+                "fragment without data",
+                packet(&[&data(2, 1001, 0, b"")]),
                 malformed,
             ),
-            (
-                "fragment",
-                packet(&[&data(2, 1001, 0, b"12345678")]),
-                Ok(()),
-            ),
+            ("small fragment", packet(&[&data(2, 1001, 0, b"1")]), Ok(())),
             ("long packet", packet(&[&[SACK; 3000]]), malformed),
         ] {
             assert_eq!(guard().admit(&packet), expected, "{what}");
@@ -396,6 +406,25 @@ mod tests {
 
         let unheard = packet(&[&data(3, 1, 0, b"x")]);
         assert_eq!(Guard::default().admit(&unheard), ahead);
+    }
+
+    #[test]
+    fn small_fragments_come_beside_larger_ones() {
+        let mut guard = guard();
+        let (small, large) = (data(2, 1001, 0, b"four"), data(0, 1002, 0, &[0; 64]));
+        for _ in 0..10_000 {
+            assert_eq!(guard.admit(&packet(&[&small, &large])), Ok(()));
+        }
+        for number in 0..1_000 {
+            let expected = if number < 256 {
+                Ok(())
+            } else {
+                Err(DropReason::SctpFragments)
+            };
+            assert_eq!(guard.admit(&packet(&[&small])), expected, "{number}");
+        }
+        let last = data(1, 1003, 0, b"end");
+        assert_eq!(guard.admit(&packet(&[&last, &large, &small])), Ok(()));
     }
 
     #[test]

@@ -7,6 +7,7 @@
 
 mod dcep;
 mod guard;
+mod patience;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -24,6 +25,7 @@ use crate::drops::{DropReason, Drops};
 use crate::sections::DtlsRole;
 use dcep::{Delivery, Message, Open, Order, Persistence};
 use guard::Guard;
+use patience::Patience;
 
 /// A data channel, by its label.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
@@ -71,9 +73,9 @@ impl Channel {
     }
 
     /// How much may wait to be sent: what must arrive is worth more patience.
-    fn buffer(&self) -> usize {
+    fn buffer(&self, patience: &Patience) -> usize {
         match self {
-            Self::Reliable | Self::Other(_) => 1 << 20,
+            Self::Reliable | Self::Other(_) => patience.limit(),
             Self::Lossy | Self::DataTrack => 128 << 10,
         }
     }
@@ -119,6 +121,8 @@ pub(crate) struct DataChannels {
     next_stream: u16,
     streams: Vec<OpenStream>,
     early: Vec<Early>,
+    /// With the client, on [`Channel::Reliable`].
+    patience: Patience,
     /// Longest message the client takes.
     max_send: usize,
     events: VecDeque<DataEvent>,
@@ -183,7 +187,9 @@ impl DataChannels {
             // Browsers' own: the defaults are those of 1980s networks.
             .with_rto_initial_ms(500)
             .with_rto_min_ms(400)
-            .with_rto_max_ms(10_000);
+            // Browsers wait up to ten times as long; whoever was without network for a
+            // while should not wait for its chat, too.
+            .with_rto_max_ms(3_000);
         let mut server = ServerConfig::new();
         server.transport = Arc::new(transport);
         Self {
@@ -194,6 +200,7 @@ impl DataChannels {
             next_stream: 0,
             streams: Vec::new(),
             early: Vec::new(),
+            patience: Patience::default(),
             max_send: Self::MAX_MESSAGE,
             events: VecDeque::new(),
             dirty: false,
@@ -419,7 +426,12 @@ impl DataChannels {
         match (open.map(|stream| stream.id), &mut self.association) {
             (Some(id), State::Up(_, association)) => {
                 self.dirty = true;
-                write(association, id, channel, message)
+                let len = message.len();
+                write(association, (id, channel.buffer(&self.patience)), message)?;
+                if *channel == Channel::Reliable {
+                    self.patience.added(len);
+                }
+                Ok(())
             }
             (Some(_), State::Waiting | State::Over) | (None, _) => self.keep(channel, message),
         }
@@ -458,6 +470,7 @@ impl DataChannels {
         if !self.dirty {
             return None;
         }
+        self.look(now);
         if let State::Up(_, association) = &mut self.association
             && let Some(transmit) = association.poll_transmit(now)
             && let Payload::RawEncode(packets) = transmit.payload
@@ -467,6 +480,18 @@ impl DataChannels {
         }
         self.dirty = false;
         None
+    }
+
+    /// Whether the client takes what waits for it.
+    fn look(&mut self, now: Instant) {
+        let mut open = self.streams.iter();
+        let reliable = open.find(|stream| stream.channel == Channel::Reliable);
+        if let (State::Up(_, association), Some(reliable)) = (&mut self.association, reliable)
+            && let Ok(stream) = association.stream(reliable.id)
+            && let Ok(waiting) = stream.buffered_amount()
+        {
+            self.patience.look(now, waiting);
+        }
     }
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
@@ -498,15 +523,14 @@ fn set_delivery(
 
 fn write(
     association: &mut Association,
-    id: u16,
-    channel: &Channel,
+    (id, buffer): (u16, usize),
     message: Bytes,
 ) -> Result<(), DataRefused> {
     let mut stream = association.stream(id).map_err(|_| DataRefused::NoChannel)?;
     let waiting = stream
         .buffered_amount()
         .map_err(|_| DataRefused::NoChannel)?;
-    if waiting + message.len() > channel.buffer() {
+    if waiting + message.len() > buffer {
         return Err(DataRefused::Full);
     }
     let written = if message.is_empty() {

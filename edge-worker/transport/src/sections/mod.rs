@@ -32,8 +32,8 @@ pub use codecs::Dtx;
 pub use error::NegotiationError;
 pub(crate) use extensions::ExtensionIds;
 pub(crate) use remote::{DtlsRole, Remote};
-pub(crate) use sender::Sending;
 pub use sender::{Channels, Sender, SenderId, Unplaced};
+pub(crate) use sender::{Sending, SendingCodec};
 pub(crate) use streams::{RtpIdentity, Stream};
 
 /// The m-lines of one transport.

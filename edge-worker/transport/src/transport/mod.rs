@@ -26,7 +26,7 @@ use crate::identity::Identity;
 use crate::rtcp::Compounds;
 use crate::rtx::Repairs;
 use crate::sctp::{Channel, DataChannels, DataRefused, Opens};
-use crate::sections::{Negotiator, Sections, SectionsEvent, SenderId, Sending};
+use crate::sections::{Negotiator, Sections, SectionsEvent, SenderId, Sending, SendingCodec};
 use crate::srtp::{Opener, Place, Sealer};
 use crate::twcc::ArrivalLog;
 
@@ -163,7 +163,7 @@ pub struct Transport {
     /// The m-lines of the client's streams, for its reports.
     heard_in: FxHashMap<Ssrc, Mid>,
     /// By sender, as they are numbered.
-    outbound: Vec<Option<Box<Outbound>>>,
+    outbound: Vec<Option<Outbound>>,
     /// Whom feedback about a stream of ours is for.
     senders: FxHashMap<Ssrc, SenderId>,
     /// What is to be said with the next poll, and as it was written.
@@ -192,6 +192,8 @@ struct Outbound {
     /// As negotiated, at [`Sections::agreed`] `seen`.
     sending: Option<Sending>,
     seen: u64,
+    /// Of `sending`, the codec of the last packet.
+    codec: Option<SendingCodec>,
     /// Whether the client has reported on the stream, so that it knows its m-line.
     placed: Placed,
     repairs: Repairs,

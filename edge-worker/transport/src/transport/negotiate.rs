@@ -84,6 +84,7 @@ impl Transport {
         let outbound = Outbound {
             sending: None,
             seen: 0,
+            codec: None,
             placed: Placed::Unknown,
             repairs: Repairs::default(),
             place: Place::default(),
@@ -99,7 +100,7 @@ impl Transport {
         let at = id.0 as usize;
         self.outbound
             .resize_with(self.outbound.len().max(at + 1), || None);
-        self.outbound[at] = Some(Box::new(outbound));
+        self.outbound[at] = Some(outbound);
         id
     }
 

@@ -13,6 +13,8 @@ pub(crate) struct Net {
     under_way: BTreeMap<(Instant, u64), (SocketAddr, SocketAddr, Vec<u8>)>,
     /// How many were sent to the client since asked last.
     pub(crate) to_client: u64,
+    /// Whether everything gets lost.
+    pub(crate) blackhole: bool,
 }
 
 impl Net {
@@ -24,6 +26,7 @@ impl Net {
             sent: 0,
             under_way: BTreeMap::new(),
             to_client: 0,
+            blackhole: false,
         }
     }
 
@@ -37,7 +40,7 @@ impl Net {
     pub(crate) fn send(&mut self, now: Instant, from: SocketAddr, to: SocketAddr, bytes: Vec<u8>) {
         self.sent += 1;
         self.to_client += u64::from(to.to_string() != super::SERVER);
-        if self.draw(100) < self.loss_percent {
+        if self.blackhole || self.draw(100) < self.loss_percent {
             return;
         }
         let at = now + self.round_trip / 2 + Duration::from_micros(self.draw(5_000));
