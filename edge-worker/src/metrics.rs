@@ -59,6 +59,18 @@ pub struct Metrics {
     pub packets_dropped: IntCounterVec,
     /// Data messages dropped, by why.
     pub data_dropped: IntCounterVec,
+    /// Calls of server APIs, by outcome.
+    pub api_calls: IntCounterVec,
+    /// Events that wait for the app's servers.
+    pub webhooks_queued: IntGauge,
+    /// Events the app's servers took.
+    pub webhooks_delivered: IntCounter,
+    /// Tries that failed, by why.
+    pub webhooks_failed_tries: IntCounterVec,
+    /// Events given up, by why.
+    pub webhooks_dropped: IntCounterVec,
+    /// Times that events could not be written to disk.
+    pub webhooks_unwritten: IntCounter,
     /// Connections that failed in our own code and were closed.
     pub connection_panics: IntCounter,
 }
@@ -169,6 +181,33 @@ impl Metrics {
                 "edge_data_dropped_total",
                 "Data messages dropped, by reason",
                 "reason",
+            ),
+            api_calls: counters(
+                "edge_api_calls_total",
+                "Calls of server APIs by outcome",
+                "outcome",
+            ),
+            webhooks_queued: gauge(
+                "edge_webhooks_queued",
+                "Events that wait to be taken by the app's servers",
+            ),
+            webhooks_delivered: counter(
+                "edge_webhooks_delivered_total",
+                "Events the app's servers took",
+            ),
+            webhooks_failed_tries: counters(
+                "edge_webhook_failed_tries_total",
+                "Tries to deliver an event that failed, by reason",
+                "reason",
+            ),
+            webhooks_dropped: counters(
+                "edge_webhooks_dropped_total",
+                "Events given up, by reason",
+                "reason",
+            ),
+            webhooks_unwritten: counter(
+                "edge_webhooks_unwritten_total",
+                "Times that events could not be written to disk",
             ),
             connection_panics: counter(
                 "edge_connection_panics_total",

@@ -143,6 +143,9 @@ pub enum JoinError {
     /// No token, or not one that lets join.
     #[error("permissions denied")]
     NotAllowed,
+    /// The app removed its holder after it was issued.
+    #[error("invalid authorization token: it has been revoked")]
+    Revoked,
     /// Metadata or attributes without the grant to set them.
     #[error("permissions denied: metadata and attributes need canUpdateOwnMetadata")]
     MetadataNotAllowed,
@@ -203,7 +206,7 @@ impl JoinError {
     /// The HTTP status to answer with.
     pub fn status(self) -> u16 {
         match self {
-            Self::NotAllowed | Self::MetadataNotAllowed | Self::RoomConfig => 401,
+            Self::NotAllowed | Self::Revoked | Self::MetadataNotAllowed | Self::RoomConfig => 401,
             Self::NoIdentity
             | Self::IdentityTooLong
             | Self::NoRoom

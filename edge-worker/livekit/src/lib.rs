@@ -11,8 +11,12 @@ mod info;
 pub mod join;
 pub mod negotiation;
 mod reason;
+pub mod room_service;
+pub mod server_data;
 pub mod signal;
 pub mod token;
+pub mod twirp;
+pub mod webhook;
 mod wire;
 
 pub use claims::{Claims, VideoGrants};

@@ -38,7 +38,8 @@ pub fn action(reason: LeaveReason) -> Action {
         LeaveReason::ServerShutdown
         | LeaveReason::StateMismatch
         | LeaveReason::SignalClosed
-        | LeaveReason::ConnectionTimeout => Action::Reconnect,
+        | LeaveReason::ConnectionTimeout
+        | LeaveReason::Moved => Action::Reconnect,
     }
 }
 
@@ -55,6 +56,7 @@ pub fn disconnect_reason(reason: LeaveReason) -> i32 {
         LeaveReason::JoinFailure => DisconnectReason::JoinFailure,
         LeaveReason::SignalClosed => DisconnectReason::SignalClose,
         LeaveReason::ConnectionTimeout => DisconnectReason::ConnectionTimeout,
+        LeaveReason::Moved => DisconnectReason::Migration,
     }
     .into()
 }
@@ -74,8 +76,8 @@ pub fn leave_reason(number: i32) -> Option<LeaveReason> {
         DisconnectReason::ConnectionTimeout | DisconnectReason::MediaFailure => {
             LeaveReason::ConnectionTimeout
         }
+        DisconnectReason::Migration => LeaveReason::Moved,
         DisconnectReason::UnknownReason
-        | DisconnectReason::Migration
         | DisconnectReason::UserUnavailable
         | DisconnectReason::UserRejected
         | DisconnectReason::SipTrunkFailure
@@ -100,6 +102,7 @@ mod tests {
             (LeaveReason::SignalClosed, 9, Action::Reconnect),
             (LeaveReason::RoomClosed, 10, Action::Disconnect),
             (LeaveReason::ConnectionTimeout, 14, Action::Reconnect),
+            (LeaveReason::Moved, 8, Action::Reconnect),
         ] {
             assert_eq!(disconnect_reason(reason), number);
             assert_eq!(leave_reason(number), Some(reason));

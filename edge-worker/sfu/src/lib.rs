@@ -14,6 +14,7 @@ mod cache;
 mod command;
 mod demand;
 mod description;
+mod fact;
 mod fanout;
 mod keyframes;
 mod notice;
@@ -37,6 +38,7 @@ pub use description::{
     AudioFeature, Encryption, Identity, Membership, Muted, ParticipantInfo, Permission, RoomInfo,
     SimulcastCodec, Source, State, TrackInfo, VideoLayer, VideoQuality, Visibility,
 };
+pub use fact::{Fact, Happened};
 pub use fanout::{Binding, DropCounts, DropReason, Fanout, Wish};
 pub use notice::{
     CodecDemand, Notice, Refusal, RefusedWish, StreamState, Streaming, SubscriptionFailure,
@@ -49,6 +51,6 @@ pub use pacer::{Admission, Pacer, Waiting};
 pub use quality::{ConnectionQuality, Quality};
 pub use room::{
     DataDrops, Destinations, JoinRefusal, Joined, MAX_ATTRIBUTES, MAX_METADATA, MAX_NAME, Message,
-    ParticipantChange, Room,
+    Nonce, ParticipantChange, Room, RoomChange,
 };
 pub use speakers::{Loudness, Speaker};

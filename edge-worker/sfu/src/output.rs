@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use media::{Codec, MediaKind, Mid, Outgoing, ParticipantId, Rid, Rtcp, TrackId};
 
-use crate::{Load, Notice};
+use crate::{Fact, Load, Notice};
 
 /// One transport of the shard.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -97,6 +97,8 @@ pub enum Output {
         /// Who.
         participant: ParticipantId,
     },
+    /// For those who keep records.
+    Fact(Box<Fact>),
 }
 
 /// A subscription that needs an m-line.

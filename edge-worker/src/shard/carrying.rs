@@ -71,6 +71,7 @@ impl Shard {
             }
             Output::Load { participant, load } => self.want(now, participant, load),
             Output::Gone { participant } => self.forget(now, participant),
+            Output::Fact(fact) => self.facts.tell(*fact),
         }
     }
 

@@ -12,6 +12,7 @@ use sfu::{
 };
 use transport::sdp::Description;
 
+use super::administering::Errand;
 use crate::directory::Place;
 
 /// Wishes waiting for one shard: a second of a very busy node's signalling.
@@ -32,6 +33,8 @@ pub(crate) enum ToShard {
         /// What.
         wish: Box<Wish>,
     },
+    /// The app asks something.
+    Administer(Box<Errand>),
     /// Send everybody away, then stop.
     Stop,
 }
@@ -89,6 +92,8 @@ pub(crate) enum ToSignal {
     Refused(JoinRefusal),
     /// News of its room.
     Notice(Notice),
+    /// It belongs into another room now, and has to go there.
+    Moved(Arc<RoomInfo>),
     /// News of participants, the same for many.
     Broadcast(Arc<Broadcast>),
     /// To its offer.

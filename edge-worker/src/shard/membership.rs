@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use livekit::join::Mode;
 use media::ParticipantId;
-use sfu::{DropCounts, LeaveReason, Notice, Room, TransportKey};
+use sfu::{DropCounts, Fact, Happened, LeaveReason, Notice, Room, TransportKey};
 use tracing::{info, warn};
 use transport::{IceCredentials, Negotiator, Setup, Transport};
 
@@ -164,6 +164,7 @@ impl Shard {
             }
         }
         self.timers.set(Timer::Negotiation(participant), None);
+        self.calls.forget(participant);
         self.metrics.participants.dec();
     }
 
@@ -186,6 +187,8 @@ impl Shard {
                 _place: place,
             },
         );
+        // Its first facts and its first deadline.
+        self.dirty_rooms.push(key);
         key
     }
 
@@ -201,6 +204,12 @@ impl Shard {
             }
             self.metrics.left(LeaveReason::StateMismatch);
             self.forget(now, participant);
+        }
+        if let Some(open) = self.rooms.get(&key) {
+            self.facts.tell(Fact {
+                room: open.room.info().clone(),
+                happened: Happened::RoomFinished(LeaveReason::StateMismatch),
+            });
         }
         self.close_room(key);
     }

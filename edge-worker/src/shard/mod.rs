@@ -2,6 +2,7 @@
 //! clock the media path reads. It routes between them and keeps the order; deciding
 //! is left to `sfu` and `transport`.
 
+mod administering;
 mod bandwidth;
 mod carrying;
 mod demux;
@@ -30,8 +31,11 @@ use tracing::warn;
 
 use crate::directory::Place;
 use crate::metrics::{Metrics, Tally};
+use crate::webhooks::Facts;
+pub(crate) use administering::{Errand, Order};
 pub(crate) use inbox::{Arrival, Broadcast, OUTBOX_LEN, ShardInbox, ToShard, ToSignal, Wish};
 
+use administering::Calls;
 use demux::Demux;
 use member::Member;
 use queue::{Payload, SendQueue};
@@ -70,6 +74,9 @@ pub struct Shard {
     dirty_members: Vec<ParticipantId>,
     /// The last news of participants that went to more than one.
     broadcast: Option<Arc<Broadcast>>,
+    /// Of participants' methods, by the app.
+    calls: Calls,
+    facts: Facts,
     stopping: bool,
 }
 
@@ -136,6 +143,7 @@ impl Shard {
         advertised: Vec<SocketAddr>,
         identity: Arc<transport::Identity>,
         metrics: Metrics,
+        facts: Facts,
     ) -> std::io::Result<(Self, ShardInbox)> {
         let poll = mio::Poll::new()?;
         let socket = Socket::bind(address, Options::default())?;
@@ -167,6 +175,8 @@ impl Shard {
             dirty_rooms: Vec::new(),
             dirty_members: Vec::new(),
             broadcast: None,
+            calls: Calls::default(),
+            facts,
             stopping: false,
         };
         Ok((shard, handle))
@@ -420,6 +430,7 @@ impl Shard {
                         shard.grant(now, participant, *wish);
                     });
                 }
+                Ok(ToShard::Administer(errand)) => self.administer(now, *errand),
                 Ok(ToShard::Stop) => self.stop(now),
                 Err(mpsc::TryRecvError::Empty) => return false,
                 Err(mpsc::TryRecvError::Disconnected) => {

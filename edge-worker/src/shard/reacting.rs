@@ -99,6 +99,9 @@ impl Shard {
                 return;
             }
         };
+        if self.calls.take(from, &payload) {
+            return;
+        }
         let Some(open) = self.rooms.get_mut(&room) else {
             return;
         };

@@ -2,6 +2,7 @@
 //! here, off the shard; what a message means is left to `livekit`, what to do about
 //! it to the shard.
 
+mod moving;
 mod rate;
 
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use livekit::signal::{
     self as wire, Frame, FrameFormat, JoinSettings, Recipient, Request, Response,
 };
 use media::ParticipantId;
-use sfu::{LeaveReason, Notice, RoomInfo};
+use sfu::{LeaveReason, Notice};
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval, interval_at, timeout};
 use tracing::{Instrument, debug, info, info_span};
@@ -132,25 +133,9 @@ impl Connection {
             request, admission, ..
         } = &self.guest;
         let name: Arc<str> = admission.room.as_str().into();
-        let defaults = &self.node.config.room;
-        let settings = &admission.room_settings;
         let now_ms = unix_now().as_millis() as i64;
-        let room = RoomInfo {
-            id: ids::room_id(),
-            name: name.clone(),
-            metadata: settings.metadata.clone().unwrap_or_default(),
-            created_at_ms: now_ms,
-            empty_timeout_s: settings.empty_timeout_s.unwrap_or(defaults.empty_timeout_s),
-            departure_timeout_s: settings
-                .departure_timeout_s
-                .unwrap_or(defaults.departure_timeout_s),
-            max_participants: settings
-                .max_participants
-                .unwrap_or(defaults.max_participants),
-            participants: 0,
-            publishers: 0,
-            active_recording: false,
-        };
+        let settings = &admission.room_settings;
+        let room = self.node.new_room(name.clone(), settings);
         let region = &self.node.config.node.region;
         let membership = admission.membership(request, self.participant, now_ms, region);
         let offer = match &request.offer {
@@ -236,6 +221,7 @@ impl Connection {
                 }
                 Ok(())
             }
+            ToSignal::Moved(room) => self.move_to(&room).await,
             ToSignal::Broadcast(broadcast) => match self.format {
                 FrameFormat::Binary => {
                     for frame in broadcast.frames() {

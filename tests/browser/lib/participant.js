@@ -27,11 +27,17 @@ export class Participant {
     this.room = room;
     this.identity = identity;
     this.camera = camera;
+    /** The one it joined with last. */
+    this.token = '';
   }
 
-  /** @param {Parameters<Call['join']>[2]} [options] */
-  async join(options) {
-    const token = await this.worker.token(this.room, this.identity);
+  /**
+   * @param {Parameters<Call['join']>[2]} [options]
+   * @param {string} [token] of another making
+   */
+  async join(options, token) {
+    token ??= await this.worker.token(this.room, this.identity);
+    this.token = token;
     await this.page.evaluate(([url, jwt, wishes]) => window.call.join(url, jwt, wishes), /** @type {const} */ ([
       this.worker.url, token, options,
     ]));

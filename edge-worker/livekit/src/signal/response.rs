@@ -173,6 +173,17 @@ impl Response {
         }))
     }
 
+    /// The client belongs into another room now; `token` lets it join there. Who is
+    /// there it hears when it has joined.
+    pub fn room_moved(room: &RoomInfo, token: impl Into<String>) -> Self {
+        Self::of(Wire::RoomMoved(proto::RoomMovedResponse {
+            room: Some(info::room(room)),
+            token: token.into(),
+            participant: None,
+            other_participants: Vec::new(),
+        }))
+    }
+
     /// How good the client's own track is wanted, in each codec.
     #[expect(deprecated, reason = "older clients know of one codec only")]
     pub fn subscribed_quality(track: TrackId, codecs: &[CodecDemand]) -> Self {

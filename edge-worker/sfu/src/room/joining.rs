@@ -97,7 +97,11 @@ impl Room {
             return;
         }
         found.change(|info| info.state = State::Active);
+        let first = !std::mem::replace(&mut found.on_record, true);
         self.announce(now, key, Urgency::Soon);
+        if first {
+            self.joined(key);
+        }
     }
 
     /// Says on which transport a participant publishes.
@@ -125,6 +129,9 @@ impl Room {
 
     /// Everybody has to go, and nobody can come again.
     pub fn close(&mut self, _now: Instant, reason: LeaveReason) {
+        if self.life.is_closed() {
+            return;
+        }
         self.life.close();
         for key in self.participants.keys() {
             if let Some(participant) = self.participants.find(key) {
@@ -134,6 +141,14 @@ impl Room {
         }
         // Nobody stays who would have to be told of the others.
         for key in self.participants.keys() {
+            if let Some(participant) = self.participants.find_mut(key) {
+                participant.change(|info| {
+                    info.state = State::Disconnected(reason);
+                    info.tracks.clear();
+                });
+                let info = Arc::clone(&participant.info);
+                self.departing(key, info);
+            }
             if let Some(participant) = self.participants.remove(key) {
                 let participant = participant.info.id;
                 self.outputs.push(Output::Gone { participant });
@@ -149,6 +164,7 @@ impl Room {
         self.speaking = Speaking::default();
         self.assess_at = None;
         self.chores_at = None;
+        self.finished(reason);
     }
 
     /// Sends away whose media never connected.
@@ -179,6 +195,10 @@ impl Room {
             info.tracks.clear();
         });
         let info = Arc::clone(&participant.info);
+        self.departing(key, Arc::clone(&info));
+        let Some(participant) = self.participants.find(key) else {
+            return;
+        };
         let hidden = participant.is_hidden();
         let kept_open = !participant.is_dependent();
         let tracks = participant.publishing.tracks();
@@ -261,6 +281,7 @@ fn is_heard(reason: LeaveReason) -> bool {
         | LeaveReason::RoomClosed
         | LeaveReason::StateMismatch
         | LeaveReason::JoinFailure
-        | LeaveReason::ConnectionTimeout => true,
+        | LeaveReason::ConnectionTimeout
+        | LeaveReason::Moved => true,
     }
 }

@@ -52,7 +52,7 @@ impl Room {
             self.drops.not_allowed += 1;
             return;
         }
-        let receivers = self.receivers(key, &message.destinations);
+        let receivers = self.receivers(Some(key), &message.destinations);
         if !self.outputs.has_room_for(receivers.len()) {
             self.drops.queue_full += 1;
             return;
@@ -66,13 +66,17 @@ impl Room {
         }
     }
 
-    fn receivers(&self, sender: ParticipantKey, destinations: &Destinations) -> Vec<ParticipantId> {
+    pub(super) fn receivers(
+        &self,
+        sender: Option<ParticipantKey>,
+        destinations: &Destinations,
+    ) -> Vec<ParticipantId> {
         let Destinations { identities, sids } = destinations;
         if identities.is_empty() && sids.is_empty() {
             return self
                 .participants
                 .iter()
-                .filter(|(key, _)| *key != sender)
+                .filter(|(key, _)| Some(*key) != sender)
                 .map(|(_, participant)| participant.info.id)
                 .collect();
         }

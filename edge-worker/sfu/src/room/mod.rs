@@ -4,14 +4,17 @@
 //! [`publish`], subscriptions in [`subscribe`], data in [`message`]; media goes
 //! straight to the track's [`Fanout`](crate::fanout::Fanout).
 
+mod administering;
 mod allowance;
 mod assessing;
 mod bandwidth;
 mod demands;
+mod facts;
 mod interests;
 mod joining;
 mod life;
 mod message;
+mod nonces;
 mod outputs;
 mod participants;
 mod profile;
@@ -33,8 +36,10 @@ use std::time::Instant;
 
 use media::{Packet, ParticipantId, Rtcp};
 
+pub use administering::RoomChange;
 pub use joining::{JoinRefusal, Joined};
 pub use message::{DataDrops, Destinations, Message};
+pub use nonces::Nonce;
 pub use profile::{MAX_ATTRIBUTES, MAX_METADATA, MAX_NAME, ParticipantChange};
 
 use crate::fanout::DropCounts;
@@ -44,6 +49,7 @@ use crate::{
     SubscriptionKey, TrackKey,
 };
 use life::Life;
+use nonces::Nonces;
 use outputs::Outputs;
 use participants::{ParticipantKey, Participants};
 use speaking::Speaking;
@@ -70,6 +76,7 @@ pub struct Room {
     assess_at: Option<Instant>,
     outputs: Outputs,
     drops: DataDrops,
+    nonces: Nonces,
     /// When links are divided anew; `None` while none is known to be limited.
     divide_at: Option<Instant>,
     opened_at: Instant,
@@ -84,7 +91,7 @@ impl Room {
         info.publishers = 0;
         info.active_recording = false;
         let life = Life::new(now, &info);
-        Self {
+        let mut room = Self {
             info: Arc::new(info),
             chores_at: life.deadline(),
             life,
@@ -96,9 +103,12 @@ impl Room {
             assess_at: None,
             outputs: Outputs::default(),
             drops: DataDrops::default(),
+            nonces: Nonces::default(),
             divide_at: None,
             opened_at: now,
-        }
+        };
+        room.started();
+        room
     }
 
     /// A participant wishes something.

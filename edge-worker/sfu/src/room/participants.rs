@@ -115,6 +115,8 @@ pub(super) struct Participant {
     pub(super) origin: Option<TransportKey>,
     /// Until when its media has to be connected.
     pub(super) connect_by: Instant,
+    /// Whether records say that it joined.
+    pub(super) on_record: bool,
     pub(super) publishing: Publishing,
     /// Who may receive what it publishes.
     pub(super) allowed: Allowed,
@@ -152,6 +154,7 @@ impl Participant {
             },
             origin: None,
             connect_by: now + CONNECT_WITHIN,
+            on_record: false,
             publishing: Publishing::default(),
             allowed: Allowed::default(),
             interests: Interests::default(),

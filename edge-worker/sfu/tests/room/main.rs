@@ -2,12 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
+mod administering;
 mod allowing;
 mod assessing;
 mod bandwidth;
 mod crowd;
 mod data;
 mod demand;
+mod facts;
 mod film;
 mod joining;
 mod life;

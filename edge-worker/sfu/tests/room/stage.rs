@@ -27,6 +27,7 @@ pub(crate) struct Stage {
     pub(crate) openings: BTreeMap<u32, Opening>,
     bound: BTreeSet<u32>,
     pub(crate) gone: BTreeSet<ParticipantId>,
+    pub(crate) facts: Vec<sfu::Fact>,
     pub(crate) loads: BTreeMap<ParticipantId, Load>,
     pub(crate) versions: BTreeMap<(ParticipantId, ParticipantId), u32>,
     /// What was told of connections, apart from the log.
@@ -87,6 +88,7 @@ impl Stage {
             openings: BTreeMap::new(),
             bound: BTreeSet::new(),
             gone: BTreeSet::new(),
+            facts: Vec::new(),
             loads: BTreeMap::new(),
             versions: BTreeMap::new(),
             qualities: Vec::new(),
@@ -332,7 +334,7 @@ impl Stage {
     }
 
     fn take(&mut self, output: Output) -> Option<String> {
-        Some(match output {
+        let line = match output {
             Output::Notice { to, notice } => {
                 self.check_present(to);
                 return self.notice(to, notice);
@@ -387,7 +389,12 @@ impl Stage {
                     .retain(|_, opening| opening.participant != participant);
                 format!("{} is gone", name(participant))
             }
-        })
+            Output::Fact(fact) => {
+                self.facts.push(*fact);
+                return None;
+            }
+        };
+        Some(line)
     }
 
     fn check_present(&self, who: ParticipantId) {
