@@ -19,8 +19,8 @@ const TURNED_OFF_MS = 12_000;
 const TURNED_ON_MS = 3_000;
 /** The browser raises its bitrate step by step until the best layer fits. */
 const RAMP_MS = 30_000;
-/** Too little for any picture, enough for sound. */
-const THIN = 50_000;
+/** Too little for any picture; sound goes on whatever comes. */
+const THIN = 20_000;
 
 const stage = Stage.forThisFile();
 

@@ -17,7 +17,7 @@ use crate::Sink;
 #[derive(Debug)]
 pub struct Pacer {
     rate: Bitrate,
-    /// Bytes that may be sent at once; negative after sound that did not wait.
+    /// Bytes that may be sent at once; negative after a packet that was larger.
     credit: i64,
     counted_at: Instant,
     /// Resends: somebody waits for them.
@@ -99,8 +99,14 @@ impl Pacer {
         self.earn(now);
         let len = packet.head.len() + packet.body.len();
         let sound = packet.codec.kind() == MediaKind::Audio;
-        if sound || (self.is_empty() && self.credit > 0) {
-            self.credit -= (len + OVERHEAD) as i64;
+        let cost = (len + OVERHEAD) as i64;
+        if sound {
+            // It takes what is there, and leaves no debt for pictures to wait for.
+            self.credit = (self.credit - cost).max(self.credit.min(0));
+            return Admission::Now;
+        }
+        if self.is_empty() && self.credit > 0 {
+            self.credit -= cost;
             return Admission::Now;
         }
         let original = packet.delivery == Delivery::Original;
@@ -292,6 +298,26 @@ mod tests {
         let torn = admitted.iter().filter(|passed| ![0, 4].contains(*passed));
         assert!(torn.count() <= 1, "{admitted:?}");
         assert_eq!(admitted.last(), Some(&0));
+    }
+
+    #[test]
+    fn sound_alone_does_not_keep_pictures_waiting_for_ever() {
+        let start = start();
+        let mut pacer = Pacer::new(start, Bitrate::kilobits(60)).unwrap();
+        for seq in 0..20 {
+            pacer.admit(start, sink(1), &video(seq, 1));
+        }
+        let mut released = 0;
+        for step in 0..4_000_u64 {
+            let now = start + Duration::from_millis(step);
+            if step % 20 == 0 {
+                // Far more than the link is believed to carry.
+                let sound = packet(7, 1, Codec::Opus, Delivery::Original);
+                assert_eq!(pacer.admit(now, sink(2), &sound), Admission::Now);
+            }
+            released += usize::from(pacer.poll(now).is_some());
+        }
+        assert!(released >= 10, "{released}");
     }
 
     #[test]

@@ -27,6 +27,9 @@ const MOST_RUNGS: usize = 7;
 /// What is hardly dearer is no step of its own.
 const STEP_PERCENT: u64 = 110;
 
+/// A picture that stands still takes hardly anything until it moves.
+const LEAST: Bitrate = Bitrate::kilobits(20);
+
 impl Ladder {
     /// The ways to send what is wished: of the layers that live those up to the wish, of
     /// each the frame rates up to the wish. A larger picture at the lowest frame rate is
@@ -49,7 +52,7 @@ impl Ladder {
             let slowest = u8::from(layer != smallest);
             let frame_rates = (slowest..2).filter(|temporal| *temporal < fastest);
             for temporal in frame_rates.chain([fastest]) {
-                let rate = rates[usize::from(temporal).min(rates.len() - 1)];
+                let rate = rates[usize::from(temporal).min(rates.len() - 1)].max(LEAST);
                 ladder.add(Rung {
                     layer,
                     temporal,
@@ -170,6 +173,13 @@ mod tests {
                 &[0, 1, 2],
                 [[150; 3], [500; 3], [1700; 3]],
                 "0:150 1:500 2:1700",
+            ),
+            (
+                "a picture that stands still",
+                (2, ALL),
+                &[0, 1],
+                [[0, 2, 5], [1, 5, 30], [0; 3]],
+                "1/1:20 1:30",
             ),
             (
                 "a larger picture for less",
