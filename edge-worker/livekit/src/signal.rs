@@ -6,6 +6,7 @@
 
 mod add_track;
 mod candidate;
+mod data_track;
 mod frame;
 mod joined;
 mod notice;
@@ -23,6 +24,8 @@ pub use notice::{Recipient, notice};
 pub use request::{DecodeError, MAX_MESSAGE, MAX_SMALL_MESSAGE, MAX_TEXT, Request, decode};
 pub use response::Response;
 pub use unsupported::Unsupported;
+
+pub(crate) use data_track::describe as describe_data_track;
 
 use crate::proto;
 

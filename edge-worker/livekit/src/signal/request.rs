@@ -9,7 +9,7 @@ use sfu::{
 };
 
 use super::add_track::MAX_FEATURES;
-use super::{AddTrack, Description, RawFrame, Response, Trickle, Unsupported};
+use super::{AddTrack, Description, RawFrame, Response, Trickle, Unsupported, data_track};
 use crate::proto::{self, signal_request::Message as Wire};
 use crate::{leave_reason, wire};
 
@@ -155,12 +155,9 @@ fn read(message: Wire) -> Result<Request, DecodeError> {
         },
         Wire::SyncState(state) => Request::SyncState(state.encode_to_vec().into()),
         Wire::UpdateMetadata(update) => update_metadata(update),
-        Wire::PublishDataTrackRequest(request) => {
-            Request::Unsupported(Unsupported::publish_data_track(request))
-        }
-        Wire::UnpublishDataTrackRequest(request) => {
-            Request::Unsupported(Unsupported::unpublish_data_track(request))
-        }
+        Wire::PublishDataTrackRequest(request) => data_track::publish(request),
+        Wire::UnpublishDataTrackRequest(request) => data_track::unpublish(request),
+        Wire::UpdateDataSubscription(update) => data_track::subscribe(&update),
         Wire::StoreDataBlobRequest(request) => Request::Unsupported(Unsupported::data_blob(
             "store_data_blob_request",
             request.request_id,
@@ -176,9 +173,6 @@ fn read(message: Wire) -> Result<Request, DecodeError> {
         Wire::Simulate(_) => Request::Unsupported(Unsupported::silent("simulate")),
         Wire::UpdateAudioTrack(update) => update_audio_track(update),
         Wire::UpdateVideoTrack(update) => update_video_track(&update),
-        Wire::UpdateDataSubscription(_) => {
-            Request::Unsupported(Unsupported::silent("update_data_subscription"))
-        }
     })
 }
 
@@ -538,16 +532,6 @@ mod tests {
         use proto::request_response::Reason;
         let cases = [
             (
-                Wire::PublishDataTrackRequest(Default::default()),
-                "publish_data_track_request",
-                Some((0, Reason::NotAllowed)),
-            ),
-            (
-                Wire::UnpublishDataTrackRequest(Default::default()),
-                "unpublish_data_track_request",
-                Some((0, Reason::NotAllowed)),
-            ),
-            (
                 Wire::StoreDataBlobRequest(proto::StoreDataBlobRequest {
                     request_id: 4,
                     ..Default::default()
@@ -570,11 +554,6 @@ mod tests {
                 }),
                 "trickle",
                 Some((0, Reason::UnclassifiedError)),
-            ),
-            (
-                Wire::UpdateDataSubscription(Default::default()),
-                "update_data_subscription",
-                None,
             ),
             (Wire::Simulate(Default::default()), "simulate", None),
         ];

@@ -7,6 +7,7 @@ mod assessing;
 mod bandwidth;
 mod crowd;
 mod data;
+mod data_tracks;
 mod demand;
 mod film;
 mod joining;
