@@ -139,7 +139,7 @@ fn keygen() -> String {
 fn summary(config: &Config) -> String {
     let keys: Vec<_> = config.keys.keys().map(String::as_str).collect();
     format!(
-        "good\n  signalling  {} (TCP)\n  media       {} to {} (UDP), {} shards\n  advertised  {}\n  admin       {} (TCP)\n  keys        {}",
+        "good\n  signalling  {} (TCP)\n  media       {} to {} (UDP), {} shards\n  advertised  {}\n  admin       {} (TCP)\n  keys        {}\n  webhooks    {}",
         config.http,
         config.rtc.sockets[0],
         config.rtc.sockets[config.rtc.sockets.len() - 1].port(),
@@ -153,5 +153,23 @@ fn summary(config: &Config) -> String {
             .join(", "),
         config.admin,
         keys.join(", "),
+        webhooks(config),
+    )
+}
+
+fn webhooks(config: &Config) -> String {
+    let webhook = &config.webhook;
+    if webhook.urls.is_empty() {
+        return "none".to_owned();
+    }
+    let kept = if webhook.spool.as_os_str().is_empty() {
+        "in memory only".to_owned()
+    } else {
+        format!("in {}", webhook.spool.display())
+    };
+    format!(
+        "{}, signed by {}, waiting {kept}",
+        webhook.urls.join(", "),
+        webhook.api_key
     )
 }

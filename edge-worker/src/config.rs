@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
@@ -24,6 +24,8 @@ pub struct Config {
     pub keys: BTreeMap<String, String>,
     /// What rooms start with.
     pub room: Room,
+    /// Whom to tell what happens.
+    pub webhook: Webhook,
     /// How to log.
     pub log: Log,
 }
@@ -57,6 +59,36 @@ pub struct Room {
     pub departure_timeout_s: u32,
     /// 0: no limit.
     pub max_participants: u32,
+    /// Whether a room that is not there is made by joining it.
+    pub auto_create: bool,
+    /// Whether the app may unmute participants, not only mute them.
+    pub enable_remote_unmute: bool,
+}
+
+/// Whom to tell what happens in rooms.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Webhook {
+    /// Every event goes to every one of them.
+    pub urls: Vec<String>,
+    /// The key that signs; the first of `keys` if empty.
+    pub api_key: String,
+    /// The folder where events wait, over restarts; nowhere if empty.
+    pub spool: PathBuf,
+    /// Bytes that may wait for one URL.
+    pub spool_bytes: u64,
+    /// When what was written has to be on the disk.
+    pub fsync: Fsync,
+}
+
+/// When what was written has to be on the disk.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fsync {
+    /// Each time: survives a loss of power.
+    Each,
+    /// When the kernel likes: survives the end of the process only.
+    Never,
 }
 
 /// How to log.
@@ -142,6 +174,7 @@ struct Raw {
     rtc: RawRtc,
     keys: BTreeMap<String, String>,
     room: Room,
+    webhook: Webhook,
     log: Log,
 }
 
@@ -188,6 +221,15 @@ impl Default for Raw {
                 empty_timeout_s: 300,
                 departure_timeout_s: 20,
                 max_participants: 0,
+                auto_create: true,
+                enable_remote_unmute: false,
+            },
+            webhook: Webhook {
+                urls: Vec::new(),
+                api_key: String::new(),
+                spool: PathBuf::new(),
+                spool_bytes: 64 << 20,
+                fsync: Fsync::Each,
             },
             log: Log {
                 format: LogFormat::Text,
@@ -224,6 +266,7 @@ impl Raw {
                 }
             }
         }
+        let webhook = self.webhook.checked(&self.keys)?;
         let shards = match self.rtc.shards {
             0 => std::thread::available_parallelism().map_or(1, |cores| cores.get() as u16),
             shards @ 1..=MOST_SHARDS => shards,
@@ -267,10 +310,52 @@ impl Raw {
             },
             keys: self.keys,
             room: self.room,
+            webhook,
             log: self.log,
         })
     }
 }
+
+impl Webhook {
+    fn checked(mut self, keys: &BTreeMap<String, String>) -> Result<Self, ConfigError> {
+        for url in &self.urls {
+            let good = reqwest::Url::parse(url).is_ok_and(|url| {
+                matches!(url.scheme(), "http" | "https")
+                    && url.has_host()
+                    // Would replace the signature.
+                    && url.username().is_empty()
+                    && url.password().is_none()
+            });
+            if !good {
+                return Err(value(
+                    "webhook.urls",
+                    url,
+                    "http:// or https:// and a host, without user name and password",
+                ));
+            }
+        }
+        if self.api_key.is_empty() {
+            self.api_key = keys.keys().next().cloned().unwrap_or_default();
+        }
+        if !keys.contains_key(&self.api_key) {
+            return Err(value("webhook.api_key", &self.api_key, "one of [keys]"));
+        }
+        if !(SMALLEST_SPOOL..=LARGEST_SPOOL).contains(&self.spool_bytes) {
+            return Err(value(
+                "webhook.spool_bytes",
+                &self.spool_bytes.to_string(),
+                "1048576 to 1073741824",
+            ));
+        }
+        Ok(self)
+    }
+}
+
+/// The largest event has to fit.
+const SMALLEST_SPOOL: u64 = 1 << 20;
+
+/// What waits is held in memory too.
+const LARGEST_SPOOL: u64 = 1 << 30;
 
 /// HS256 wants a key at least as long as its digest (RFC 7518 section 3.2).
 const SHORTEST_SECRET: usize = 32;
@@ -322,6 +407,34 @@ mod tests {
                 "rtc.udp_port",
             ),
             (format!("{strong}[log]\nformat = \"xml\""), "log.format"),
+            (
+                format!("{strong}[webhook]\nurls = [\"ftp://a.example\"]"),
+                "ftp://a.example",
+            ),
+            (
+                format!("{strong}[webhook]\nurls = [\"https://a.example/\", \"hook\"]"),
+                "\"hook\"",
+            ),
+            (
+                format!("{strong}[webhook]\nurls = [\"https://me:you@a.example/\"]"),
+                "webhook.urls",
+            ),
+            (
+                format!("{strong}[webhook]\napi_key = \"other\""),
+                "webhook.api_key",
+            ),
+            (
+                format!("{strong}[webhook]\nspool_bytes = 10"),
+                "webhook.spool_bytes",
+            ),
+            (
+                format!("{strong}[webhook]\nfsync = \"often\""),
+                "webhook.fsync",
+            ),
+            (
+                format!("{strong}[room]\nauto_create = 7"),
+                "room.auto_create",
+            ),
         ] {
             let figment =
                 Figment::from(Serialized::defaults(Raw::default())).merge(Toml::string(&text));

@@ -54,6 +54,25 @@ impl Directory {
         )
     }
 
+    /// The shard of room `name`, as [`place`](Self::place) says it, if it is open or being
+    /// opened.
+    pub(crate) fn find(&self, name: &Arc<str>) -> Option<(ShardInbox, Place)> {
+        let mut rooms = self.rooms.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = rooms.get_mut(name)?;
+        entry.places += 1;
+        let place = Place {
+            directory: self.clone(),
+            name: name.clone(),
+        };
+        Some((self.shards[entry.shard].clone(), place))
+    }
+
+    /// Whether room `name` is open or being opened.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        let rooms = self.rooms.lock().unwrap_or_else(PoisonError::into_inner);
+        rooms.contains_key(name)
+    }
+
     /// Every shard.
     pub(crate) fn shards(&self) -> &[ShardInbox] {
         &self.shards

@@ -12,11 +12,13 @@ mod ids;
 mod logs;
 mod metrics;
 mod node;
+mod revocations;
 mod shard;
 mod signal;
+mod webhooks;
 
 pub use cli::run;
-pub use config::{Config, ConfigError, Log, LogFormat, Room, Rtc};
+pub use config::{Config, ConfigError, Fsync, Log, LogFormat, Room, Rtc, Webhook};
 pub use metrics::Metrics;
 pub use node::{Assembly, Node, assemble, serve};
 pub use shard::Shard;

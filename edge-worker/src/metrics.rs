@@ -25,6 +25,8 @@ pub struct Metrics {
     pub joins: IntCounterVec,
     /// Leaves, by why.
     pub leaves: IntCounterVec,
+    /// Returns by another WebSocket, by outcome.
+    pub resumes: IntCounterVec,
     /// Signal messages that made no sense, by what was wrong.
     pub signal_errors: IntCounterVec,
     /// Datagrams received.
@@ -59,6 +61,18 @@ pub struct Metrics {
     pub packets_dropped: IntCounterVec,
     /// Data messages dropped, by why.
     pub data_dropped: IntCounterVec,
+    /// Calls of server APIs, by outcome.
+    pub api_calls: IntCounterVec,
+    /// Events that wait for the app's servers.
+    pub webhooks_queued: IntGauge,
+    /// Events the app's servers took.
+    pub webhooks_delivered: IntCounter,
+    /// Tries that failed, by why.
+    pub webhooks_failed_tries: IntCounterVec,
+    /// Events given up, by why.
+    pub webhooks_dropped: IntCounterVec,
+    /// Times that events could not be written to disk.
+    pub webhooks_unwritten: IntCounter,
     /// Connections that failed in our own code and were closed.
     pub connection_panics: IntCounter,
 }
@@ -103,6 +117,7 @@ impl Metrics {
             signal_connections: gauge("edge_signal_connections", "WebSockets open now"),
             joins: counters("edge_joins_total", "Joins by outcome", "outcome"),
             leaves: counters("edge_leaves_total", "Leaves by reason", "reason"),
+            resumes: counters("edge_resumes_total", "Returns by outcome", "outcome"),
             signal_errors: counters(
                 "edge_signal_errors_total",
                 "Signal messages refused, by what was wrong",
@@ -170,6 +185,33 @@ impl Metrics {
                 "Data messages dropped, by reason",
                 "reason",
             ),
+            api_calls: counters(
+                "edge_api_calls_total",
+                "Calls of server APIs by outcome",
+                "outcome",
+            ),
+            webhooks_queued: gauge(
+                "edge_webhooks_queued",
+                "Events that wait to be taken by the app's servers",
+            ),
+            webhooks_delivered: counter(
+                "edge_webhooks_delivered_total",
+                "Events the app's servers took",
+            ),
+            webhooks_failed_tries: counters(
+                "edge_webhook_failed_tries_total",
+                "Tries to deliver an event that failed, by reason",
+                "reason",
+            ),
+            webhooks_dropped: counters(
+                "edge_webhooks_dropped_total",
+                "Events given up, by reason",
+                "reason",
+            ),
+            webhooks_unwritten: counter(
+                "edge_webhooks_unwritten_total",
+                "Times that events could not be written to disk",
+            ),
             connection_panics: counter(
                 "edge_connection_panics_total",
                 "Connections closed because our own code failed on them",
@@ -212,6 +254,8 @@ pub(crate) struct Tally {
     pub(crate) packets_received: u64,
     pub(crate) packets_forwarded: u64,
     pub(crate) unsealed: u64,
+    /// Pictures there was no time for.
+    pub(crate) late: u64,
     pub(crate) unknown_source: u64,
     pub(crate) handshakes_full: u64,
     pub(crate) sent: Sent,
@@ -230,6 +274,7 @@ impl Tally {
             packets_received: 0,
             packets_forwarded: 0,
             unsealed: 0,
+            late: 0,
             unknown_source: 0,
             handshakes_full: 0,
             sent: Sent::default(),
@@ -275,6 +320,13 @@ impl Tally {
             .packets_forwarded
             .inc_by(take(&mut self.packets_forwarded));
         metrics.packets_unsealed.inc_by(take(&mut self.unsealed));
+        let late = take(&mut self.late);
+        if late > 0 {
+            metrics
+                .packets_dropped
+                .with_label_values(&["overload"])
+                .inc_by(late);
+        }
         metrics
             .datagrams_received
             .inc_by(take(&mut self.datagrams_received));

@@ -4,9 +4,12 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
+use livekit::join::RoomSettings;
+use livekit::token::Keys;
+use sfu::RoomInfo;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, Semaphore, watch};
@@ -16,7 +19,9 @@ use transport::Identity;
 use crate::config::Config;
 use crate::directory::Directory;
 use crate::metrics::Metrics;
+use crate::revocations::Revocations;
 use crate::shard::{Shard, ToShard};
+use crate::webhooks::{self, Webhooks};
 use crate::{cli, http, ids, logs};
 
 /// How a node was started.
@@ -36,9 +41,11 @@ pub struct Node {
     /// Shown to clients.
     pub id: String,
     /// For tokens.
-    pub keys: livekit::token::Keys,
+    pub keys: Keys,
     /// Where rooms live.
     pub(crate) directory: Directory,
+    /// Tokens refused before they expire.
+    pub(crate) revocations: Revocations,
     /// To count into.
     pub metrics: Metrics,
     /// One for each WebSocket that may be open.
@@ -62,12 +69,44 @@ pub struct Assembly {
     pub shards: Vec<Shard>,
     /// Tells the listeners to stop.
     pub stop: watch::Sender<bool>,
+    /// To be run: tells the app's servers what happens in rooms.
+    pub webhooks: Webhooks,
+}
+
+impl Node {
+    /// A room as it opens; what its settings leave open is as the node has it.
+    pub(crate) fn new_room(&self, name: Arc<str>, settings: &RoomSettings) -> RoomInfo {
+        let defaults = &self.config.room;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        RoomInfo {
+            id: ids::room_id(),
+            name,
+            metadata: settings.metadata.clone().unwrap_or_default(),
+            created_at_ms: now.unwrap_or_default().as_millis() as i64,
+            empty_timeout_s: settings.empty_timeout_s.unwrap_or(defaults.empty_timeout_s),
+            departure_timeout_s: settings
+                .departure_timeout_s
+                .unwrap_or(defaults.departure_timeout_s),
+            max_participants: settings
+                .max_participants
+                .unwrap_or(defaults.max_participants),
+            participants: 0,
+            publishers: 0,
+            active_recording: false,
+        }
+    }
 }
 
 /// Binds a node's sockets and puts its parts together.
 pub fn assemble(config: Config) -> anyhow::Result<Assembly> {
     let metrics = Metrics::new();
     let identity = Arc::new(Identity::generate().context("cannot make a DTLS certificate")?);
+    let keys: Keys = config
+        .keys
+        .iter()
+        .map(|(key, secret)| (key.clone(), secret.clone()))
+        .collect();
+    let (facts, webhooks) = webhooks::prepare(&config.webhook, &keys, &metrics)?;
     let mut shards = Vec::new();
     let mut inboxes = Vec::new();
     for socket in &config.rtc.sockets {
@@ -75,12 +114,16 @@ pub fn assemble(config: Config) -> anyhow::Result<Assembly> {
         let advertised = advertised
             .map(|ip| SocketAddr::new(*ip, socket.port()))
             .collect();
-        let (shard, inbox) = Shard::new(*socket, advertised, identity.clone(), metrics.clone())
-            .with_context(|| {
-                format!(
-                    "cannot use UDP {socket}; rtc.udp_port (EDGE_RTC__UDP_PORT) chooses another"
-                )
-            })?;
+        let (shard, inbox) = Shard::new(
+            *socket,
+            advertised,
+            identity.clone(),
+            metrics.clone(),
+            facts.clone(),
+        )
+        .with_context(|| {
+            format!("cannot use UDP {socket}; rtc.udp_port (EDGE_RTC__UDP_PORT) chooses another")
+        })?;
         shards.push(shard);
         inboxes.push(inbox);
     }
@@ -91,18 +134,20 @@ pub fn assemble(config: Config) -> anyhow::Result<Assembly> {
         } else {
             config.node.id.clone()
         },
-        keys: config
-            .keys
-            .iter()
-            .map(|(key, secret)| (key.clone(), secret.clone()))
-            .collect(),
+        keys,
         directory: Directory::new(inboxes),
+        revocations: Revocations::default(),
         metrics,
         signal_slots: Arc::new(Semaphore::new(SIGNAL_SLOTS)),
         stopping,
         config,
     });
-    Ok(Assembly { node, shards, stop })
+    Ok(Assembly {
+        node,
+        shards,
+        stop,
+        webhooks,
+    })
 }
 
 /// Starts the node's two listeners.
@@ -126,8 +171,15 @@ pub(crate) fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
 }
 
 async fn live(config: Config, mode: Mode) -> anyhow::Result<()> {
-    let Assembly { node, shards, stop } = assemble(config)?;
+    let Assembly {
+        node,
+        shards,
+        stop,
+        webhooks,
+    } = assemble(config)?;
     let mut servers = serve(&node).await?;
+    let mut couriers = JoinSet::new();
+    couriers.spawn(webhooks.run());
     let shard_ended = Arc::new(Notify::new());
     let threads = start(shards, &shard_ended)?;
     tracing::info!(
@@ -167,6 +219,8 @@ async fn live(config: Config, mode: Mode) -> anyhow::Result<()> {
     tokio::task::spawn_blocking(move || threads.into_iter().for_each(join_thread))
         .await
         .context("cannot wait for the shards")?;
+    // They have told all they knew. What is not delivered now is kept for the next start.
+    couriers.join_all().await;
     anyhow::ensure!(
         !shard_failed,
         "a shard ended by itself, so the node stopped: a bug of ours"

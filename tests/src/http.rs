@@ -21,6 +21,8 @@ pub struct Answer {
     pub headers: BTreeMap<String, String>,
     /// The body, as text.
     pub body: String,
+    /// The body, as it is.
+    pub bytes: Vec<u8>,
 }
 
 /// `GET path` without further headers.
@@ -41,6 +43,30 @@ pub async fn request(
     }
     text.push_str("\r\n");
     let bytes = timeout(LIMIT, exchange(from, text.as_bytes()))
+        .await
+        .with_context(|| format!("{method} {path} had no answer within {LIMIT:?}"))??;
+    parse(&bytes).with_context(|| format!("what {method} {path} answered is no HTTP"))
+}
+
+/// Any request with a body.
+pub async fn send(
+    to: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Result<Answer> {
+    let mut text = format!(
+        "{method} {path} HTTP/1.1\r\nHost: {to}\r\nConnection: close\r\nContent-Length: {}\r\n",
+        body.len()
+    );
+    for (name, value) in headers {
+        text.push_str(&format!("{name}: {value}\r\n"));
+    }
+    text.push_str("\r\n");
+    let mut whole = text.into_bytes();
+    whole.extend_from_slice(body);
+    let bytes = timeout(LIMIT, exchange(to, &whole))
         .await
         .with_context(|| format!("{method} {path} had no answer within {LIMIT:?}"))??;
     parse(&bytes).with_context(|| format!("what {method} {path} answered is no HTTP"))
@@ -69,11 +95,11 @@ fn parse(bytes: &[u8]) -> Option<Answer> {
         Some("chunked") => unchunk(body)?,
         _ => body.to_vec(),
     };
-    let body = String::from_utf8_lossy(&body).into_owned();
     Some(Answer {
         status,
         headers,
-        body,
+        body: String::from_utf8_lossy(&body).into_owned(),
+        bytes: body,
     })
 }
 

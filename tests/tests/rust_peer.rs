@@ -197,7 +197,7 @@ async fn who_leaves_is_seen_to_leave_and_may_come_back() {
 }
 
 #[tokio::test]
-async fn the_same_identity_again_ends_the_older_one() {
+async fn st_6_the_same_identity_again_ends_the_older_one() {
     let call = Call::start().await.unwrap();
     let token = tokens::token(ROOM, "ada").unwrap();
     let again = Peer::join_call(&call.node.url(), &token).await.unwrap();

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize};
-use sfu::{Permission, Source, Visibility};
+use sfu::{ParticipantInfo, Permission, Source, Visibility};
 
 use crate::proto;
 
@@ -77,6 +77,15 @@ impl Claims {
         proto::participant_info::Kind::from_str_name(&self.kind.to_ascii_uppercase())
             .unwrap_or_default()
             .into()
+    }
+
+    /// Takes over how a participant shows now and what it may do, so that it comes back as
+    /// it is.
+    pub fn update(&mut self, participant: &ParticipantInfo) {
+        self.name.clone_from(&participant.name);
+        self.metadata.clone_from(&participant.metadata);
+        self.attributes.clone_from(&participant.attributes);
+        self.video.set_permission(&participant.permission);
     }
 
     /// LiveKit's numbers for `kind_details`; unknown words are left out.
@@ -183,6 +192,29 @@ impl VideoGrants {
         }
     }
 
+    fn set_permission(&mut self, permission: &Permission) {
+        if self.permission() == *permission {
+            // What is absent stays absent.
+            return;
+        }
+        let word = |source: &Source| match source {
+            Source::Camera => "camera",
+            Source::Microphone => "microphone",
+            Source::ScreenShare => "screen_share",
+            Source::ScreenShareAudio => "screen_share_audio",
+            Source::Unknown => "unknown",
+        };
+        let sources = permission.can_publish_sources.iter();
+        self.can_publish = Some(permission.can_publish);
+        self.can_subscribe = Some(permission.can_subscribe);
+        self.can_publish_data = Some(permission.can_publish_data);
+        self.can_publish_sources = sources.map(|source| word(source).to_owned()).collect();
+        self.can_update_own_metadata = Some(permission.can_update_metadata);
+        self.can_subscribe_metrics = Some(permission.can_subscribe_metrics);
+        self.hidden = permission.visibility == Visibility::Hidden;
+        self.recorder = permission.recorder;
+    }
+
     /// A word we do not know stays in the list as `Unknown`: left out, a list of
     /// such words would be empty and so allow everything.
     fn sources(&self) -> Vec<Source> {
@@ -231,6 +263,54 @@ fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D:
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn st_5_claims_follow_what_the_participant_became() {
+        let claims = Claims {
+            sub: "ada".into(),
+            name: "Ada".into(),
+            video: VideoGrants {
+                room_join: true,
+                room: "parlour".into(),
+                ..VideoGrants::default()
+            },
+            ..Claims::default()
+        };
+        let admission = crate::join::authorize(Some(&claims), &crate::join::JoinRequest::default());
+        let request = crate::join::JoinRequest::default();
+        let id = "PA_ada".parse().unwrap();
+        let mut info = admission
+            .unwrap()
+            .membership(&request, id, 0, "")
+            .participant;
+
+        let mut same = claims.clone();
+        same.update(&info);
+        assert!(same.video == claims.video, "what is absent stays absent");
+
+        info.name = "Countess".into();
+        info.metadata = "m".into();
+        info.attributes.insert("a".into(), "b".into());
+        info.permission.can_publish_sources = vec![Source::Camera, Source::ScreenShareAudio];
+        info.permission.can_publish_data = false;
+        info.permission.can_update_metadata = true;
+        info.permission.visibility = Visibility::Hidden;
+        let mut changed = claims.clone();
+        changed.update(&info);
+        assert_eq!(
+            (changed.name.as_str(), changed.identity()),
+            ("Countess", "ada")
+        );
+        assert_eq!(
+            (&changed.metadata, &changed.attributes),
+            (&info.metadata, &info.attributes)
+        );
+        assert_eq!(changed.video.permission(), info.permission);
+        assert_eq!(
+            (changed.video.room.as_str(), changed.video.room_join),
+            ("parlour", true)
+        );
+    }
 
     #[test]
     fn absent_grants_have_the_defaults_of_the_claims_table() {

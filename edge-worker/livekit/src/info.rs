@@ -198,6 +198,30 @@ fn layers(track: &TrackInfo) -> Vec<proto::VideoLayer> {
     track.layers.iter().enumerate().map(layer).collect()
 }
 
+/// As the app says it: what is not granted is not allowed, and the one list that
+/// narrows stays as it is, unknown sources included.
+#[expect(deprecated, reason = "recorders are still told by it")]
+pub(crate) fn permission_from_proto(permission: &proto::ParticipantPermission) -> Permission {
+    Permission {
+        can_subscribe: permission.can_subscribe,
+        can_publish: permission.can_publish,
+        can_publish_data: permission.can_publish_data,
+        can_publish_sources: permission
+            .can_publish_sources
+            .iter()
+            .map(|number| source(*number))
+            .collect(),
+        can_update_metadata: permission.can_update_metadata,
+        can_subscribe_metrics: permission.can_subscribe_metrics,
+        visibility: if permission.hidden {
+            Visibility::Hidden
+        } else {
+            Visibility::Visible
+        },
+        recorder: permission.recorder,
+    }
+}
+
 /// `None` where it means no layer at all.
 pub(crate) fn layer_from_proto(layer: &proto::VideoLayer) -> Option<VideoLayer> {
     let quality = match proto::VideoQuality::try_from(layer.quality).ok()? {

@@ -15,7 +15,7 @@ pub use admission::{Admission, RoomSettings, authorize};
 pub use sfu::{MAX_ATTRIBUTES, MAX_METADATA, MAX_NAME};
 pub use wrapped::{MAX_JOIN_REQUEST, decode_join_request};
 
-use crate::signal::{AddTrack, Description, Target};
+use crate::signal::{AddTrack, Description, SyncState, Target};
 use crate::{Client, client};
 
 /// Which of the two endpoints was asked.
@@ -62,6 +62,8 @@ pub struct JoinRequest {
     pub add_tracks: Vec<AddTrack>,
     /// The first offer of the publishing side.
     pub offer: Option<Description>,
+    /// What it believes, if it comes back.
+    pub sync_state: Option<SyncState>,
 }
 
 /// How somebody comes back.
@@ -120,6 +122,7 @@ impl JoinRequest {
             attributes: find("attributes").map_or(Ok(BTreeMap::new()), attributes)?,
             add_tracks: Vec::new(),
             offer: None,
+            sync_state: None,
         })
     }
 
@@ -143,6 +146,9 @@ pub enum JoinError {
     /// No token, or not one that lets join.
     #[error("permissions denied")]
     NotAllowed,
+    /// The app removed its holder after it was issued.
+    #[error("invalid authorization token: it has been revoked")]
+    Revoked,
     /// Metadata or attributes without the grant to set them.
     #[error("permissions denied: metadata and attributes need canUpdateOwnMetadata")]
     MetadataNotAllowed,
@@ -203,7 +209,7 @@ impl JoinError {
     /// The HTTP status to answer with.
     pub fn status(self) -> u16 {
         match self {
-            Self::NotAllowed | Self::MetadataNotAllowed | Self::RoomConfig => 401,
+            Self::NotAllowed | Self::Revoked | Self::MetadataNotAllowed | Self::RoomConfig => 401,
             Self::NoIdentity
             | Self::IdentityTooLong
             | Self::NoRoom

@@ -12,12 +12,16 @@ mod info;
 pub mod join;
 pub mod negotiation;
 mod reason;
+pub mod room_service;
+pub mod server_data;
 pub mod signal;
 pub mod token;
+pub mod twirp;
+pub mod webhook;
 mod wire;
 
 pub use claims::{Claims, VideoGrants};
 pub use client::{Client, Sdk};
-pub use reason::{Action, action, disconnect_reason, leave_reason};
+pub use reason::{Action, ResumeReason, action, disconnect_reason, leave_reason};
 
 use livekit_protocol as proto;

@@ -26,7 +26,7 @@ impl Action {
 }
 
 /// What a client told of `reason` shall do. Its membership has ended, so it never
-/// resumes: where the fault is not its own, it joins again.
+/// [resumes](ResumeReason): where the fault is not its own, it joins again.
 pub fn action(reason: LeaveReason) -> Action {
     match reason {
         LeaveReason::ClientInitiated
@@ -38,7 +38,27 @@ pub fn action(reason: LeaveReason) -> Action {
         LeaveReason::ServerShutdown
         | LeaveReason::StateMismatch
         | LeaveReason::SignalClosed
-        | LeaveReason::ConnectionTimeout => Action::Reconnect,
+        | LeaveReason::ConnectionTimeout
+        | LeaveReason::Moved => Action::Reconnect,
+    }
+}
+
+/// Why a client has to come back by a new WebSocket, its membership unharmed.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum ResumeReason {
+    /// Its media is not heard of: ICE has to start anew.
+    ConnectionTimeout,
+    /// Somewhere else will serve it.
+    Migration,
+}
+
+impl ResumeReason {
+    pub(crate) fn number(self) -> i32 {
+        match self {
+            Self::ConnectionTimeout => DisconnectReason::ConnectionTimeout,
+            Self::Migration => DisconnectReason::Migration,
+        }
+        .into()
     }
 }
 
@@ -55,6 +75,7 @@ pub fn disconnect_reason(reason: LeaveReason) -> i32 {
         LeaveReason::JoinFailure => DisconnectReason::JoinFailure,
         LeaveReason::SignalClosed => DisconnectReason::SignalClose,
         LeaveReason::ConnectionTimeout => DisconnectReason::ConnectionTimeout,
+        LeaveReason::Moved => DisconnectReason::Migration,
     }
     .into()
 }
@@ -74,8 +95,8 @@ pub fn leave_reason(number: i32) -> Option<LeaveReason> {
         DisconnectReason::ConnectionTimeout | DisconnectReason::MediaFailure => {
             LeaveReason::ConnectionTimeout
         }
+        DisconnectReason::Migration => LeaveReason::Moved,
         DisconnectReason::UnknownReason
-        | DisconnectReason::Migration
         | DisconnectReason::UserUnavailable
         | DisconnectReason::UserRejected
         | DisconnectReason::SipTrunkFailure
@@ -100,6 +121,7 @@ mod tests {
             (LeaveReason::SignalClosed, 9, Action::Reconnect),
             (LeaveReason::RoomClosed, 10, Action::Disconnect),
             (LeaveReason::ConnectionTimeout, 14, Action::Reconnect),
+            (LeaveReason::Moved, 8, Action::Reconnect),
         ] {
             assert_eq!(disconnect_reason(reason), number);
             assert_eq!(leave_reason(number), Some(reason));

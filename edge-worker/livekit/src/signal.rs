@@ -12,6 +12,8 @@ mod joined;
 mod notice;
 mod request;
 mod response;
+mod scenario;
+mod sync_state;
 #[cfg(test)]
 mod tests;
 mod unsupported;
@@ -23,6 +25,8 @@ pub use joined::{IceServer, JoinSettings, Joined, PING_INTERVAL, PING_TIMEOUT, P
 pub use notice::{Recipient, notice};
 pub use request::{DecodeError, MAX_MESSAGE, MAX_SMALL_MESSAGE, MAX_TEXT, Request, decode};
 pub use response::Response;
+pub use scenario::{LONGEST_SPEECH, Scenario, Told};
+pub use sync_state::SyncState;
 pub use unsupported::Unsupported;
 
 pub(crate) use data_track::describe as describe_data_track;

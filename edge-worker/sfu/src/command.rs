@@ -166,4 +166,6 @@ pub enum LeaveReason {
     SignalClosed,
     /// Media was lost.
     ConnectionTimeout,
+    /// The app took it to another room.
+    Moved,
 }

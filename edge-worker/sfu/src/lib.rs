@@ -15,10 +15,12 @@ mod command;
 mod data_track;
 mod demand;
 mod description;
+mod fact;
 mod fanout;
 mod keyframes;
 mod notice;
 mod output;
+mod pacer;
 mod quality;
 mod reception;
 mod reports;
@@ -38,6 +40,7 @@ pub use description::{
     AudioFeature, Encryption, Identity, Membership, Muted, ParticipantInfo, Permission, RoomInfo,
     SimulcastCodec, Source, State, TrackInfo, VideoLayer, VideoQuality, Visibility,
 };
+pub use fact::{Fact, Happened};
 pub use fanout::{Binding, DropCounts, DropReason, Fanout, Wish};
 pub use notice::{
     CodecDemand, Notice, Refusal, RefusedWish, StreamState, Streaming, SubscriptionFailure,
@@ -46,9 +49,10 @@ pub use output::{
     OfferedSection, Opening, Outlet, Output, Received, Reliability, SenderKey, Sink,
     SubscriptionKey, TrackKey, TransportKey,
 };
+pub use pacer::{Admission, Pacer, Waiting};
 pub use quality::{ConnectionQuality, Quality};
 pub use room::{
     DataDrops, Destinations, JoinRefusal, Joined, MAX_ATTRIBUTES, MAX_METADATA, MAX_NAME, Message,
-    ParticipantChange, Room,
+    Nonce, ParticipantChange, Resumed, Room, RoomChange, Synced, UnknownTrack,
 };
 pub use speakers::{Loudness, Speaker};

@@ -1,11 +1,12 @@
 //! What a room asks of the shell that owns it, and what it is told of media sections.
 
 use std::fmt;
+use std::time::Duration;
 
 use bytes::Bytes;
 use media::{Codec, MediaKind, Mid, Outgoing, ParticipantId, Rid, Rtcp, TrackId};
 
-use crate::{Load, Notice};
+use crate::{Fact, Load, Notice};
 
 /// One transport of the shard.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -39,6 +40,12 @@ pub trait Outlet {
 
     /// Sends one report or request; the transport batches them.
     fn rtcp(&mut self, transport: TransportKey, rtcp: Rtcp);
+
+    /// How long a picture would wait on its way to `transport`.
+    fn backlog(&self, transport: TransportKey) -> Duration {
+        let _ = transport;
+        Duration::ZERO
+    }
 }
 
 /// What a room asks for, besides media.
@@ -99,6 +106,8 @@ pub enum Output {
         /// Who.
         participant: ParticipantId,
     },
+    /// For those who keep records.
+    Fact(Box<Fact>),
 }
 
 /// A subscription that needs an m-line.

@@ -1,7 +1,9 @@
 //! The two listeners: one for everybody (signalling and APIs), one for operators
 //! (health and metrics).
 
+mod room_service;
 mod rtc;
+mod twirp;
 
 pub(crate) use rtc::Guest;
 
@@ -17,7 +19,7 @@ use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::{Next, map_request};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{any, get};
 use axum::{Router, ServiceExt};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -33,6 +35,7 @@ pub(crate) async fn serve_public(listener: TcpListener, node: Arc<Node>) -> anyh
         .route("/rtc/v1", get(rtc::join_v1))
         .route("/rtc/validate", get(rtc::validate_v0))
         .route("/rtc/v1/validate", get(rtc::validate_v1))
+        .route("/twirp/{*path}", any(twirp::call))
         .fallback(|| async { StatusCode::NOT_FOUND })
         .layer(axum::middleware::from_fn(allow_any_origin))
         .with_state(node);

@@ -189,6 +189,14 @@ fn check(
         .client
         .fill_from_user_agent(text(headers, USER_AGENT).unwrap_or_default());
     let admission = join::authorize(Some(&claims), &request)?;
+    let (room, identity) = (&admission.room, &admission.identity.0);
+    if !node.revocations.allow(&claims, room, identity) {
+        return Err(JoinError::Revoked.into());
+    }
+    let makes_rooms = node.config.room.auto_create || claims.video.room_create;
+    if !makes_rooms && !node.directory.has(room) {
+        return Err(JoinError::RoomMissing.into());
+    }
     Ok(Guest {
         claims,
         request,

@@ -6,7 +6,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use livekit::data_track;
 use media::{ParticipantId, Ssrc};
-use sfu::{LeaveReason, Notice, Opening, Output, ParticipantInfo, Reliability, SubscriptionKey};
+use sfu::{Notice, Opening, Output, ParticipantInfo, Reliability, SubscriptionKey};
 use transport::{Channel, Channels, Sender};
 
 use super::Shard;
@@ -18,7 +18,7 @@ impl Shard {
     pub(super) fn carry_out(&mut self, now: Instant, output: Output) {
         match output {
             Output::Notice { to, notice } => {
-                let Some(member) = self.members.get(&to) else {
+                let Some(member) = self.members.get_mut(&to) else {
                     return;
                 };
                 let message = if let Notice::Participants(list) = notice {
@@ -27,7 +27,7 @@ impl Shard {
                     ToSignal::Notice(notice)
                 };
                 if member.tell(message).is_err() {
-                    self.part(now, to, LeaveReason::SignalClosed);
+                    self.lose_signal(now, to);
                 }
             }
             Output::Data {
@@ -62,8 +62,9 @@ impl Shard {
                     slot.receive(received.mid, received.track);
                 }
             }
-            Output::Load { .. } => {}
+            Output::Load { participant, load } => self.want(now, participant, load),
             Output::Gone { participant } => self.forget(now, participant),
+            Output::Fact(fact) => self.facts.tell(*fact),
         }
     }
 

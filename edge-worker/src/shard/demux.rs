@@ -25,9 +25,16 @@ impl Demux {
         self.by_address.insert(address, transport);
     }
 
-    /// Nothing is for `transport` any more.
-    pub(super) fn forget(&mut self, ufrag: &str, transport: TransportKey) {
+    /// STUN requests for `ufrag` are for nobody any more.
+    pub(super) fn expect_no_more(&mut self, ufrag: &str) {
         self.by_ufrag.remove(ufrag);
+    }
+
+    /// Nothing is for `transport` any more.
+    pub(super) fn forget(&mut self, ufrags: &[String], transport: TransportKey) {
+        for ufrag in ufrags {
+            self.by_ufrag.remove(ufrag);
+        }
         self.by_address.retain(|_, known| *known != transport);
     }
 

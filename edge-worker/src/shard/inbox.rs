@@ -4,14 +4,17 @@
 use std::sync::{Arc, OnceLock, mpsc};
 
 use bytes::Bytes;
+use livekit::ResumeReason;
 use livekit::join::Mode;
-use livekit::signal::{Response, Target};
+use livekit::signal::{Response, Scenario, SyncState, Target};
 use media::{Mid, ParticipantId, TrackId};
 use sfu::{
-    Command, JoinRefusal, Joined, LeaveReason, Membership, Notice, ParticipantInfo, RoomInfo,
+    Command, Identity, JoinRefusal, Joined, LeaveReason, Membership, Notice, ParticipantInfo,
+    Resumed, RoomInfo,
 };
 use transport::sdp::Description;
 
+use super::administering::Errand;
 use crate::directory::Place;
 
 /// Wishes waiting for one shard: a second of a very busy node's signalling.
@@ -25,13 +28,19 @@ pub(crate) const OUTBOX_LEN: usize = 1_024;
 pub(crate) enum ToShard {
     /// Somebody comes.
     Join(Box<Arrival>),
+    /// Somebody comes back.
+    Resume(Box<Return>),
     /// Somebody wants something.
     Wish {
         /// Who.
         participant: ParticipantId,
+        /// By which WebSocket.
+        signal: SignalKey,
         /// What.
         wish: Box<Wish>,
     },
+    /// The app asks something.
+    Administer(Box<Errand>),
     /// Send everybody away, then stop.
     Stop,
 }
@@ -54,6 +63,47 @@ pub(crate) struct Arrival {
     /// The offer that came with the join.
     pub offer: Option<(u32, Description)>,
     /// Where to answer.
+    pub signal: Signal,
+}
+
+/// Somebody who was here before, authorised.
+#[derive(Debug)]
+pub(crate) struct Return {
+    /// The name of its room.
+    pub room: Arc<str>,
+    /// Keeps the room on this shard meanwhile.
+    pub _place: Place,
+    /// Who.
+    pub identity: Identity,
+    /// The membership it means, if it says.
+    pub participant: Option<ParticipantId>,
+    /// One connection or two.
+    pub mode: Mode,
+    /// An offer that came along.
+    pub offer: Option<(u32, Description)>,
+    /// What it believes, if that came along.
+    pub sync_state: Option<SyncState>,
+    /// Where to answer.
+    pub signal: Signal,
+}
+
+/// One WebSocket; a participant that comes back has another one.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct SignalKey(u64);
+
+impl SignalKey {
+    /// As random as it takes never to be drawn twice.
+    pub(crate) fn new() -> Self {
+        Self(rand::random())
+    }
+}
+
+/// The way to one client.
+#[derive(Debug)]
+pub(crate) struct Signal {
+    /// Which WebSocket it is.
+    pub key: SignalKey,
+    /// What is to go out on it. Dropped, the socket closes without a word.
     pub outbox: Outbox,
 }
 
@@ -76,7 +126,13 @@ pub(crate) enum Wish {
         /// Its side.
         description: Description,
     },
-    /// To go, or it is gone.
+    /// To go on from what it believes.
+    Sync(Box<SyncState>),
+    /// To see what happens.
+    Simulate(Scenario),
+    /// Nothing more: its WebSocket is gone. It may come back by another one.
+    LoseSignal,
+    /// To go.
     Leave(LeaveReason),
 }
 
@@ -87,8 +143,18 @@ pub(crate) enum ToSignal {
     Joined(Box<Joined>),
     /// It is not.
     Refused(JoinRefusal),
+    /// It is back.
+    Resumed(Box<Resumed>),
+    /// It is not back: nobody knows it.
+    Unknown,
+    /// It shall come back by another WebSocket.
+    ComeBack(ResumeReason),
+    /// It has to go, and to stay away.
+    LeaveForGood(LeaveReason),
     /// News of its room.
     Notice(Notice),
+    /// It belongs into another room now, and has to go there.
+    Moved(Arc<RoomInfo>),
     /// News of participants, the same for many.
     Broadcast(Arc<Broadcast>),
     /// To its offer.
@@ -135,6 +201,11 @@ impl Broadcast {
         }
     }
 
+    /// Of whom.
+    pub(crate) fn participants(&self) -> &[Arc<ParticipantInfo>] {
+        &self.participants
+    }
+
     /// Whether it is about the very same list.
     pub(crate) fn is_of(&self, participants: &Arc<[Arc<ParticipantInfo>]>) -> bool {
         Arc::ptr_eq(&self.participants, participants)
@@ -156,7 +227,7 @@ impl Broadcast {
 }
 
 /// To one client.
-pub(super) type Outbox = tokio::sync::mpsc::Sender<ToSignal>;
+pub(crate) type Outbox = tokio::sync::mpsc::Sender<ToSignal>;
 
 /// To one shard, from anywhere.
 #[derive(Clone, Debug)]

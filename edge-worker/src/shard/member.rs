@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use livekit::join::Mode;
 use livekit::negotiation::{OfferId, SectionRequests, Sections, ServerOffers, Verdict};
-use livekit::signal::Target;
+use livekit::signal::{Target, Told};
 use media::{Mid, TrackId};
 use rustc_hash::FxHashMap;
 use sfu::{SubscriptionKey, TransportKey};
@@ -13,14 +13,17 @@ use transport::sdp::Description;
 use transport::{NegotiationError, SenderId, Unplaced};
 
 use super::RoomKey;
-use super::inbox::{Outbox, ToSignal};
+use super::inbox::{Signal, ToSignal};
+use super::signalling::{Signalling, Unread};
 use super::transports::Transports;
 
 /// One participant's connections.
 #[derive(Debug)]
 pub(super) struct Member {
     pub(super) room: RoomKey,
-    outbox: Outbox,
+    pub(super) signalling: Signalling,
+    /// What happens when it comes back the next time, if it asked for a mishap.
+    pub(super) on_resume: Option<Told>,
     /// What it sends comes in here; with one connection, everything goes out here too.
     pub(super) publisher: TransportKey,
     /// Carries data to it; its being up makes the participant active.
@@ -41,15 +44,11 @@ pub(super) enum Downstream {
     },
 }
 
-/// The client does not read what it is told.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Unread;
-
 impl Member {
     /// With one transport, or with two: then what it receives goes out on `subscriber`.
     pub(super) fn new(
         room: RoomKey,
-        outbox: Outbox,
+        signal: Signal,
         publisher: TransportKey,
         subscriber: Option<TransportKey>,
         primary: Target,
@@ -70,7 +69,8 @@ impl Member {
         let subscriptions = FxHashMap::default();
         Self {
             room,
-            outbox,
+            signalling: Signalling::Open(signal),
+            on_resume: None,
             publisher,
             primary,
             downstream,
@@ -101,8 +101,24 @@ impl Member {
     }
 
     /// Queues something for its client.
-    pub(super) fn tell(&self, message: ToSignal) -> Result<(), Unread> {
-        self.outbox.try_send(message).map_err(|_| Unread)
+    pub(super) fn tell(&mut self, message: ToSignal) -> Result<(), Unread> {
+        self.signalling.tell(message)
+    }
+
+    /// Its WebSocket is gone, or shall go: what was being negotiated is off.
+    pub(super) fn lose_signal(&mut self) {
+        self.signalling.lose();
+        match &mut self.downstream {
+            Downstream::Single { requests } => requests.interrupted(),
+            Downstream::Dual { offers, .. } => offers.interrupted(),
+        }
+    }
+
+    /// It is back by another WebSocket, and shall hear what it missed after `first`.
+    /// Negotiation begins anew.
+    pub(super) fn resume(&mut self, signal: Signal, first: ToSignal) -> Result<(), Unread> {
+        self.lose_signal();
+        self.signalling.open(signal, first)
     }
 
     /// `subscription` goes out as `sender`.
@@ -121,7 +137,10 @@ impl Member {
         now: Instant,
         transports: &mut Transports,
     ) -> Result<(), Unread> {
-        match &mut self.downstream {
+        if !self.signalling.is_open() {
+            return Ok(());
+        }
+        let told = match &mut self.downstream {
             Downstream::Single { requests } => {
                 let Some(slot) = transports.get_mut(self.publisher) else {
                     return Ok(());
@@ -131,12 +150,12 @@ impl Member {
                     requests.changed(now);
                 }
                 let free = sections(slot.transport.free());
-                match requests.due(now, unplaced, free) {
-                    Some(more) => self.tell(ToSignal::Sections {
-                        audio: more.audio as u32,
-                        video: more.video as u32,
-                    }),
-                    None => Ok(()),
+                let Some(more) = requests.due(now, unplaced, free) else {
+                    return Ok(());
+                };
+                ToSignal::Sections {
+                    audio: more.audio as u32,
+                    video: more.video as u32,
                 }
             }
             Downstream::Dual { subscriber, offers } => {
@@ -156,13 +175,14 @@ impl Member {
                     .offer()
                     .expect("ours to offer, and one at a time");
                 let tracks = placed_tracks(*subscriber, transports);
-                self.tell(ToSignal::Offer {
+                ToSignal::Offer {
                     id,
                     description,
                     tracks,
-                })
+                }
             }
-        }
+        };
+        self.tell(told)
     }
 
     /// When [`negotiate`](Self::negotiate) has something to do again.

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use livekit::join::Mode;
 use media::ParticipantId;
-use sfu::{DropCounts, LeaveReason, Notice, Room, TransportKey};
+use sfu::{DropCounts, Fact, Happened, LeaveReason, Notice, Room, TransportKey};
 use tracing::{info, warn};
 use transport::{IceCredentials, Negotiator, Setup, Transport};
 
@@ -21,6 +21,14 @@ use crate::ids;
 const UFRAG_LEN: usize = 12;
 const PASSWORD_LEN: usize = 32;
 
+/// Fresh ones, for one transport until ICE restarts.
+pub(super) fn credentials() -> IceCredentials {
+    IceCredentials {
+        ufrag: ids::random_text(UFRAG_LEN),
+        pwd: ids::random_text(PASSWORD_LEN),
+    }
+}
+
 impl Shard {
     /// Lets somebody in, or says why not.
     pub(super) fn join(&mut self, now: Instant, arrival: Arrival) {
@@ -32,7 +40,7 @@ impl Shard {
             primary,
             commands,
             offer,
-            outbox,
+            signal,
         } = arrival;
         let participant = membership.participant.id;
         let key = self.room(now, room, place);
@@ -44,16 +52,16 @@ impl Shard {
             Err(refusal) => {
                 self.metrics.joins.with_label_values(&["refused"]).inc();
                 // The client has gone if it does not take this first message.
-                let _ = outbox.try_send(ToSignal::Refused(refusal));
+                let _ = signal.outbox.try_send(ToSignal::Refused(refusal));
                 return;
             }
         };
         let connected = self
             .connect(now, participant, key, mode)
             .map(|(publisher, subscriber)| {
-                Member::new(key, outbox, publisher, subscriber, primary)
+                Member::new(key, signal, publisher, subscriber, primary)
             });
-        let Some(member) = connected else {
+        let Some(mut member) = connected else {
             self.with_room(now, key, |room, _| {
                 room.leave(now, participant, LeaveReason::JoinFailure)
             });
@@ -101,11 +109,8 @@ impl Shard {
         room: RoomKey,
         negotiator: Negotiator,
     ) -> Option<TransportKey> {
-        let ufrag = ids::random_text(UFRAG_LEN);
-        let ice = IceCredentials {
-            ufrag: ufrag.clone(),
-            pwd: ids::random_text(PASSWORD_LEN),
-        };
+        let ice = credentials();
+        let ufrag = ice.ufrag.clone();
         let setup = Setup {
             identity: self.identity.clone(),
             ice,
@@ -122,11 +127,11 @@ impl Shard {
     }
 
     pub(super) fn tell(&mut self, now: Instant, participant: ParticipantId, message: ToSignal) {
-        let Some(member) = self.members.get(&participant) else {
+        let Some(member) = self.members.get_mut(&participant) else {
             return;
         };
         if member.tell(message).is_err() {
-            self.part(now, participant, LeaveReason::SignalClosed);
+            self.lose_signal(now, participant);
         }
     }
 
@@ -149,7 +154,7 @@ impl Shard {
         for key in member.transports() {
             self.timers.set(Timer::Transport(key.0), None);
             if let Some(mut slot) = self.transports.remove(key) {
-                self.demux.forget(&slot.ufrag, key);
+                self.demux.forget(&slot.ufrags, key);
                 let queue = &mut self.queue;
                 // A goodbye the client may miss: consent expiry ends it otherwise.
                 guarded(&self.metrics, || {
@@ -164,6 +169,7 @@ impl Shard {
             }
         }
         self.timers.set(Timer::Negotiation(participant), None);
+        self.calls.forget(participant);
         self.metrics.participants.dec();
     }
 
@@ -186,6 +192,8 @@ impl Shard {
                 _place: place,
             },
         );
+        // Its first facts and its first deadline.
+        self.dirty_rooms.push(key);
         key
     }
 
@@ -195,12 +203,18 @@ impl Shard {
         let in_it = self.members.iter().filter(|(_, member)| member.room == key);
         let in_it: Vec<_> = in_it.map(|(participant, _)| *participant).collect();
         for participant in in_it {
-            if let Some(member) = self.members.get(&participant) {
+            if let Some(member) = self.members.get_mut(&participant) {
                 // A client that does not read is gone in any case.
                 let _ = member.tell(ToSignal::Notice(Notice::Leave(LeaveReason::StateMismatch)));
             }
             self.metrics.left(LeaveReason::StateMismatch);
             self.forget(now, participant);
+        }
+        if let Some(open) = self.rooms.get(&key) {
+            self.facts.tell(Fact {
+                room: open.room.info().clone(),
+                happened: Happened::RoomFinished(LeaveReason::StateMismatch),
+            });
         }
         self.close_room(key);
     }

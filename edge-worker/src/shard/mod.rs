@@ -2,6 +2,8 @@
 //! clock the media path reads. It routes between them and keeps the order; deciding
 //! is left to `sfu` and `transport`.
 
+mod administering;
+mod bandwidth;
 mod carrying;
 mod demux;
 mod inbox;
@@ -10,6 +12,9 @@ mod membership;
 mod negotiating;
 mod queue;
 mod reacting;
+mod resuming;
+mod signalling;
+mod simulating;
 mod timers;
 mod transports;
 
@@ -29,8 +34,13 @@ use tracing::warn;
 
 use crate::directory::Place;
 use crate::metrics::{Metrics, Tally};
-pub(crate) use inbox::{Arrival, Broadcast, OUTBOX_LEN, ShardInbox, ToShard, ToSignal, Wish};
+use crate::webhooks::Facts;
+pub(crate) use administering::{Errand, Order};
+pub(crate) use inbox::{
+    Arrival, Broadcast, OUTBOX_LEN, Return, ShardInbox, Signal, SignalKey, ToShard, ToSignal, Wish,
+};
 
+use administering::Calls;
 use demux::Demux;
 use member::Member;
 use queue::{Payload, SendQueue};
@@ -49,6 +59,8 @@ pub struct Shard {
     /// Lent to [`receive`](Self::receive) while datagrams in it are worked on.
     receiver: Option<Receiver>,
     queue: SendQueue,
+    /// How long this turn has been at it.
+    flushing: Duration,
     tally: Tally,
     /// Steps of handshakes that wait for their turn.
     handshakes: VecDeque<(SocketAddr, Vec<u8>)>,
@@ -67,6 +79,9 @@ pub struct Shard {
     dirty_members: Vec<ParticipantId>,
     /// The last news of participants that went to more than one.
     broadcast: Option<Arc<Broadcast>>,
+    /// Of participants' methods, by the app.
+    calls: Calls,
+    facts: Facts,
     stopping: bool,
 }
 
@@ -112,6 +127,11 @@ const WAKER: mio::Token = mio::Token(1);
 /// After this many calls for datagrams timers and signalling get their turn.
 const RECEIVES_PER_TURN: usize = 8;
 
+/// For so long a turn seals and sends pictures; those that are left then are dropped. What
+/// came meanwhile has its turn next, so none is later than twice this, however much is
+/// asked of the shard. Keyframes for a thousand take half of it.
+const LONGEST_FLUSHES: Duration = Duration::from_millis(50);
+
 /// Shorter than any scrape interval.
 const COUNT_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -128,6 +148,7 @@ impl Shard {
         advertised: Vec<SocketAddr>,
         identity: Arc<transport::Identity>,
         metrics: Metrics,
+        facts: Facts,
     ) -> std::io::Result<(Self, ShardInbox)> {
         let poll = mio::Poll::new()?;
         let socket = Socket::bind(address, Options::default())?;
@@ -142,6 +163,7 @@ impl Shard {
             receiver: Some(Receiver::new(&socket)),
             socket,
             queue: SendQueue::new(),
+            flushing: Duration::ZERO,
             handshakes: VecDeque::new(),
             tally: Tally::new(&metrics),
             inbox,
@@ -158,6 +180,8 @@ impl Shard {
             dirty_rooms: Vec::new(),
             dirty_members: Vec::new(),
             broadcast: None,
+            calls: Calls::default(),
+            facts,
             stopping: false,
         };
         Ok((shard, handle))
@@ -197,6 +221,7 @@ impl Shard {
     /// more is waiting. [`run`](Self::run) calls it with the time; benchmarks call it
     /// with a time of their own, and so need not wait for the tick.
     pub fn turn(&mut self, now: Instant) -> bool {
+        self.flushing = Duration::ZERO;
         let more_datagrams = self.receive(now);
         while let Some(timer) = self.timers.pop(now) {
             self.fire(now, timer);
@@ -242,6 +267,7 @@ impl Shard {
     /// Sends everything that waits.
     fn flush(&mut self, now: Instant) {
         self.tally.waited(self.queue.since(), now);
+        let since = Instant::now();
         let mut failed = Vec::new();
         self.queue.flush(&mut WayOut {
             now,
@@ -250,7 +276,10 @@ impl Shard {
             tally: &mut self.tally,
             metrics: &self.metrics,
             failed: &mut failed,
+            since,
+            limit: LONGEST_FLUSHES.saturating_sub(self.flushing),
         });
+        self.flushing += since.elapsed();
         for participant in failed {
             self.part(now, participant, LeaveReason::ConnectionTimeout);
         }
@@ -363,6 +392,7 @@ impl Shard {
                         self.part(now, owner, LeaveReason::ConnectionTimeout);
                     }
                     self.transports.touch(key);
+                    self.release(now, key);
                 }
             }
             Timer::Room(key) => {
@@ -400,11 +430,17 @@ impl Shard {
                     let participant = arrival.membership.participant.id;
                     self.on_behalf(now, participant, |shard| shard.join(now, *arrival));
                 }
-                Ok(ToShard::Wish { participant, wish }) => {
+                Ok(ToShard::Resume(coming_back)) => self.resume(now, *coming_back),
+                Ok(ToShard::Wish {
+                    participant,
+                    signal,
+                    wish,
+                }) => {
                     self.on_behalf(now, participant, |shard| {
-                        shard.grant(now, participant, *wish);
+                        shard.grant(now, participant, signal, *wish);
                     });
                 }
+                Ok(ToShard::Administer(errand)) => self.administer(now, *errand),
                 Ok(ToShard::Stop) => self.stop(now),
                 Err(mpsc::TryRecvError::Empty) => return false,
                 Err(mpsc::TryRecvError::Disconnected) => {
@@ -472,7 +508,7 @@ impl Shard {
                 Some(Some(transport::Output::Event(event))) => self.react(now, key, owner, event),
                 Some(None) => {
                     self.timers
-                        .set(Timer::Transport(key.0), transport.deadline());
+                        .set(Timer::Transport(key.0), self.transports.deadline(key));
                     return;
                 }
                 None => return self.part(now, owner, LeaveReason::ConnectionTimeout),
@@ -502,7 +538,7 @@ impl Shard {
         let deadline = member.deadline();
         self.timers.set(Timer::Negotiation(participant), deadline);
         if told.is_err() {
-            self.part(now, participant, LeaveReason::SignalClosed);
+            self.lose_signal(now, participant);
         }
     }
 

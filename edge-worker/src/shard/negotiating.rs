@@ -3,20 +3,31 @@
 use std::time::Instant;
 
 use livekit::join::Mode;
+use livekit::signal::SyncState;
 use media::ParticipantId;
 use sfu::{LeaveReason, OfferedSection};
 use tracing::info;
 use transport::sdp::Description;
 
 use super::Shard;
-use super::inbox::{ToSignal, Wish};
+use super::inbox::{SignalKey, ToSignal, Wish};
 use super::member::{Member, placed_tracks};
 
 impl Shard {
-    pub(super) fn grant(&mut self, now: Instant, participant: ParticipantId, wish: Wish) {
+    pub(super) fn grant(
+        &mut self,
+        now: Instant,
+        participant: ParticipantId,
+        signal: SignalKey,
+        wish: Wish,
+    ) {
         let Some(member) = self.members.get_mut(&participant) else {
             return;
         };
+        if !member.signalling.is_by(signal) {
+            // It has come back since by another WebSocket.
+            return;
+        }
         let room = member.room;
         match wish {
             Wish::Command(command) => {
@@ -34,6 +45,12 @@ impl Shard {
                     }
                 }
             }
+            Wish::Sync(state) => match *state {
+                SyncState::Claims(synced) => self.sync(now, participant, synced),
+                SyncState::Impossible => self.part(now, participant, LeaveReason::StateMismatch),
+            },
+            Wish::Simulate(scenario) => self.simulate(now, participant, scenario),
+            Wish::LoseSignal => self.lose_signal(now, participant),
             Wish::Leave(reason) => self.part(now, participant, reason),
         }
     }
@@ -58,6 +75,12 @@ impl Shard {
             return self.part(now, participant, LeaveReason::StateMismatch);
         }
         member.offered(slot.transport.receiving());
+        if slot.transport.is_restarted() {
+            self.restart_ice(now, key);
+        }
+        let Some(slot) = self.transports.get_mut(key) else {
+            return;
+        };
         let sections: Vec<_> = slot
             .transport
             .offered()

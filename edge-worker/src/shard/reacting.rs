@@ -7,7 +7,7 @@ use livekit::{data, data_track};
 use media::ParticipantId;
 use sfu::{Binding, Destinations, Identity, LeaveReason, Message, Reliability, TransportKey};
 use tracing::{debug, info};
-use transport::{Channel, Event};
+use transport::{Channel, Event, FailReason};
 
 use super::transports::sink;
 use super::{RoomKey, Shard};
@@ -34,8 +34,18 @@ impl Shard {
             }
             Event::Failed(reason) => {
                 info!(participant = %owner, ?reason, "transport failed");
-                self.part(now, owner, LeaveReason::ConnectionTimeout);
+                let reason = match reason {
+                    // It left, or it is about to join again: there is nobody to tell.
+                    FailReason::ClosedByClient => LeaveReason::ClientInitiated,
+                    FailReason::ConsentExpired
+                    | FailReason::HandshakeTimeout
+                    | FailReason::HandshakeRefused
+                    | FailReason::WrongCertificate
+                    | FailReason::Crypto => LeaveReason::ConnectionTimeout,
+                };
+                self.part(now, owner, reason);
             }
+            Event::Silent => self.call_back(now, owner),
             Event::AddressChanged => debug!(participant = %owner, "address changed"),
             Event::SenderReady { sender, codecs } => {
                 let Some(sending) = self.sending(key, sender) else {
@@ -66,7 +76,7 @@ impl Shard {
                     room.handle_feedback(now, sending.subscription, &rtcp, wire);
                 });
             }
-            Event::Estimate(estimate) => self.metrics.estimates.observe(estimate.0 as f64),
+            Event::Estimate(estimate) => self.estimated(now, key, owner, estimate),
             Event::Report { mid, rtcp } => {
                 let track = self
                     .transports
@@ -113,6 +123,9 @@ impl Shard {
                 return;
             }
         };
+        if self.calls.take(from, &payload) {
+            return;
+        }
         let Some(open) = self.rooms.get_mut(&room) else {
             return;
         };
@@ -137,10 +150,11 @@ impl Shard {
                     // What is no id of ours names nobody.
                     sids: sids.iter().filter_map(|sid| sid.parse().ok()).collect(),
                 };
-                let payload = stamped.payload;
+                let (payload, sequence) = (stamped.payload, stamped.sequence);
                 let message = Message {
                     reliability,
                     destinations,
+                    sequence,
                     payload,
                 };
                 self.with_room(now, room, |room, _| room.handle_data(now, from, message));

@@ -2,16 +2,16 @@
 
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use batch::{Socket, Trains};
-use media::{Mid, Outgoing, ParticipantId, Rtcp, Ssrc, TrackId};
+use media::{Bitrate, Mid, Outgoing, ParticipantId, Rtcp, Ssrc, TrackId};
 use rustc_hash::FxHashMap;
-use sfu::{Outlet, SenderKey, Sink, SubscriptionKey, TrackKey, TransportKey};
+use sfu::{Admission, Outlet, Pacer, SenderKey, Sink, SubscriptionKey, TrackKey, TransportKey};
 use transport::{Drops, SenderId, Transport};
 
 use super::RoomKey;
-use super::queue::{Exit, Payload, SendQueue};
+use super::queue::{Exit, Payload, SendQueue, Time};
 use crate::metrics::{Metrics, Tally};
 
 /// One transport and whose it is.
@@ -20,8 +20,8 @@ pub(super) struct Slot {
     pub(super) transport: Transport,
     pub(super) owner: ParticipantId,
     pub(super) room: RoomKey,
-    /// Its ICE user fragment, as the demux knows it.
-    pub(super) ufrag: String,
+    /// Its ICE user fragments, as the demux knows them: more than one while ICE restarts.
+    pub(super) ufrags: Vec<String>,
     /// Tracks received on it.
     pub(super) origins: Vec<(Mid, TrackKey)>,
     /// Subscriptions sent on it.
@@ -78,6 +78,8 @@ impl Slot {
 #[derive(Debug, Default)]
 pub(super) struct Transports {
     slots: Vec<Option<Box<Slot>>>,
+    /// Apart from the rest: looked at for every packet.
+    pacers: Vec<Option<Box<Pacer>>>,
     generations: Vec<u16>,
     free: Vec<u16>,
     dirty: Vec<TransportKey>,
@@ -97,6 +99,7 @@ impl Transports {
             None => {
                 let index = u16::try_from(self.slots.len()).ok()?;
                 self.slots.push(None);
+                self.pacers.push(None);
                 self.generations.push(0);
                 index
             }
@@ -106,7 +109,7 @@ impl Transports {
             transport,
             owner,
             room,
-            ufrag,
+            ufrags: vec![ufrag],
             origins: Vec::new(),
             sinks: FxHashMap::default(),
             dirty: false,
@@ -122,6 +125,7 @@ impl Transports {
     pub(super) fn remove(&mut self, key: TransportKey) -> Option<Box<Slot>> {
         let at = self.index(key)?;
         let slot = self.slots[at].take()?;
+        self.pacers[at] = None;
         self.generations[at] = self.generations[at].wrapping_add(1);
         self.free.push(at as u16);
         Some(slot)
@@ -131,6 +135,41 @@ impl Transports {
     pub(super) fn get_mut(&mut self, key: TransportKey) -> Option<&mut Slot> {
         let at = self.index(key)?;
         self.slots[at].as_deref_mut()
+    }
+
+    /// What keeps bursts from the link of `key`, if that is a thin one.
+    pub(super) fn pacer(&mut self, key: TransportKey) -> Option<&mut Pacer> {
+        let at = self.index(key)?;
+        self.pacers[at].as_deref_mut()
+    }
+
+    /// How long a picture would wait for the link of `key`.
+    pub(super) fn backlog(&self, key: TransportKey) -> Duration {
+        let pacer = self.index(key).and_then(|at| self.pacers[at].as_ref());
+        pacer.map_or(Duration::ZERO, |pacer| pacer.backlog())
+    }
+
+    /// The link of `key` is believed to carry `estimate`.
+    pub(super) fn pace(&mut self, now: Instant, key: TransportKey, estimate: Bitrate) {
+        let Some(at) = self.index(key) else { return };
+        match &mut self.pacers[at] {
+            Some(pacer) => {
+                if pacer.set_estimate(now, estimate) {
+                    self.pacers[at] = None;
+                }
+            }
+            pacer => *pacer = Pacer::new(now, estimate).map(Box::new),
+        }
+    }
+
+    /// When `key` has something to do.
+    pub(super) fn deadline(&self, key: TransportKey) -> Option<Instant> {
+        let at = self.index(key)?;
+        let paced = self.pacers[at].as_ref().and_then(|pacer| pacer.deadline());
+        let own = self.slots[at]
+            .as_ref()
+            .and_then(|slot| slot.transport.deadline());
+        own.into_iter().chain(paced).min()
     }
 
     /// Marks a transport as having something to say.
@@ -158,6 +197,12 @@ impl Transports {
     pub(super) fn count_drops(&mut self, metrics: &Metrics) {
         for slot in self.slots.iter_mut().flatten() {
             slot.count_drops(metrics);
+        }
+        for pacer in self.pacers.iter_mut().flatten() {
+            metrics
+                .packets_dropped
+                .with_label_values(&["too_late_for_link"])
+                .inc_by(pacer.take_refusals());
         }
     }
 
@@ -194,7 +239,18 @@ pub(super) struct Wire<'a> {
 
 impl Outlet for Wire<'_> {
     fn packet(&mut self, sink: Sink, packet: &Outgoing<'_>) {
+        if let Some(pacer) = self.transports.pacer(sink.transport) {
+            match pacer.admit(self.now, sink, packet) {
+                Admission::Now => {}
+                Admission::Later => return self.transports.touch(sink.transport),
+                Admission::Refused => return,
+            }
+        }
         self.queue.packet(self.now, sink, packet, &mut self.payload);
+    }
+
+    fn backlog(&self, transport: TransportKey) -> Duration {
+        self.transports.backlog(transport)
     }
 
     fn rtcp(&mut self, transport: TransportKey, rtcp: Rtcp) {
@@ -215,6 +271,9 @@ pub(super) struct WayOut<'a> {
     pub(super) metrics: &'a Metrics,
     /// Whose transports our own code failed on.
     pub(super) failed: &'a mut Vec<ParticipantId>,
+    /// When the first of it began to leave, and how long that may take.
+    pub(super) since: Instant,
+    pub(super) limit: Duration,
 }
 
 impl Exit for WayOut<'_> {
@@ -245,10 +304,21 @@ impl Exit for WayOut<'_> {
         }
     }
 
-    fn send(&mut self, slab: &[u8], trains: &mut Trains) {
-        let tally = &mut *self.tally;
-        trains.lengths().for_each(|length| tally.train(length));
-        tally.sent += trains.send(self.socket, slab);
+    fn send(&mut self, slab: &[u8], trains: &mut Trains) -> Time {
+        if !trains.is_empty() {
+            let tally = &mut *self.tally;
+            trains.lengths().for_each(|length| tally.train(length));
+            tally.sent += trains.send(self.socket, slab);
+        }
+        if self.since.elapsed() < self.limit {
+            Time::Left
+        } else {
+            Time::Up
+        }
+    }
+
+    fn late(&mut self) {
+        self.tally.late += 1;
     }
 }
 

@@ -2,37 +2,33 @@
 //! here, off the shard; what a message means is left to `livekit`, what to do about
 //! it to the shard.
 
+mod arriving;
+mod hearing;
+mod moving;
 mod rate;
+mod socket;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
-use livekit::signal::{
-    self as wire, Frame, FrameFormat, JoinSettings, Recipient, Request, Response,
-};
+use axum::extract::ws::{Message, WebSocket, close_code};
+use livekit::signal::{self as wire, FrameFormat, JoinSettings, Recipient, Response};
 use media::ParticipantId;
-use sfu::{LeaveReason, Notice, RoomInfo};
+use sfu::{LeaveReason, Notice, ParticipantInfo};
 use tokio::sync::mpsc;
-use tokio::time::{MissedTickBehavior, interval, interval_at, timeout};
-use tracing::{Instrument, debug, info, info_span};
-use transport::sdp::{Description, SdpKind};
+use tokio::time::{MissedTickBehavior, interval, interval_at};
+use tracing::{Instrument, Span, debug, field, info, info_span};
 
 use crate::http::Guest;
 use crate::ids;
 use crate::metrics::Metrics;
 use crate::node::Node;
-use crate::shard::{Arrival, OUTBOX_LEN, ShardInbox, ToShard, ToSignal, Wish};
+use crate::shard::{OUTBOX_LEN, ShardInbox, Signal, SignalKey, ToShard, ToSignal, Wish};
+use arriving::Unreadable;
 use rate::Rate;
 
 /// So that middle boxes keep the connection, and we notice that it is gone.
 const PING_INTERVAL: Duration = Duration::from_secs(10);
-
-/// Two pings unanswered and nothing else heard.
-const SILENCE_LIMIT: Duration = Duration::from_secs(30);
-
-/// A client that takes no bytes for this long is gone.
-const WRITE_LIMIT: Duration = Duration::from_secs(10);
 
 /// A token for coming back is never older than this.
 const REFRESH_INTERVAL: Duration = Duration::from_secs(300);
@@ -40,9 +36,8 @@ const REFRESH_INTERVAL: Duration = Duration::from_secs(300);
 /// Serves one client until it leaves or has to go.
 pub(crate) async fn serve(socket: WebSocket, node: Arc<Node>, guest: Guest) {
     let _open = OpenConnection::count(&node.metrics);
-    let participant = ids::participant_id();
-    let span = info_span!("signal", %participant);
-    Connection::new(socket, node, guest, participant)
+    let span = info_span!("signal", participant = field::Empty);
+    Connection::new(socket, node, guest)
         .run()
         .instrument(span)
         .await;
@@ -54,8 +49,13 @@ struct Connection {
     socket: WebSocket,
     node: Arc<Node>,
     guest: Guest,
-    participant: ParticipantId,
+    /// Tells this WebSocket from earlier and later ones of the same participant.
+    key: SignalKey,
     shard: Option<ShardInbox>,
+    /// Who it is; of somebody who comes back nothing is heard before that is known.
+    participant: Option<ParticipantId>,
+    /// As its token has it.
+    shown: Option<Arc<ParticipantInfo>>,
     format: FrameFormat,
     rate: Rate,
     heard_at: Instant,
@@ -70,6 +70,9 @@ enum Ending {
     Lost,
     /// The client was told to go: nothing more to say to anybody.
     Dismissed,
+    /// The shard has no more to say here: the client uses another WebSocket by now, or is to
+    /// find this one closed.
+    Replaced,
     /// The client broke the rules; it hears why.
     Expelled {
         code: u16,
@@ -79,14 +82,16 @@ enum Ending {
 }
 
 impl Connection {
-    fn new(socket: WebSocket, node: Arc<Node>, guest: Guest, participant: ParticipantId) -> Self {
+    fn new(socket: WebSocket, node: Arc<Node>, guest: Guest) -> Self {
         let now = Instant::now();
         Self {
             socket,
             node,
             guest,
-            participant,
+            key: SignalKey::new(),
             shard: None,
+            participant: None,
+            shown: None,
             format: FrameFormat::default(),
             rate: Rate::new(now),
             heard_at: now,
@@ -94,93 +99,45 @@ impl Connection {
     }
 
     async fn run(mut self) {
-        if self.guest.request.reconnect.is_some() {
-            // Nothing is kept of earlier connections: the client joins afresh.
-            self.dismiss(LeaveReason::StateMismatch).await;
-            return;
-        }
         let (outbox, inbox) = mpsc::channel(OUTBOX_LEN);
-        let arrival = match self.arrival(outbox) {
-            Ok(arrival) => arrival,
-            Err(why) => {
-                info!(why, "the join's offer cannot be read");
-                self.node
-                    .metrics
-                    .signal_errors
-                    .with_label_values(&["sdp"])
-                    .inc();
-                self.dismiss(LeaveReason::JoinFailure).await;
-                return;
-            }
+        let signal = Signal {
+            key: self.key,
+            outbox,
         };
-        let (arrival, shard) = arrival;
-        if shard.send(ToShard::Join(Box::new(arrival))).is_err() {
-            self.dismiss(LeaveReason::JoinFailure).await;
-            return;
+        match self.ring(signal) {
+            Ok(shard) => self.shard = Some(shard),
+            Err(reason) => return self.dismiss(reason).await,
         }
-        self.shard = Some(shard);
         let ending = self.talk(inbox).await;
         self.end(ending).await;
     }
 
-    /// What the shard needs to let it in, and which shard.
-    fn arrival(
-        &self,
-        outbox: mpsc::Sender<ToSignal>,
-    ) -> Result<(Arrival, ShardInbox), &'static str> {
-        let Guest {
-            request, admission, ..
-        } = &self.guest;
-        let name: Arc<str> = admission.room.as_str().into();
-        let defaults = &self.node.config.room;
-        let settings = &admission.room_settings;
-        let now_ms = unix_now().as_millis() as i64;
-        let room = RoomInfo {
-            id: ids::room_id(),
-            name: name.clone(),
-            metadata: settings.metadata.clone().unwrap_or_default(),
-            created_at_ms: now_ms,
-            empty_timeout_s: settings.empty_timeout_s.unwrap_or(defaults.empty_timeout_s),
-            departure_timeout_s: settings
-                .departure_timeout_s
-                .unwrap_or(defaults.departure_timeout_s),
-            max_participants: settings
-                .max_participants
-                .unwrap_or(defaults.max_participants),
-            participants: 0,
-            publishers: 0,
-            active_recording: false,
-        };
-        let region = &self.node.config.node.region;
-        let membership = admission.membership(request, self.participant, now_ms, region);
-        let offer = match &request.offer {
-            Some(offer) => {
-                let description = Description::parse(SdpKind::Offer, &offer.sdp)
-                    .map_err(|_| "the offer is not SDP")?;
-                Some((offer.id, description))
+    /// Asks the shard of its room to let it in, or back in.
+    fn ring(&mut self, signal: Signal) -> Result<ShardInbox, LeaveReason> {
+        let (message, shard, otherwise) = match &self.guest.request.reconnect.clone() {
+            None => {
+                let otherwise = LeaveReason::JoinFailure;
+                let participant = ids::participant_id();
+                let arrival = self.arrival(participant, signal).map_err(|why| {
+                    unreadable(&self.node.metrics, why);
+                    otherwise
+                })?;
+                self.participant = Some(participant);
+                (ToShard::Join(Box::new(arrival.0)), arrival.1, otherwise)
             }
-            None => None,
+            Some(reconnect) => {
+                // It has a better chance from the start.
+                let otherwise = LeaveReason::StateMismatch;
+                let coming_back = self.coming_back(reconnect, signal).map_err(|why| {
+                    unreadable(&self.node.metrics, why);
+                    otherwise
+                })?;
+                let message = ToShard::Resume(Box::new(coming_back.0));
+                (message, coming_back.1, otherwise)
+            }
         };
-        let commands = request
-            .add_tracks
-            .iter()
-            .filter_map(|track| track.publication(&ids::random_suffix()).ok())
-            .map(|publication| sfu::Command::Publish(Box::new(publication)))
-            .collect();
-        let (shard, place) = self.node.directory.place(&name);
-        let primary = request.primary(&admission.permission);
-        let mode = request.mode;
-        let arrival = Arrival {
-            room,
-            place,
-            membership,
-            mode,
-            primary,
-            commands,
-            offer,
-            outbox,
-        };
-        Ok((arrival, shard))
+        shard.send(message).map_err(|_| otherwise)?;
+        Ok(shard)
     }
 
     async fn talk(&mut self, mut inbox: mpsc::Receiver<ToSignal>) -> Ending {
@@ -195,11 +152,11 @@ impl Connection {
                 biased;
                 news = inbox.recv() => match news {
                     Some(news) => self.tell(news).await,
-                    None => Err(Ending::Dismissed),
+                    None => Err(Ending::Replaced),
                 },
                 _ = pings.tick() => self.ping().await,
                 _ = refreshes.tick() => self.refresh().await,
-                frame = self.socket.recv() => match frame {
+                frame = self.socket.recv(), if self.participant.is_some() => match frame {
                     Some(Ok(frame)) => self.hear(frame).await,
                     Some(Err(error)) => Err(self.unreadable(&error)),
                     None => Err(Ending::Lost),
@@ -215,10 +172,34 @@ impl Connection {
     async fn tell(&mut self, news: ToSignal) -> Result<(), Ending> {
         match news {
             ToSignal::Joined(joined) => {
+                self.enter(&joined.participant);
                 info!(room = %joined.room.id, "joined");
                 let response = self.join_response(&joined);
                 self.say(&response).await?;
                 self.refresh().await
+            }
+            ToSignal::Resumed(resumed) => {
+                self.enter(&resumed.participant);
+                info!(room = %resumed.room.id, "came back");
+                for response in self.resume_responses(&resumed) {
+                    self.say(&response).await?;
+                }
+                self.refresh().await
+            }
+            ToSignal::Unknown => {
+                info!("wants to come back and is not known");
+                self.dismiss(LeaveReason::StateMismatch).await;
+                Err(Ending::Dismissed)
+            }
+            ToSignal::ComeBack(reason) => {
+                info!(?reason, "told to come back");
+                self.part_with(&Response::resume(reason)).await;
+                Err(Ending::Dismissed)
+            }
+            ToSignal::LeaveForGood(reason) => {
+                info!(?reason, "told to leave for good");
+                self.part_with(&Response::leave_for_good(reason)).await;
+                Err(Ending::Dismissed)
             }
             ToSignal::Refused(refusal) => {
                 info!(?refusal, "join refused");
@@ -231,25 +212,31 @@ impl Connection {
                 Err(Ending::Dismissed)
             }
             ToSignal::Notice(notice) => {
+                if let Notice::Participants(participants) = &notice {
+                    self.follow(participants).await?;
+                }
                 for response in wire::notice(&notice, self.recipient()) {
                     self.say(&response).await?;
                 }
                 Ok(())
             }
-            ToSignal::Broadcast(broadcast) => match self.format {
-                FrameFormat::Binary => {
-                    for frame in broadcast.frames() {
-                        self.send(Message::Binary(frame.clone())).await?;
+            ToSignal::Moved(room) => self.move_to(&room).await,
+            ToSignal::Broadcast(broadcast) => {
+                self.follow(broadcast.participants()).await?;
+                match self.format {
+                    FrameFormat::Binary => {
+                        for frame in broadcast.frames() {
+                            self.send(Message::Binary(frame.clone())).await?;
+                        }
                     }
-                    Ok(())
-                }
-                FrameFormat::Text => {
-                    for response in wire::notice(&broadcast.notice(), self.recipient()) {
-                        self.say(&response).await?;
+                    FrameFormat::Text => {
+                        for response in wire::notice(&broadcast.notice(), self.recipient()) {
+                            self.say(&response).await?;
+                        }
                     }
-                    Ok(())
                 }
-            },
+                Ok(())
+            }
             ToSignal::Answer {
                 id,
                 description,
@@ -273,20 +260,72 @@ impl Connection {
         }
     }
 
-    fn join_response(&self, joined: &sfu::Joined) -> Response {
-        let settings = JoinSettings {
-            region: self.node.config.node.region.clone(),
-            node_id: self.node.id.clone(),
-            ice_servers: Vec::new(),
-            sif_trailer: joined.room.id.as_str().to_owned().into(),
+    /// It is in: its token follows what it becomes.
+    fn enter(&mut self, own: &Arc<ParticipantInfo>) {
+        Span::current().record("participant", field::display(own.id));
+        self.participant = Some(own.id);
+        self.guest.claims.update(own);
+        self.shown = Some(Arc::clone(own));
+    }
+
+    /// Gives the client a token that says what it has become, if that changed.
+    async fn follow(&mut self, changed: &[Arc<ParticipantInfo>]) -> Result<(), Ending> {
+        let Some(own) = changed
+            .iter()
+            .rfind(|info| Some(info.id) == self.participant)
+        else {
+            return Ok(());
         };
+        let before = self.shown.replace(Arc::clone(own));
+        let claims = |info: &ParticipantInfo| {
+            (
+                info.name.clone(),
+                info.metadata.clone(),
+                info.attributes.clone(),
+                info.permission.clone(),
+            )
+        };
+        if before.is_some_and(|before| claims(&before) == claims(own)) {
+            return Ok(());
+        }
+        self.guest.claims.update(own);
+        self.refresh().await
+    }
+
+    fn join_response(&self, joined: &sfu::Joined) -> Response {
         Response::join(&wire::Joined {
             room: &joined.room,
             participant: &joined.participant,
             others: &joined.others,
             request: &self.guest.request,
-            settings: &settings,
+            settings: &self.settings(&joined.room),
         })
+    }
+
+    /// What somebody who comes back is told, in this order: that it is back, who left, who
+    /// is there, the room, and what became of its last wishes.
+    fn resume_responses(&self, resumed: &sfu::Resumed) -> Vec<Response> {
+        let settings = self.settings(&resumed.room);
+        let client = &self.guest.request.client;
+        let back = Response::reconnect(client, &settings, resumed.last_sequence);
+        let departed = resumed.departed.iter().map(AsRef::as_ref);
+        let present = resumed.present.iter().map(AsRef::as_ref);
+        let announced = resumed.announced.iter();
+        let mut responses = vec![back];
+        responses.extend(Response::participants(departed));
+        responses.extend(Response::participants(present));
+        responses.push(Response::room_update(&resumed.room));
+        responses.extend(announced.map(|(cid, track)| Response::track_published(cid, track)));
+        responses
+    }
+
+    fn settings(&self, room: &sfu::RoomInfo) -> JoinSettings {
+        JoinSettings {
+            region: self.node.config.node.region.clone(),
+            node_id: self.node.id.clone(),
+            ice_servers: Vec::new(),
+            sif_trailer: room.id.as_str().to_owned().into(),
+        }
     }
 
     fn recipient(&self) -> Recipient {
@@ -295,114 +334,6 @@ impl Connection {
             protocol: client.protocol,
             sdk: client.sdk,
         }
-    }
-
-    /// Does what the client says.
-    async fn hear(&mut self, frame: Message) -> Result<(), Ending> {
-        self.heard_at = Instant::now();
-        let raw = match &frame {
-            Message::Binary(bytes) => wire::RawFrame::Binary(bytes),
-            Message::Text(text) => wire::RawFrame::Text(text.as_str()),
-            Message::Ping(_) | Message::Pong(_) => return Ok(()),
-            Message::Close(_) => return Err(Ending::Lost),
-        };
-        if !self.rate.allows(self.heard_at) {
-            return Err(self.expel("too_many", close_code::POLICY, "too many messages"));
-        }
-        self.format = raw.format();
-        let request = wire::decode(raw).map_err(|error| {
-            debug!(%error, "unreadable message");
-            self.expel(
-                "unreadable",
-                close_code::UNSUPPORTED,
-                "not a signal request",
-            )
-        })?;
-        self.grant(request).await
-    }
-
-    async fn grant(&mut self, request: Request) -> Result<(), Ending> {
-        match request {
-            Request::Offer(offer) => {
-                let description = self.read_sdp(SdpKind::Offer, &offer.sdp)?;
-                self.wish(Wish::Offer {
-                    id: offer.id,
-                    description,
-                })
-            }
-            Request::Answer(answer) => {
-                let description = self.read_sdp(SdpKind::Answer, &answer.sdp)?;
-                self.wish(Wish::Answer {
-                    id: answer.id,
-                    description,
-                })
-            }
-            Request::AddTrack(track) => match track.publication(&ids::random_suffix()) {
-                Ok(publication) => {
-                    self.wish(Wish::Command(sfu::Command::Publish(Box::new(publication))))
-                }
-                Err(refusal) => {
-                    self.refuse(&Response::refused_publish(track.cid(), refusal))
-                        .await
-                }
-            },
-            Request::Command(command) => self.wish(Wish::Command(command)),
-            Request::Refused(response) => self.refuse(&response).await,
-            Request::Leave(reason) => Err(Ending::Left(reason)),
-            Request::Ping => {
-                self.say(&Response::pong(unix_now().as_millis() as i64))
-                    .await
-            }
-            Request::PingReq { timestamp, .. } => {
-                let now = unix_now().as_millis() as i64;
-                self.say(&Response::pong_resp(timestamp, now)).await
-            }
-            // An ICE-lite side sends to no candidate: the client's checks tell its address.
-            Request::Trickle(_) => Ok(()),
-            // Belongs to coming back, which starts afresh here.
-            Request::SyncState(_) => Ok(()),
-            Request::Unsupported(unsupported) => {
-                debug!(what = unsupported.what(), "not served");
-                match unsupported.answer() {
-                    Some(answer) => self.refuse(&answer).await,
-                    None => Ok(()),
-                }
-            }
-            Request::Unknown => Ok(()),
-        }
-    }
-
-    fn read_sdp(&self, kind: SdpKind, text: &str) -> Result<Description, Ending> {
-        Description::parse(kind, text).map_err(|error| {
-            info!(%error, "the client's SDP cannot be read");
-            self.expel("sdp", close_code::INVALID, "the description is not SDP")
-        })
-    }
-
-    fn wish(&self, wish: Wish) -> Result<(), Ending> {
-        let Some(shard) = &self.shard else {
-            return Ok(());
-        };
-        let participant = self.participant;
-        shard
-            .send(ToShard::Wish {
-                participant,
-                wish: Box::new(wish),
-            })
-            .map_err(|_| {
-                self.expel(
-                    "shard_full",
-                    close_code::AGAIN,
-                    "this node has too much to do",
-                )
-            })
-    }
-
-    async fn ping(&mut self) -> Result<(), Ending> {
-        if self.heard_at.elapsed() > SILENCE_LIMIT {
-            return Err(Ending::Lost);
-        }
-        self.send(Message::Ping(Vec::new().into())).await
     }
 
     /// Gives the client a token for coming back.
@@ -417,104 +348,33 @@ impl Connection {
         }
     }
 
-    /// Says what cannot be had, to clients that understand such answers.
-    async fn refuse(&mut self, response: &Response) -> Result<(), Ending> {
-        if self.recipient().understands(response) {
-            self.say(response).await
-        } else {
-            Ok(())
-        }
-    }
-
-    async fn say(&mut self, response: &Response) -> Result<(), Ending> {
-        let message = match response.frame(self.format) {
-            Frame::Binary(bytes) => Message::Binary(bytes),
-            Frame::Text(text) => Message::Text(text.into()),
-        };
-        self.send(message).await
-    }
-
-    async fn send(&mut self, message: Message) -> Result<(), Ending> {
-        match timeout(WRITE_LIMIT, self.socket.send(message)).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(Ending::Lost),
-        }
-    }
-
-    /// Says goodbye in LiveKit's words. The close that follows would freeze some
-    /// clients without them.
-    async fn dismiss(&mut self, reason: LeaveReason) {
-        let leave = Response::leave(reason);
-        if self.say(&leave).await.is_ok() {
-            self.close(close_code::NORMAL, "").await;
-        }
-    }
-
-    async fn close(&mut self, code: u16, why: &'static str) {
-        let frame = CloseFrame {
-            code,
-            reason: why.into(),
-        };
-        // Whether it arrives makes no difference any more.
-        let _ = self.send(Message::Close(Some(frame))).await;
-    }
-
-    fn unreadable(&self, error: &axum::Error) -> Ending {
-        use std::error::Error as _;
-        let too_large = error
-            .source()
-            .is_some_and(|cause| cause.to_string().contains("too long"));
-        debug!(%error, "the WebSocket broke");
-        if too_large {
-            self.expel(
-                "too_large",
-                close_code::SIZE,
-                "a message is larger than 2 MiB",
-            )
-        } else {
-            Ending::Lost
-        }
-    }
-
-    fn expel(&self, label: &str, code: u16, why: &'static str) -> Ending {
-        self.node
-            .metrics
-            .signal_errors
-            .with_label_values(&[label])
-            .inc();
-        Ending::Expelled {
-            code,
-            why,
-            reason: LeaveReason::StateMismatch,
-        }
-    }
-
     async fn end(mut self, ending: Ending) {
         debug!(?ending, "signal connection ends");
-        let reason = match ending {
+        let wish = match ending {
             Ending::Left(reason) => {
                 self.close(close_code::NORMAL, "").await;
-                reason
+                Wish::Leave(reason)
             }
-            Ending::Lost => LeaveReason::SignalClosed,
+            Ending::Lost => Wish::LoseSignal,
             Ending::Dismissed => return,
+            // Without a word: one that is normal would freeze some clients.
+            Ending::Replaced => return self.close(close_code::AWAY, "").await,
             Ending::Expelled { code, why, reason } => {
                 info!(why, "expelled");
                 if self.say(&Response::leave(reason)).await.is_ok() {
                     self.close(code, why).await;
                 }
-                reason
+                Wish::Leave(reason)
             }
         };
-        if let Some(shard) = &self.shard {
-            let participant = self.participant;
-            // A shard that takes nothing now notices by ICE that the client is gone.
-            let _ = shard.send(ToShard::Wish {
-                participant,
-                wish: Box::new(Wish::Leave(reason)),
-            });
-        }
+        // A shard that takes nothing now notices by ICE that the client is gone.
+        let _ = self.wish(wish);
     }
+}
+
+fn unreadable(metrics: &Metrics, why: Unreadable) {
+    info!(%why, "the request to join cannot be used");
+    metrics.signal_errors.with_label_values(&["sdp"]).inc();
 }
 
 /// Counts one open connection for as long as it lives.

@@ -3,6 +3,10 @@
 //!
 //! We never send checks. Candidates and credentials travel in SDP, which is left to
 //! `sections`; what becomes of a transport without consent (RFC 7675) to `transport`.
+//!
+//! A restart (RFC 8445 section 9) changes the credentials of both ends. Until the client
+//! nominates an address under the new ones, the old ones hold too, and packets go where
+//! they went.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -82,9 +86,21 @@ impl fmt::Debug for Ice {
 /// The controlled, lite end of ICE.
 pub(crate) struct Ice {
     local: IceCredentials,
+    /// From before the restart that is under way.
+    before: Option<Generation>,
+    /// Counts restarts.
+    generation: u32,
+    /// Nobody is given up before that long after it.
+    restarted: Option<Instant>,
     crypto: Arc<dyn RTCCryptoProvider>,
     addresses: Vec<Validated>,
     selected: Option<Selected>,
+}
+
+/// Credentials that a restart replaces, and the client's name with them.
+struct Generation {
+    local: IceCredentials,
+    remote_ufrag: String,
 }
 
 /// An address from which an authenticated check came.
@@ -103,13 +119,25 @@ struct Selected {
     /// The client's name when it was nominated: another one is an ICE restart, which
     /// starts anew.
     ufrag: String,
+    /// So is a restart of ours.
+    generation: u32,
+}
+
+/// Who is named in a check: the ends as described last, or as before the restart.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Named {
+    Now,
+    Before,
 }
 
 impl Ice {
     /// Addresses one client may have validated at a time; the longest silent one gives way.
     const MAX_ADDRESSES: usize = 16;
-    /// RFC 7675 section 5.1.
-    const CONSENT: Duration = Duration::from_secs(30);
+    /// Browsers check a pair in use at least every 2.5 s, so a client silent for this
+    /// long has lost its network, or itself. RFC 7675 section 5.1 would let it be twice that.
+    const SILENCE: Duration = Duration::from_secs(15);
+    /// How long after that its place is kept: it may be on its way back.
+    const GRACE: Duration = Duration::from_secs(5);
     /// A nominated address of less priority is moved to once the selected one has been
     /// silent for this long: browsers check a pair in use at least every 2.5 s.
     const SILENT: Duration = Duration::from_secs(6);
@@ -117,10 +145,52 @@ impl Ice {
     pub(crate) fn new(local: IceCredentials, crypto: Arc<dyn RTCCryptoProvider>) -> Self {
         Self {
             local,
+            before: None,
+            generation: 0,
+            restarted: None,
             crypto,
             addresses: Vec::new(),
             selected: None,
         }
+    }
+
+    /// Our credentials, as descriptions shall have them.
+    pub(crate) fn local(&self) -> &IceCredentials {
+        &self.local
+    }
+
+    /// Our names in checks.
+    pub(crate) fn ufrags(&self) -> impl Iterator<Item = &str> {
+        let before = self
+            .before
+            .as_ref()
+            .map(|before| before.local.ufrag.as_str());
+        std::iter::once(self.local.ufrag.as_str()).chain(before)
+    }
+
+    /// Takes new credentials; `remote_ufrag` is the client's name with the old ones.
+    pub(crate) fn restart(
+        &mut self,
+        now: Instant,
+        local: IceCredentials,
+        remote_ufrag: Option<&str>,
+    ) {
+        let local = std::mem::replace(&mut self.local, local);
+        self.restarted = Some(now);
+        // While another restart is under way the client may know nothing of it: what held
+        // before that one still holds.
+        if self.before.is_none() {
+            self.before = remote_ufrag.map(|remote_ufrag| Generation {
+                local,
+                remote_ufrag: remote_ufrag.to_owned(),
+            });
+        }
+        self.generation += 1;
+    }
+
+    /// The client may be on its way back: its silence counts from now.
+    pub(crate) fn expect(&mut self, now: Instant) {
+        self.restarted = Some(now);
     }
 
     /// Where packets go; `None` before the first valid check.
@@ -133,10 +203,15 @@ impl Ice {
         self.addresses.iter().any(|known| known.address == address)
     }
 
-    /// When consent to send runs out, unless another check arrives.
-    pub(crate) fn consent_until(&self) -> Option<Instant> {
-        self.heard(self.destination()?)
-            .map(|heard| heard + Self::CONSENT)
+    /// When the client has been silent for so long that it seems gone.
+    pub(crate) fn silent_at(&self) -> Option<Instant> {
+        let heard = self.heard(self.destination()?)?;
+        Some(self.restarted.map_or(heard, |at| at.max(heard)) + Self::SILENCE)
+    }
+
+    /// When it is given up, unless another check arrives.
+    pub(crate) fn lost_at(&self) -> Option<Instant> {
+        self.silent_at().map(|at| at + Self::GRACE)
     }
 
     /// Answers one datagram of STUN. `remote_ufrag` is the client's name from its
@@ -149,20 +224,21 @@ impl Ice {
         remote_ufrag: &str,
     ) -> Result<Answered, DropReason> {
         let check = Check::read(datagram)?;
-        let expected = check.username.split_once(':');
-        if expected != Some((self.local.ufrag.as_str(), remote_ufrag)) {
-            return Err(DropReason::StunUsername);
-        }
+        let named = self.named(check.username, remote_ufrag)?;
+        let local = match (&self.before, named) {
+            (Some(before), Named::Before) => before.local.clone(),
+            (_, Named::Now) | (None, Named::Before) => self.local.clone(),
+        };
         let mut message = Message::new();
         message
             .unmarshal_binary(datagram)
             .map_err(|_| DropReason::StunMalformed)?;
         let crypto = Arc::clone(&self.crypto);
-        MessageIntegrity::check(&mut message, self.local.pwd.as_bytes(), crypto.crypto())
+        MessageIntegrity::check(&mut message, local.pwd.as_bytes(), crypto.crypto())
             .map_err(|_| DropReason::StunIntegrity)?;
         // From here on the request is the client's.
         if let Some(refusal) = check.refusal() {
-            return self.refuse(&message, refusal, datagram.len());
+            return self.refuse(&message, &local.pwd, refusal, datagram.len());
         }
         let Some(priority) = check.priority else {
             return Err(DropReason::StunMalformed);
@@ -171,14 +247,31 @@ impl Ice {
             ip: from.ip(),
             port: from.port(),
         };
-        let reply = self.reply(&message, BINDING_SUCCESS, &[&mapped])?;
+        let reply = self.reply(&message, &local.pwd, BINDING_SUCCESS, &[&mapped])?;
         self.validate(now, from);
         let nominated = check.nominates.then_some(priority);
+        let selection = match named {
+            Named::Now => self.select(now, from, nominated, remote_ufrag),
+            Named::Before => self.select_before(now, from, nominated),
+        };
         Ok(Answered {
             reply,
-            selection: self.select(now, from, nominated, remote_ufrag),
+            selection,
             refused: None,
         })
+    }
+
+    fn named(&self, username: &str, remote_ufrag: &str) -> Result<Named, DropReason> {
+        let (local, remote) = username.split_once(':').ok_or(DropReason::StunUsername)?;
+        if (local, remote) == (&self.local.ufrag, remote_ufrag) {
+            return Ok(Named::Now);
+        }
+        match &self.before {
+            Some(before) if (local, remote) == (&before.local.ufrag, &before.remote_ufrag) => {
+                Ok(Named::Before)
+            }
+            Some(_) | None => Err(DropReason::StunUsername),
+        }
     }
 
     fn validate(&mut self, now: Instant, from: SocketAddr) {
@@ -204,12 +297,46 @@ impl Ice {
         });
     }
 
+    /// While a restart is under way the client may still move under the old credentials.
+    fn select_before(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        nominated: Option<u32>,
+    ) -> Selection {
+        let Some(before) = &self.before else {
+            return Selection::Unchanged;
+        };
+        let ufrag = before.remote_ufrag.clone();
+        let generation = match &self.selected {
+            Some(selected) => selected.generation,
+            None => self.generation,
+        };
+        self.select_in(now, from, nominated, &ufrag, generation)
+    }
+
     fn select(
         &mut self,
         now: Instant,
         from: SocketAddr,
         nominated: Option<u32>,
         ufrag: &str,
+    ) -> Selection {
+        let selection = self.select_in(now, from, nominated, ufrag, self.generation);
+        if nominated.is_some() {
+            // The restart is through.
+            self.before = None;
+        }
+        selection
+    }
+
+    fn select_in(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        nominated: Option<u32>,
+        ufrag: &str,
+        generation: u32,
     ) -> Selection {
         let moves = match &self.selected {
             None => true,
@@ -218,7 +345,8 @@ impl Ice {
                 let silent = self
                     .heard(selected.address)
                     .is_none_or(|heard| now.saturating_duration_since(heard) >= Self::SILENT);
-                selected.priority <= Some(priority) || silent || selected.ufrag != ufrag
+                let restarted = selected.ufrag != ufrag || selected.generation != generation;
+                selected.priority <= Some(priority) || silent || restarted
             }),
         };
         if !moves {
@@ -228,6 +356,7 @@ impl Ice {
             address: from,
             priority: nominated,
             ufrag: ufrag.to_owned(),
+            generation,
         });
         match before {
             None => Selection::First,
@@ -249,6 +378,7 @@ impl Ice {
     fn refuse(
         &self,
         request: &Message,
+        pwd: &str,
         refusal: Refusal,
         request_len: usize,
     ) -> Result<Answered, DropReason> {
@@ -265,7 +395,7 @@ impl Ice {
             reason: Vec::new(),
         };
         let unknown = UnknownAttributes(unknown);
-        let reply = self.reply(request, BINDING_ERROR, &[&code, &unknown])?;
+        let reply = self.reply(request, pwd, BINDING_ERROR, &[&code, &unknown])?;
         if reply.len() > request_len {
             return Err(reason);
         }
@@ -279,6 +409,7 @@ impl Ice {
     fn reply(
         &self,
         request: &Message,
+        pwd: &str,
         kind: rtc_stun::message::MessageType,
         attributes: &[&dyn Setter],
     ) -> Result<Vec<u8>, DropReason> {
@@ -291,7 +422,7 @@ impl Ice {
                 attribute.add_to(&mut reply)?;
             }
             MessageIntegrity::new_short_term_integrity_with_provider(
-                self.local.pwd.clone(),
+                pwd.to_owned(),
                 self.crypto.crypto(),
             )
             .add_to(&mut reply)?;

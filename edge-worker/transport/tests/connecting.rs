@@ -175,19 +175,47 @@ fn packets_follow_the_client_to_another_address() {
 }
 
 #[test]
-fn consent_runs_out_30_seconds_after_the_last_check() {
+fn a_client_silent_for_15_seconds_has_5_more_to_come_back() {
     let mut call = Call::connected(Options::default());
     call.run(secs(60));
-    assert!(call.transport.is_connected());
+    let silences = |call: &Call| {
+        let silences = call.events.iter().filter(|event| **event == Event::Silent);
+        silences.count()
+    };
+    assert_eq!(silences(&call), 0);
+    // Back in time, all is as it was, and the next silence counts anew.
+    for round in 1..=2 {
+        call.client.silent = true;
+        call.run(secs(14));
+        assert_eq!(silences(&call), round - 1);
+        call.run(secs(4));
+        assert_eq!(silences(&call), round);
+        call.client.silent = false;
+        call.run(secs(30));
+        assert!(call.transport.is_connected());
+    }
     call.client.silent = true;
-    call.run(secs(29));
-    assert!(call.transport.is_connected());
+    call.run(secs(19));
     let failed = Event::Failed(FailReason::ConsentExpired);
+    assert!(!call.events.contains(&failed));
     call.run_until(secs(2), |call| call.events.contains(&failed));
+    assert_eq!(silences(&call), 3);
     assert_eq!(call.transport.deadline(), None);
     let mut check = call.client.nominating_check(1);
     call.deliver(call.client.address, &mut check);
     assert_eq!(call.transport.drops().of(DropReason::Closed), 1);
+}
+
+#[test]
+fn a_client_that_says_elsewhere_that_it_comes_back_has_its_time_anew() {
+    let mut call = Call::connected(Options::default());
+    call.client.silent = true;
+    call.run(secs(19));
+    call.transport.expect(call.now);
+    call.run(secs(19));
+    let failed = Event::Failed(FailReason::ConsentExpired);
+    assert!(!call.events.contains(&failed));
+    call.run_until(secs(2), |call| call.events.contains(&failed));
 }
 
 #[test]

@@ -49,7 +49,9 @@ export class Call {
    * Joins a room as a new participant; whatever an earlier call on this page left behind is forgotten.
    * @param {string} url
    * @param {string} token
-   * @param {{ autoSubscribe?: boolean, dynacast?: boolean, singlePeerConnection?: boolean, secret?: string }} [options]
+   * @param {{
+   *   autoSubscribe?: boolean, adaptiveStream?: boolean, dynacast?: boolean, singlePeerConnection?: boolean, secret?: string,
+   * }} [options]
    */
   async join(url, token, options = {}) {
     const { autoSubscribe = true, secret, ...roomOptions } = options;
@@ -114,6 +116,14 @@ export class Call {
     await (source === 'camera' ? local.setCameraEnabled(on) : local.setMicrophoneEnabled(on));
   }
 
+  /**
+   * Lets the client and the server play a mishap.
+   * @param {string} scenario
+   */
+  async simulate(scenario) {
+    await this.open().simulateScenario(/** @type {any} */ (scenario));
+  }
+
   /** @param {string} text */
   async say(text) {
     await this.open().localParticipant.sendText(text, { topic: CHAT_TOPIC });
@@ -134,6 +144,26 @@ export class Call {
    */
   wish(identity, quality) {
     this.publication(identity, 'camera').setVideoQuality(VideoQuality[quality]);
+  }
+
+  /**
+   * Shows whatever video there is in this size, or not at all.
+   * @param {{ width: number, height: number } | 'hidden'} size
+   */
+  show(size) {
+    for (const video of document.querySelectorAll('video')) {
+      const { style } = video;
+      style.display = size === 'hidden' ? 'none' : 'block';
+      if (size !== 'hidden') [style.width, style.height] = [`${size.width}px`, `${size.height}px`];
+    }
+  }
+
+  /**
+   * Has the worker take this participant's link for so wide; 0 ends that.
+   * @param {number} bitsPerSecond
+   */
+  async imagineLink(bitsPerSecond) {
+    await this.open().simulateScenario('subscriber-bandwidth', bitsPerSecond);
   }
 
   /**
@@ -169,6 +199,7 @@ export class Call {
     return {
       state: room?.state ?? ConnectionState.Disconnected,
       identity: room?.localParticipant.identity ?? null,
+      sid: room?.localParticipant.sid ?? null,
       timing: this.timing,
       participants: room ? await Promise.all([...room.remoteParticipants.values()].map(remoteTracks)) : [],
       published: room ? await localTracks(room.localParticipant) : [],

@@ -15,8 +15,8 @@ const BINARY = process.env.EDGE_WORKER ?? `${TARGET}edge-worker`;
 const RUST_PEER = process.env.RUST_PEER ?? `${TARGET}rust-peer`;
 
 /** What development mode always uses. */
-const KEY = 'devkey';
-const SECRET = 'secret';
+export const KEY = 'devkey';
+export const SECRET = 'secret';
 
 export class EdgeWorker {
   /**
@@ -29,9 +29,12 @@ export class EdgeWorker {
     this.url = `ws://127.0.0.1:${ports.http}`;
   }
 
-  /** @param {NodeJS.ProcessEnv} [environment] further settings */
-  static async start(environment = {}) {
-    const ports = { http: await freeTcpPort(), udp: await freeUdpPorts(), admin: await freeTcpPort() };
+  /**
+   * @param {NodeJS.ProcessEnv} [environment] further settings
+   * @param {{ http: number, udp: number, admin: number }} [taken] those of a worker that ended
+   */
+  static async start(environment = {}, taken = undefined) {
+    const ports = taken ?? { http: await freeTcpPort(), udp: await freeUdpPorts(), admin: await freeTcpPort() };
     const program = await Program.start(BINARY, ['dev'], {
       EDGE_HTTP__PORT: String(ports.http),
       EDGE_RTC__UDP_PORT: String(ports.udp),

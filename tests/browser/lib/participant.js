@@ -27,11 +27,17 @@ export class Participant {
     this.room = room;
     this.identity = identity;
     this.camera = camera;
+    /** The one it joined with last. */
+    this.token = '';
   }
 
-  /** @param {Parameters<Call['join']>[2]} [options] */
-  async join(options) {
-    const token = await this.worker.token(this.room, this.identity);
+  /**
+   * @param {Parameters<Call['join']>[2]} [options]
+   * @param {string} [token] of another making
+   */
+  async join(options, token) {
+    token ??= await this.worker.token(this.room, this.identity);
+    this.token = token;
     await this.page.evaluate(([url, jwt, wishes]) => window.call.join(url, jwt, wishes), /** @type {const} */ ([
       this.worker.url, token, options,
     ]));
@@ -69,6 +75,14 @@ export class Participant {
     return this.page.evaluate(([what, how]) => window.call.turn(what, how), /** @type {const} */ ([source, state]));
   }
 
+  /**
+   * Lets the client and the server play a mishap.
+   * @param {string} scenario
+   */
+  simulate(scenario) {
+    return this.page.evaluate((mishap) => window.call.simulate(mishap), scenario);
+  }
+
   /** @param {string} text */
   say(text) {
     return this.page.evaluate((line) => window.call.say(line), text);
@@ -90,6 +104,16 @@ export class Participant {
     return this.page.evaluate(([whose, layer]) => window.call.wish(whose, layer), /** @type {const} */ ([
       identity, quality,
     ]));
+  }
+
+  /** @param {Parameters<Call['show']>[0]} size */
+  show(size) {
+    return this.page.evaluate((how) => window.call.show(how), size);
+  }
+
+  /** @param {number} bitsPerSecond */
+  imagineLink(bitsPerSecond) {
+    return this.page.evaluate((width) => window.call.imagineLink(width), bitsPerSecond);
   }
 
   /**

@@ -85,6 +85,7 @@ impl Stage {
             node,
             mut shards,
             stop,
+            ..
         } = assemble(config)?;
         let mut listeners = runtime.block_on(serve(&node))?;
         runtime.spawn(async move { while listeners.join_next().await.is_some() {} });

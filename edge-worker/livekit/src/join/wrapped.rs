@@ -11,7 +11,7 @@ use prost::Message;
 
 use super::{JoinError, JoinRequest, Mode, Reconnect, wanted};
 use crate::proto::{self, wrapped_join_request::Compression};
-use crate::signal::{AddTrack, Description};
+use crate::signal::{AddTrack, Description, SyncState};
 use crate::{Client, wire};
 
 /// Largest request, decompressed: an offer with hundreds of sections fits, a
@@ -41,17 +41,23 @@ pub fn decode_join_request(text: &str) -> Result<JoinRequest, JoinError> {
     if inner.len() > MAX_JOIN_REQUEST {
         return Err(JoinError::TooLarge);
     }
-    let inner = bounded(&inner).map_err(|_| JoinError::Message)?;
+    let (inner, sync_state) = bounded(&inner).map_err(|_| JoinError::Message)?;
+    let sync_state = sync_state
+        .map(SyncState::read)
+        .transpose()
+        .map_err(|_| JoinError::Message)?;
     let message = proto::JoinRequest::decode(inner.as_slice()).map_err(|_| JoinError::Message)?;
-    read(message)
+    read(message, sync_state)
 }
 
-/// Leaves out what we would not use, before decoding makes it large.
-fn bounded(inner: &[u8]) -> Result<Vec<u8>, wire::Malformed> {
+/// Leaves out what we would not use, before decoding makes it large, and puts apart what
+/// is read by itself.
+fn bounded(inner: &[u8]) -> Result<(Vec<u8>, Option<&[u8]>), wire::Malformed> {
     const ADD_TRACK: u32 = 5;
     const SYNC_STATE: u32 = 10;
     let mut kept = Vec::with_capacity(inner.len());
     let mut add_tracks = 0;
+    let mut sync_state = None;
     for field in wire::fields(inner) {
         let field = field?;
         if field.number == ADD_TRACK {
@@ -59,17 +65,23 @@ fn bounded(inner: &[u8]) -> Result<Vec<u8>, wire::Malformed> {
         }
         let keep = match field.number {
             ADD_TRACK => add_tracks <= MAX_ADD_TRACKS && field.content.len() <= MAX_ADD_TRACK,
-            SYNC_STATE => false,
+            SYNC_STATE => {
+                sync_state = Some(field.content);
+                false
+            }
             _ => true,
         };
         if keep {
             kept.extend_from_slice(field.whole);
         }
     }
-    Ok(kept)
+    Ok((kept, sync_state))
 }
 
-fn read(message: proto::JoinRequest) -> Result<JoinRequest, JoinError> {
+fn read(
+    message: proto::JoinRequest,
+    sync_state: Option<SyncState>,
+) -> Result<JoinRequest, JoinError> {
     // Absent settings are all false here, unlike in the older query.
     let settings = message.connection_settings.unwrap_or_default();
     let offer = message
@@ -100,6 +112,7 @@ fn read(message: proto::JoinRequest) -> Result<JoinRequest, JoinError> {
             .map(Description::offer_from_proto)
             .transpose()
             .map_err(|_| JoinError::Message)?,
+        sync_state: sync_state.filter(|_| message.reconnect),
     })
 }
 

@@ -99,6 +99,11 @@ impl SectionRequests {
         Some(more)
     }
 
+    /// The client is out of reach: when it is back it offers by itself, to restart ICE.
+    pub fn interrupted(&mut self) {
+        self.state = State::Idle;
+    }
+
     /// When to ask [`due`](Self::due) again.
     pub fn deadline(&self) -> Option<Instant> {
         match self.state {

@@ -97,6 +97,12 @@ impl ServerOffers {
         matches!(self.state, State::InFlight { overdue_at, .. } if overdue_at <= now)
     }
 
+    /// The client is out of reach: the answer to the offer in flight will not come, and
+    /// when the client is back the same is offered again, under another number.
+    pub fn interrupted(&mut self) {
+        self.state = State::Idle;
+    }
+
     /// When to ask [`offer_due`](Self::offer_due) or [`timed_out`](Self::timed_out) again.
     pub fn deadline(&self) -> Option<Instant> {
         match self.state {
@@ -172,6 +178,19 @@ mod tests {
             "the answer to an older offer"
         );
         assert_eq!(offers.answered(now, 0), Verdict::Accepted);
+    }
+
+    #[test]
+    fn an_offer_the_client_may_not_have_heard_of_is_made_again_under_another_number() {
+        let (now, mut offers) = start();
+        offers.changed(now);
+        assert_eq!(offers.offer_due(now), Some(OfferId(1)));
+        offers.interrupted();
+        assert_eq!(offers.deadline(), None, "nobody waits for an answer");
+        offers.changed(now);
+        assert_eq!(offers.offer_due(now + DEBOUNCE), Some(OfferId(2)));
+        assert_eq!(offers.answered(now + DEBOUNCE, 1), Verdict::Stale);
+        assert_eq!(offers.answered(now + DEBOUNCE, 2), Verdict::Accepted);
     }
 
     #[test]

@@ -38,6 +38,9 @@ impl Recipient {
         if matches!(response, Wire::TrackUnpublished(_)) {
             return self.protocol > 6;
         }
+        if matches!(response, Wire::RoomMoved(_)) {
+            return self.protocol > 15;
+        }
         if let Wire::RequestResponse(answer) = response
             && answer.reason == i32::from(Reason::Ok)
             && self.protocol <= 14

@@ -1,6 +1,5 @@
 //! Reads one message of a client.
 
-use bytes::Bytes;
 use media::TrackId;
 use prost::Message;
 use sfu::{
@@ -9,7 +8,10 @@ use sfu::{
 };
 
 use super::add_track::MAX_FEATURES;
-use super::{AddTrack, Description, RawFrame, Response, Trickle, Unsupported, data_track};
+use super::{
+    AddTrack, Description, RawFrame, Response, Scenario, SyncState, Trickle, Unsupported,
+    data_track,
+};
 use crate::proto::{self, signal_request::Message as Wire};
 use crate::{leave_reason, wire};
 
@@ -24,7 +26,7 @@ pub const MAX_SMALL_MESSAGE: usize = 256 * 1024;
 pub const MAX_TEXT: usize = 512 * 1024;
 
 /// More tracks than a room can have.
-const MAX_TRACKS: usize = 4096;
+pub(super) const MAX_TRACKS: usize = 4096;
 
 /// More participants than a publisher names one by one.
 const MAX_GRANTEES: usize = 4096;
@@ -55,8 +57,10 @@ pub enum Request {
         /// Its last measured round trip in milliseconds.
         rtt_ms: i64,
     },
-    /// What it knows, told when coming back; not read yet.
-    SyncState(Bytes),
+    /// What it believes, told when coming back.
+    SyncState(Box<SyncState>),
+    /// A mishap to be played.
+    Simulate(Scenario),
     /// Understood, but not served.
     Unsupported(Unsupported),
     /// Of a newer protocol than ours; ignored.
@@ -85,7 +89,7 @@ pub fn decode(frame: RawFrame<'_>) -> Result<Request, DecodeError> {
     let message = match frame {
         RawFrame::Binary(bytes) => match peek(bytes)? {
             Peeked::SyncState(state) => {
-                return Ok(Request::SyncState(Bytes::copy_from_slice(state)));
+                return SyncState::read(state).map(|state| Request::SyncState(Box::new(state)));
             }
             Peeked::Other => {
                 proto::SignalRequest::decode(bytes)
@@ -153,7 +157,9 @@ fn read(message: Wire) -> Result<Request, DecodeError> {
             timestamp: ping.timestamp,
             rtt_ms: ping.rtt,
         },
-        Wire::SyncState(state) => Request::SyncState(state.encode_to_vec().into()),
+        Wire::SyncState(state) => {
+            Request::SyncState(Box::new(SyncState::read(&state.encode_to_vec())?))
+        }
         Wire::UpdateMetadata(update) => update_metadata(update),
         Wire::PublishDataTrackRequest(request) => data_track::publish(request),
         Wire::UnpublishDataTrackRequest(request) => data_track::unpublish(request),
@@ -170,7 +176,10 @@ fn read(message: Wire) -> Result<Request, DecodeError> {
         Wire::SubscriptionPermission(permission) => {
             Request::Command(Command::Allow(allowance(permission)))
         }
-        Wire::Simulate(_) => Request::Unsupported(Unsupported::silent("simulate")),
+        Wire::Simulate(scenario) => match Scenario::from_proto(scenario) {
+            Some(scenario) => Request::Simulate(scenario),
+            None => Request::Unsupported(Unsupported::silent("simulate")),
+        },
         Wire::UpdateAudioTrack(update) => update_audio_track(update),
         Wire::UpdateVideoTrack(update) => update_video_track(&update),
     })
@@ -286,7 +295,7 @@ fn track_settings(message: &proto::UpdateTrackSettings) -> Request {
     })
 }
 
-fn track_ids<'a>(sids: impl Iterator<Item = &'a String>) -> Vec<TrackId> {
+pub(super) fn track_ids<'a>(sids: impl Iterator<Item = &'a String>) -> Vec<TrackId> {
     let mut tracks: Vec<_> = sids
         .filter_map(|sid| sid.parse().ok())
         .take(MAX_TRACKS)
@@ -664,7 +673,15 @@ mod tests {
         assert_eq!(sized(1, MAX_MESSAGE), Some(DecodeError::TooLarge));
         assert_eq!(sized(4, MAX_SMALL_MESSAGE), Some(DecodeError::TooLarge));
         assert_eq!(sized(200, MAX_SMALL_MESSAGE), Some(DecodeError::TooLarge));
-        assert_eq!(sized(12, MAX_MESSAGE - 64), None, "kept as it is");
+        // The descriptions in a state are as long as offers are.
+        let state = proto::SyncState {
+            answer: Some(proto::SessionDescription {
+                sdp: "x".repeat(MAX_MESSAGE - 64),
+                ..Default::default()
+            }),
+            ..Default::default()
+        };
+        assert!(binary(Wire::SyncState(state)).is_ok());
     }
 
     #[test]

@@ -9,8 +9,9 @@ use sfu::{
 };
 
 use super::{Candidate, Frame, FrameFormat, Target, Trickle};
+use crate::info;
 use crate::proto::{self, request_response, signal_response::Message as Wire};
-use crate::{info, reason};
+use crate::reason::{self, Action, ResumeReason};
 
 /// One message to a client.
 #[derive(Clone, Debug, PartialEq)]
@@ -173,6 +174,17 @@ impl Response {
         }))
     }
 
+    /// The client belongs into another room now; `token` lets it join there. Who is
+    /// there it hears when it has joined.
+    pub fn room_moved(room: &RoomInfo, token: impl Into<String>) -> Self {
+        Self::of(Wire::RoomMoved(proto::RoomMovedResponse {
+            room: Some(info::room(room)),
+            token: token.into(),
+            participant: None,
+            other_participants: Vec::new(),
+        }))
+    }
+
     /// How good the client's own track is wanted, in each codec.
     #[expect(deprecated, reason = "older clients know of one codec only")]
     pub fn subscribed_quality(track: TrackId, codecs: &[CodecDemand]) -> Self {
@@ -227,10 +239,23 @@ impl Response {
     /// Tells to go, why, and what to do next; the socket is closed after it. Older
     /// clients read `can_reconnect`, newer ones `action`.
     pub fn leave(why: LeaveReason) -> Self {
-        let action = reason::action(why);
+        Self::farewell(reason::action(why), reason::disconnect_reason(why))
+    }
+
+    /// Tells to go for good, whatever is usual for `why`.
+    pub fn leave_for_good(why: LeaveReason) -> Self {
+        Self::farewell(Action::Disconnect, reason::disconnect_reason(why))
+    }
+
+    /// Tells to come back by a new WebSocket, as the same participant.
+    pub fn resume(why: ResumeReason) -> Self {
+        Self::farewell(Action::Resume, why.number())
+    }
+
+    fn farewell(action: Action, reason: i32) -> Self {
         Self::of(Wire::Leave(proto::LeaveRequest {
-            can_reconnect: action != reason::Action::Disconnect,
-            reason: reason::disconnect_reason(why),
+            can_reconnect: action != Action::Disconnect,
+            reason,
             action: action.to_proto().into(),
             regions: None,
         }))

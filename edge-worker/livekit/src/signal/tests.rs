@@ -722,3 +722,43 @@ fn at_3_refusals_have_livekits_reasons_and_a_copy_of_the_request() {
         assert_eq!(copy.cid, "c");
     }
 }
+
+#[test]
+fn lv_1_who_shall_come_back_is_told_so_in_both_words() {
+    use crate::ResumeReason;
+    use proto::leave_request::Action;
+    for (response, action, can_reconnect, reason) in [
+        (
+            Response::resume(ResumeReason::Migration),
+            Action::Resume,
+            true,
+            8,
+        ),
+        (
+            Response::resume(ResumeReason::ConnectionTimeout),
+            Action::Resume,
+            true,
+            14,
+        ),
+        (
+            Response::leave(LeaveReason::ServerShutdown),
+            Action::Reconnect,
+            true,
+            3,
+        ),
+        (
+            Response::leave_for_good(LeaveReason::ServerShutdown),
+            Action::Disconnect,
+            false,
+            3,
+        ),
+    ] {
+        let Wire::Leave(leave) = response.wire() else {
+            panic!("a farewell")
+        };
+        assert_eq!(
+            (leave.action(), leave.can_reconnect, leave.reason),
+            (action, can_reconnect, reason)
+        );
+    }
+}

@@ -34,7 +34,7 @@ pub(crate) struct Forwarder {
     pub(crate) subscription: SubscriptionKey,
     sink: Sink,
     ssrc: Ssrc,
-    codecs: Vec<Codec>,
+    codecs: CodecSet,
     rate: u32,
     wish: Wish,
     simulcast: Simulcast,
@@ -63,7 +63,7 @@ impl Forwarder {
             subscription,
             sink,
             ssrc,
-            codecs,
+            codecs: codecs.into_iter().collect(),
             rate,
             wish: Wish::Paused,
             simulcast: Simulcast::default(),
@@ -88,7 +88,7 @@ impl Forwarder {
             Wish::Layer { spatial, .. } => Some(live.nearest(spatial)),
         };
         self.simulcast.set_target(target);
-        self.set_frame_rate();
+        self.set_frame_rate(Duration::ZERO);
         self.rest_reports();
     }
 
@@ -222,7 +222,7 @@ impl Forwarder {
         let Some(first) = intake.cached(entry.number) else {
             return self.stop();
         };
-        self.set_frame_rate();
+        self.set_frame_rate(Duration::ZERO);
         self.begin(entry, &first, passage);
         for number in entry.number..=intake.newest() {
             let Some(packet) = intake.cached(number) else {
@@ -237,13 +237,14 @@ impl Forwarder {
     }
 
     /// A larger picture than wanted, played only until the smaller one has a keyframe,
-    /// takes as little as it can: the link may not carry it any more.
-    fn set_frame_rate(&mut self) {
+    /// takes as little as it can: the link may not carry it any more. So does a picture
+    /// while others before it still wait for the link.
+    fn set_frame_rate(&mut self, backlog: Duration) {
         let Wish::Layer { temporal, .. } = self.wish else {
             return;
         };
-        let falling = self.simulcast.is_falling();
-        self.temporal.set_wish(if falling { 0 } else { temporal });
+        let behind = self.simulcast.is_falling() || backlog > LATE;
+        self.temporal.set_wish(if behind { 0 } else { temporal });
     }
 
     fn begin<O>(&mut self, entry: Entry, first: &Arrival<'_>, passage: &Passage<'_, O>) {
@@ -269,6 +270,9 @@ impl Forwarder {
                 Some(Taken::Yes) => true,
                 Some(Taken::No) => false,
                 None => {
+                    if vp8.descriptor.frame_start {
+                        self.set_frame_rate(passage.out.backlog(self.sink.transport));
+                    }
                     let output = self.rewrite.peek(packet.number);
                     self.temporal.keeps(&vp8.descriptor, output)
                 }
@@ -407,10 +411,10 @@ impl Forwarder {
 
     /// What `codec` is sent as.
     fn codec_for(&self, codec: Codec) -> Option<Codec> {
-        if self.codecs.contains(&codec) {
+        if self.codecs.contains(codec) {
             return Some(codec);
         }
-        let unwrapped = codec == Codec::Red && self.codecs.contains(&Codec::Opus);
+        let unwrapped = codec == Codec::Red && self.codecs.contains(Codec::Opus);
         unwrapped.then_some(Codec::Opus)
     }
 
@@ -431,6 +435,26 @@ impl Forwarder {
     }
 }
 
+/// What a subscriber understands, a bit for each.
+#[derive(Clone, Copy, Debug)]
+struct CodecSet(u8);
+
+impl CodecSet {
+    fn contains(self, codec: Codec) -> bool {
+        self.0 & 1 << codec as u8 != 0
+    }
+}
+
+impl FromIterator<Codec> for CodecSet {
+    fn from_iter<T: IntoIterator<Item = Codec>>(codecs: T) -> Self {
+        Self(
+            codecs
+                .into_iter()
+                .fold(0, |set, codec| set | 1 << codec as u8),
+        )
+    }
+}
+
 /// What is sent of a payload.
 #[derive(Clone, Copy, Debug)]
 struct Body<'a> {
@@ -443,6 +467,9 @@ const MAX_COUNTED: u64 = 1 << 16;
 
 /// Answered of one feedback message; who misses more needs a keyframe.
 const MAX_REPAIRS: usize = 128;
+
+/// Pictures that wait longer than this get fewer.
+const LATE: Duration = Duration::from_millis(200);
 
 /// One subscriber alone does not get more keyframes, which all others pay for.
 const ASKING_INTERVAL: Duration = Duration::from_secs(1);

@@ -161,7 +161,17 @@ impl Room {
             }
         }
         if wanted {
-            let handles = self.data_handles(key);
+            self.tell_data_handles(key);
+        }
+    }
+
+    /// Tells somebody under which numbers it receives data tracks, if any.
+    pub(super) fn tell_data_handles(&mut self, key: ParticipantKey) {
+        let handles = self.data_handles(key);
+        if let Some(subscriber) = self.participants.find(key)
+            && !handles.is_empty()
+        {
+            let id = subscriber.info.id;
             self.outputs.tell(id, Notice::DataHandles(handles));
         }
     }

@@ -8,6 +8,7 @@ use media::ParticipantId;
 use super::Room;
 use super::data_tracks::DataTracks;
 use super::participants::{Participant, ParticipantKey, Seat};
+use super::pretending::Pretending;
 use super::speaking::Speaking;
 use super::subscriptions::Subscriptions;
 use super::updates::{Listeners, Updates, Urgency};
@@ -98,7 +99,11 @@ impl Room {
             return;
         }
         found.change(|info| info.state = State::Active);
+        let first = !std::mem::replace(&mut found.on_record, true);
         self.announce(now, key, Urgency::Soon);
+        if first {
+            self.joined(key);
+        }
     }
 
     /// Says on which transport a participant publishes.
@@ -126,6 +131,9 @@ impl Room {
 
     /// Everybody has to go, and nobody can come again.
     pub fn close(&mut self, _now: Instant, reason: LeaveReason) {
+        if self.life.is_closed() {
+            return;
+        }
         self.life.close();
         for key in self.participants.keys() {
             if let Some(participant) = self.participants.find(key) {
@@ -135,6 +143,14 @@ impl Room {
         }
         // Nobody stays who would have to be told of the others.
         for key in self.participants.keys() {
+            if let Some(participant) = self.participants.find_mut(key) {
+                participant.change(|info| {
+                    info.state = State::Disconnected(reason);
+                    info.tracks.clear();
+                });
+                let info = Arc::clone(&participant.info);
+                self.departing(key, info);
+            }
             if let Some(participant) = self.participants.remove(key) {
                 let participant = participant.info.id;
                 self.outputs.push(Output::Gone { participant });
@@ -148,9 +164,11 @@ impl Room {
         self.data_tracks = DataTracks::default();
         self.subscriptions = Subscriptions::default();
         self.updates = Updates::default();
+        self.pretending = Pretending::default();
         self.speaking = Speaking::default();
         self.assess_at = None;
         self.chores_at = None;
+        self.finished(reason);
     }
 
     /// Sends away whose media never connected.
@@ -182,6 +200,10 @@ impl Room {
             info.data_tracks.clear();
         });
         let info = Arc::clone(&participant.info);
+        self.departing(key, Arc::clone(&info));
+        let Some(participant) = self.participants.find(key) else {
+            return;
+        };
         let hidden = participant.is_hidden();
         let kept_open = !participant.is_dependent();
         let tracks = participant.publishing.tracks();
@@ -195,6 +217,7 @@ impl Room {
         for track in tracks {
             self.drop_track(track);
         }
+        self.pretending.forget(key);
         if is_heard(reason) {
             self.outputs.tell(info.id, Notice::Leave(reason));
         }
@@ -203,6 +226,7 @@ impl Room {
         });
         self.updates.forget(key);
         if !hidden {
+            self.departed.note(now, &info);
             self.announce_departure(now, key, info, reason, urgency);
         }
         if kept_open && !self.participants.iter().any(|(_, p)| !p.is_dependent()) {
@@ -265,6 +289,7 @@ fn is_heard(reason: LeaveReason) -> bool {
         | LeaveReason::RoomClosed
         | LeaveReason::StateMismatch
         | LeaveReason::JoinFailure
-        | LeaveReason::ConnectionTimeout => true,
+        | LeaveReason::ConnectionTimeout
+        | LeaveReason::Moved => true,
     }
 }

@@ -47,6 +47,20 @@ impl Life {
         }
     }
 
+    /// The room's timeouts changed; waiting goes on, for the new time.
+    pub(super) fn retime(&mut self, before: &RoomInfo, after: &RoomInfo) {
+        match self {
+            Self::New { until } => {
+                *until = *until - seconds(before.empty_timeout_s) + seconds(after.empty_timeout_s);
+            }
+            Self::Deserted { until } => {
+                *until = *until - seconds(before.departure_timeout_s)
+                    + seconds(after.departure_timeout_s);
+            }
+            Self::Occupied | Self::Closed => {}
+        }
+    }
+
     pub(super) fn close(&mut self) {
         *self = Self::Closed;
     }

@@ -16,6 +16,8 @@ pub struct Message {
     pub reliability: Reliability,
     /// For whom.
     pub destinations: Destinations,
+    /// Its sender's number for it, rising by one per reliable message; 0 for none.
+    pub sequence: u32,
     /// As it goes on the wire.
     pub payload: Bytes,
 }
@@ -37,13 +39,15 @@ pub struct DataDrops {
     pub not_allowed: u64,
     /// A frame of no data track that its sender publishes.
     pub unpublished: u64,
+    /// It came before: its sender was not sure.
+    pub repeated: u64,
     /// The shell does not fetch what is queued.
     pub queue_full: u64,
 }
 
 impl Room {
     /// A participant sent a data message.
-    pub fn handle_data(&mut self, _now: std::time::Instant, from: ParticipantId, message: Message) {
+    pub fn handle_data(&mut self, now: std::time::Instant, from: ParticipantId, message: Message) {
         let Some(key) = self.participants.key_of(from) else {
             return;
         };
@@ -54,7 +58,11 @@ impl Room {
             self.drops.not_allowed += 1;
             return;
         }
-        let receivers = self.receivers(key, &message.destinations);
+        if !self.is_news(now, key, &message) {
+            self.drops.repeated += 1;
+            return;
+        }
+        let receivers = self.receivers(Some(key), &message.destinations);
         if !self.outputs.has_room_for(receivers.len()) {
             self.drops.queue_full += 1;
             return;
@@ -68,13 +76,35 @@ impl Room {
         }
     }
 
-    fn receivers(&self, sender: ParticipantKey, destinations: &Destinations) -> Vec<ParticipantId> {
+    /// Whether a message was not there before; then it is remembered.
+    fn is_news(&mut self, now: std::time::Instant, key: ParticipantKey, message: &Message) -> bool {
+        match message.reliability {
+            Reliability::Lossy => return true,
+            Reliability::Reliable if message.sequence == 0 => return true,
+            Reliability::Reliable => {}
+        }
+        let Some(sender) = self.participants.find_mut(key) else {
+            return false;
+        };
+        if message.sequence <= sender.last_sequence {
+            return false;
+        }
+        sender.last_sequence = message.sequence;
+        self.reliable.keep(now, sender.info.id, message);
+        true
+    }
+
+    pub(super) fn receivers(
+        &self,
+        sender: Option<ParticipantKey>,
+        destinations: &Destinations,
+    ) -> Vec<ParticipantId> {
         let Destinations { identities, sids } = destinations;
         if identities.is_empty() && sids.is_empty() {
             return self
                 .participants
                 .iter()
-                .filter(|(key, _)| *key != sender)
+                .filter(|(key, _)| Some(*key) != sender)
                 .map(|(_, participant)| participant.info.id)
                 .collect();
         }

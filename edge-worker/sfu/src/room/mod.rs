@@ -1,23 +1,31 @@
 //! One room: its participants, what they publish, and who receives what.
 //!
-//! This file routes and orders. Coming and going is in [`joining`], tracks in
+//! This file routes and orders. Coming and going is in [`joining`], coming back in
+//! [`resuming`], tracks in
 //! [`publish`], subscriptions in [`subscribe`], data in [`message`]; media goes
 //! straight to the track's [`Fanout`](crate::fanout::Fanout).
 
+mod administering;
 mod allowance;
 mod assessing;
 mod bandwidth;
 mod data_tracks;
 mod demands;
+mod departed;
+mod facts;
 mod interests;
 mod joining;
 mod life;
 mod message;
+mod nonces;
 mod outputs;
 mod participants;
+mod pretending;
 mod profile;
 mod publish;
 mod publishing;
+mod reliable;
+mod resuming;
 mod retouching;
 mod rids;
 mod rights;
@@ -34,9 +42,12 @@ use std::time::Instant;
 
 use media::{Packet, ParticipantId, Rtcp};
 
+pub use administering::RoomChange;
 pub use joining::{JoinRefusal, Joined};
 pub use message::{DataDrops, Destinations, Message};
+pub use nonces::Nonce;
 pub use profile::{MAX_ATTRIBUTES, MAX_METADATA, MAX_NAME, ParticipantChange};
+pub use resuming::{Resumed, Synced, UnknownTrack};
 
 use crate::fanout::DropCounts;
 use crate::speakers::Heard;
@@ -45,9 +56,13 @@ use crate::{
     SubscriptionKey, TrackKey,
 };
 use data_tracks::DataTracks;
+use departed::Departed;
 use life::Life;
+use nonces::Nonces;
 use outputs::Outputs;
 use participants::{ParticipantKey, Participants};
+use pretending::Pretending;
+use reliable::Reliable;
 use speaking::Speaking;
 use subscriptions::Subscriptions;
 use tracks::Tracks;
@@ -71,11 +86,15 @@ pub struct Room {
     speaking: Speaking,
     /// When to look at everybody's connection.
     assess_at: Option<Instant>,
+    pretending: Pretending,
     outputs: Outputs,
     drops: DataDrops,
+    nonces: Nonces,
     /// When links are divided anew; `None` while none is known to be limited.
     divide_at: Option<Instant>,
     opened_at: Instant,
+    departed: Departed,
+    reliable: Reliable,
     /// Nothing but media falls due before.
     chores_at: Option<Instant>,
 }
@@ -87,7 +106,7 @@ impl Room {
         info.publishers = 0;
         info.active_recording = false;
         let life = Life::new(now, &info);
-        Self {
+        let mut room = Self {
             info: Arc::new(info),
             chores_at: life.deadline(),
             life,
@@ -98,11 +117,17 @@ impl Room {
             updates: Updates::default(),
             speaking: Speaking::default(),
             assess_at: None,
+            pretending: Pretending::default(),
             outputs: Outputs::default(),
             drops: DataDrops::default(),
+            nonces: Nonces::default(),
             divide_at: None,
             opened_at: now,
-        }
+            departed: Departed::default(),
+            reliable: Reliable::default(),
+        };
+        room.started();
+        room
     }
 
     /// A participant wishes something.
@@ -234,6 +259,7 @@ impl Room {
         self.heed_waiting(now, out);
         self.divide_due(now, out);
         self.count_demands(now);
+        self.stop_pretending(now);
         let changed = self.updates.due(now);
         self.tell(Listeners::All, &changed);
         if self.updates.counts_due(now).is_some() {
@@ -297,6 +323,7 @@ impl Room {
                 self.updates.deadline(),
                 self.divide_at,
                 self.tracks.demand_deadline(),
+                self.pretending.deadline(),
             ])
             .flatten()
             .min()

@@ -115,6 +115,8 @@ pub(super) struct Participant {
     pub(super) origin: Option<TransportKey>,
     /// Until when its media has to be connected.
     pub(super) connect_by: Instant,
+    /// Whether records say that it joined.
+    pub(super) on_record: bool,
     pub(super) publishing: Publishing,
     /// Who may receive what it publishes.
     pub(super) allowed: Allowed,
@@ -122,6 +124,8 @@ pub(super) struct Participant {
     pub(super) reception: Reception,
     pub(super) voice: Voice,
     pub(super) connection: Connection,
+    /// The number of its last reliable message.
+    pub(super) last_sequence: u32,
 }
 
 /// Slow networks and permission dialogues included; a client that needs longer has
@@ -153,12 +157,14 @@ impl Participant {
             },
             origin: None,
             connect_by: now + CONNECT_WITHIN,
+            on_record: false,
             publishing: Publishing::default(),
             allowed: Allowed::default(),
             interests: Interests::default(),
             reception: Reception::new(pausing),
             voice: Voice::default(),
             connection: Connection::default(),
+            last_sequence: 0,
         }
     }
 

@@ -160,6 +160,7 @@ impl Room {
         for subscription in std::mem::take(&mut track.subscriptions) {
             self.close_subscription(subscription);
         }
+        self.track_ended(key);
         for participant in self.participants.values_mut() {
             participant.interests.vanished(key);
         }
@@ -194,6 +195,7 @@ impl Room {
         for other in self.participants.values_mut() {
             other.interests.appeared(id, key);
         }
+        self.track_started(key);
         self.chore_soon();
         received
     }

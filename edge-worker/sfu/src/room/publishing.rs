@@ -169,6 +169,12 @@ impl Publishing {
             .find(|track| track.id == id)
     }
 
+    /// What was announced and not found in an offer yet, with the client's ids.
+    pub(super) fn announced(&self) -> impl Iterator<Item = (&str, &TrackInfo)> {
+        let pending = self.pending.iter().map(|pending| &pending.publication);
+        pending.map(|publication| (publication.cid.as_str(), &publication.track))
+    }
+
     /// The m-lines with tracks.
     pub(super) fn received(&self) -> Vec<Received> {
         self.slots.iter().map(|slot| slot.received).collect()

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use media::DataTrackId;
-use sfu::{Command, DataPublication, Encryption, ParticipantInfo, Wanted};
+use sfu::{Command, DataPublication, Encryption, ParticipantInfo, Synced, Wanted};
 
 use crate::stage::{Stage, hidden, id};
 
@@ -104,6 +104,23 @@ fn frames_reach_who_wants_them_under_a_number_of_its_own() {
         ["carol gets DTR_bob2 as 1, DTR_alice1 as 3"],
         "frames under the old number may still be under way"
     );
+}
+
+#[test]
+fn who_comes_back_hears_its_numbers_again() {
+    let mut stage = Stage::new();
+    stage.join("alice");
+    stage.join("bob");
+    publish(&mut stage, "alice", 9, "position");
+    subscribe(&mut stage, "bob", "DTR_alice1", Wanted::Yes);
+    stage.log();
+    for (who, expected) in [("alice", &[][..]), ("bob", &["bob gets DTR_alice1 as 1"])] {
+        let Stage {
+            room, now, wire, ..
+        } = &mut stage;
+        room.sync(*now, id(who), Synced::default(), wire).unwrap();
+        assert_eq!(stage.log(), expected);
+    }
 }
 
 #[test]

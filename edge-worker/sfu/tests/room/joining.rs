@@ -39,7 +39,7 @@ fn everybody_finds_everybody_and_is_told_of_newcomers() {
 }
 
 #[test]
-fn the_same_identity_replaces_itself() {
+fn st_6_the_same_identity_replaces_itself() {
     let mut stage = Stage::new();
     stage.join("alice");
     stage.join_as("old", |m| m.protocol = 11).unwrap();

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
+mod administering;
 mod allowing;
 mod assessing;
 mod bandwidth;
@@ -9,12 +10,14 @@ mod crowd;
 mod data;
 mod data_tracks;
 mod demand;
+mod facts;
 mod film;
 mod joining;
 mod life;
 mod profile;
 mod publishing;
 mod random;
+mod resuming;
 mod retouching;
 mod rights;
 mod speaking;

@@ -27,6 +27,7 @@ pub(crate) struct Stage {
     pub(crate) openings: BTreeMap<u32, Opening>,
     bound: BTreeSet<u32>,
     pub(crate) gone: BTreeSet<ParticipantId>,
+    pub(crate) facts: Vec<sfu::Fact>,
     pub(crate) loads: BTreeMap<ParticipantId, Load>,
     pub(crate) versions: BTreeMap<(ParticipantId, ParticipantId), u32>,
     /// What was told of connections, apart from the log.
@@ -87,6 +88,7 @@ impl Stage {
             openings: BTreeMap::new(),
             bound: BTreeSet::new(),
             gone: BTreeSet::new(),
+            facts: Vec::new(),
             loads: BTreeMap::new(),
             versions: BTreeMap::new(),
             qualities: Vec::new(),
@@ -254,7 +256,19 @@ impl Stage {
                 identities: identities.iter().map(|name| identity(name)).collect(),
                 sids: sids.iter().map(|name| id(name)).collect(),
             },
+            sequence: 0,
             payload: format!("from {who}").into(),
+        };
+        self.room.handle_data(self.now, id(who), message);
+    }
+
+    /// A reliable message with a number, for everybody.
+    pub(crate) fn numbered(&mut self, who: &str, sequence: u32) {
+        let message = Message {
+            reliability: Reliability::Reliable,
+            destinations: Destinations::default(),
+            sequence,
+            payload: sequence.to_string().into(),
         };
         self.room.handle_data(self.now, id(who), message);
     }
@@ -332,7 +346,7 @@ impl Stage {
     }
 
     fn take(&mut self, output: Output) -> Option<String> {
-        Some(match output {
+        let line = match output {
             Output::Notice { to, notice } => {
                 self.check_present(to);
                 return self.notice(to, notice);
@@ -392,7 +406,12 @@ impl Stage {
                     .retain(|_, opening| opening.participant != participant);
                 format!("{} is gone", name(participant))
             }
-        })
+            Output::Fact(fact) => {
+                self.facts.push(*fact);
+                return None;
+            }
+        };
+        Some(line)
     }
 
     fn check_present(&self, who: ParticipantId) {

@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use batch::Trains;
-use media::{Codec, Delivery, Outgoing, SeqNo, Timestamp};
+use media::{Codec, Delivery, MediaKind, Outgoing, SeqNo, Timestamp};
 use sfu::{Sink, TransportKey};
 
 use super::transports::place;
@@ -36,8 +36,21 @@ pub(super) trait Exit {
     fn seal(&mut self, sink: Sink, packet: &Outgoing<'_>, slab: &mut Vec<u8>)
     -> Option<SocketAddr>;
 
-    /// Sends the trains, which lie in `slab`, and leaves none.
-    fn send(&mut self, slab: &[u8], trains: &mut Trains);
+    /// Sends the trains, which lie in `slab`, and leaves none. Says whether there is time
+    /// for more pictures.
+    fn send(&mut self, slab: &[u8], trains: &mut Trains) -> Time;
+
+    /// Hears that a packet was left out because there was no time for it.
+    fn late(&mut self);
+}
+
+/// Whether what waits can still be sent before it is too old.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Time {
+    /// It can.
+    Left,
+    /// Not all of it: sound still goes, pictures don't.
+    Up,
 }
 
 /// Datagrams on their way out.
@@ -93,6 +106,10 @@ struct Heading {
 impl Heading {
     /// Of a payload descriptor with new numbers; longer ones are kept with the payload.
     const MAX_LEN: usize = 8;
+
+    fn is_picture(&self) -> bool {
+        self.codec.kind() == MediaKind::Video
+    }
 }
 
 /// What waits for one transport.
@@ -110,7 +127,7 @@ impl Line {
 }
 
 /// The payload of the packet that is being forwarded. It is kept once, when the first
-/// subscriber gets it.
+/// subscriber gets it; the queue is not flushed meanwhile.
 #[derive(Debug)]
 pub(super) struct Payload<'a> {
     bytes: &'a [u8],
@@ -261,15 +278,20 @@ impl SendQueue {
     }
 
     /// Lets everything go to `exit`. Then it is empty.
+    ///
+    /// When time is up, the pictures of the lines that come last are left out. The order of
+    /// lines changes little from one flush to the next, so it is some who miss pictures,
+    /// not everybody who misses some.
     pub(super) fn flush(&mut self, exit: &mut impl Exit) {
         let mut load = Load::default();
+        let mut time = Time::Left;
         for index in 0..self.busy.len() {
             let line = &mut self.lines[usize::from(self.busy[index])];
             let first = line.first;
             *line = Line::EMPTY;
-            self.seal_line(first, exit);
+            self.seal_line(first, time, exit);
             if self.slab.len() >= SLAB_LEN {
-                self.send(&mut load, exit);
+                time = self.send(&mut load, exit);
             }
         }
         self.send(&mut load, exit);
@@ -282,7 +304,7 @@ impl SendQueue {
     }
 
     /// Puts what waits from `first` on into the slab.
-    fn seal_line(&mut self, first: u32, exit: &mut impl Exit) {
+    fn seal_line(&mut self, first: u32, time: Time, exit: &mut impl Exit) {
         let mut next = first;
         while let Some(waiting) = self.waiting.get(next as usize) {
             next = waiting.next;
@@ -292,6 +314,10 @@ impl SendQueue {
                 Shape::Datagram(to) => {
                     self.slab.extend_from_slice(bytes);
                     Some(*to)
+                }
+                Shape::Packet(_, heading) if time == Time::Up && heading.is_picture() => {
+                    exit.late();
+                    None
                 }
                 Shape::Packet(sink, heading) => {
                     let packet = Outgoing {
@@ -313,16 +339,15 @@ impl SendQueue {
         }
     }
 
-    fn send(&mut self, load: &mut Load, exit: &mut impl Exit) {
+    fn send(&mut self, load: &mut Load, exit: &mut impl Exit) -> Time {
         for packets in self.trains.lengths() {
             load.datagrams += packets;
             load.trains += 1;
         }
         load.bytes += self.slab.len();
-        if !self.trains.is_empty() {
-            exit.send(&self.slab, &mut self.trains);
-        }
+        let time = exit.send(&self.slab, &mut self.trains);
         self.slab.clear();
+        time
     }
 }
 
@@ -340,6 +365,9 @@ mod tests {
         sent: Vec<Vec<u8>>,
         trains: Vec<usize>,
         calls: usize,
+        /// Time is up after so many.
+        last_call: Option<usize>,
+        late: usize,
     }
 
     impl Exit for Wire {
@@ -357,11 +385,19 @@ mod tests {
             (sink.transport.0 <= 100).then(|| address(sink.transport.0))
         }
 
-        fn send(&mut self, slab: &[u8], trains: &mut Trains) {
-            assert!(!slab.is_empty());
-            self.calls += 1;
+        fn send(&mut self, slab: &[u8], trains: &mut Trains) -> Time {
+            assert_eq!(slab.is_empty(), trains.is_empty());
+            self.calls += usize::from(!slab.is_empty());
             self.trains.extend(trains.lengths());
             *trains = Trains::new();
+            if self.last_call.is_some_and(|last| self.calls >= last) {
+                return Time::Up;
+            }
+            Time::Left
+        }
+
+        fn late(&mut self) {
+            self.late += 1;
         }
     }
 
@@ -470,5 +506,37 @@ mod tests {
         queue.flush(&mut wire);
         assert_eq!(wire.sent.len(), 9_000);
         assert!((30..40).contains(&wire.calls), "{}", wire.calls);
+    }
+
+    #[test]
+    fn when_time_is_up_sound_goes_and_pictures_of_the_last_stay() {
+        let mut queue = SendQueue::new();
+        let now = Instant::now();
+        let body = [0; 1_000];
+        let mut payload = Payload::new(&body);
+        for number in 0..1_000 {
+            let transport = number % 100;
+            for codec in [Codec::Vp8, Codec::H264, Codec::Opus, Codec::Red] {
+                let packet = Outgoing {
+                    codec,
+                    ..outgoing(transport as u16, b"", &body)
+                };
+                queue.packet(now, sink(transport), &packet, &mut payload);
+            }
+            queue.push(now, TransportKey(transport), address(transport), b"whole");
+        }
+        let mut wire = Wire {
+            last_call: Some(2),
+            ..Wire::default()
+        };
+        queue.flush(&mut wire);
+        // Two slabs of forty kilobytes a transport, each of which had twenty pictures.
+        assert_eq!(wire.late, (100 - 14) * 20);
+        assert_eq!(wire.trains.iter().sum::<usize>(), 5_000 - wire.late);
+        let mut wire = Wire::default();
+        let mut payload = Payload::new(&body);
+        queue.packet(now, sink(99), &outgoing(1, b"", &body), &mut payload);
+        queue.flush(&mut wire);
+        assert_eq!((wire.sent.len(), wire.late), (1, 0), "there is time again");
     }
 }

@@ -12,7 +12,8 @@ impl Sections {
     /// A description of ours without its sections.
     pub(super) fn describe(&mut self, kind: SdpKind, local: &Local<'_>) -> Description {
         self.version += 1;
-        let mut description = Description::new(kind, origin(local.ufrag), self.version);
+        let origin = *self.origin.get_or_insert_with(|| origin(local.ufrag));
+        let mut description = Description::new(kind, origin, self.version);
         description.ice_lite = true;
         description
     }
@@ -60,7 +61,7 @@ impl Local<'_> {
     }
 }
 
-/// The number of our descriptions: the same all along, another for each transport.
+/// A number for our descriptions, another for each transport.
 fn origin(ufrag: &str) -> u64 {
     let mut hasher = FxHasher::default();
     ufrag.hash(&mut hasher);

@@ -32,8 +32,8 @@ pub use codecs::Dtx;
 pub use error::NegotiationError;
 pub(crate) use extensions::ExtensionIds;
 pub(crate) use remote::{DtlsRole, Remote};
-pub(crate) use sender::Sending;
 pub use sender::{Channels, Sender, SenderId, Unplaced};
+pub(crate) use sender::{Sending, SendingCodec};
 pub(crate) use streams::{RtpIdentity, Stream};
 
 /// The m-lines of one transport.
@@ -57,6 +57,10 @@ pub(crate) struct Sections {
     next_sender: u32,
     next_mid: u32,
     version: u64,
+    /// The number of our descriptions; the same all along.
+    origin: Option<u64>,
+    /// The client's name before it restarted ICE, until we have followed.
+    restarted: Option<String>,
 }
 
 /// Who makes the offers on a transport.
@@ -97,8 +101,6 @@ pub(crate) enum SectionsEvent {
         /// Whom.
         sender: SenderId,
     },
-    /// The client restarted ICE: its credentials changed.
-    RemoteRestarted,
 }
 
 /// An m-line in which the client sends.
@@ -162,6 +164,8 @@ impl Sections {
             next_sender: 0,
             next_mid: 0,
             version: 0,
+            origin: None,
+            restarted: None,
         }
     }
 
@@ -181,7 +185,6 @@ impl Sections {
         let told = |event: &SectionsEvent| match event {
             SectionsEvent::SenderReady { sender, .. }
             | SectionsEvent::SenderRejected { sender } => *sender == id,
-            SectionsEvent::RemoteRestarted => false,
         };
         self.events.retain(|event| !told(event));
         let Some(entry) = self.senders.remove(&id) else {
@@ -343,10 +346,34 @@ impl Sections {
             .remote
             .as_ref()
             .is_some_and(|before| before.ufrag != remote.ufrag || before.pwd != remote.pwd);
-        if restarted {
-            self.events.push_back(SectionsEvent::RemoteRestarted);
+        let before = self.remote.replace(remote);
+        match self.negotiator {
+            Negotiator::Remote if restarted && self.restarted.is_none() => {
+                self.restarted = before.map(|before| before.ufrag);
+            }
+            // An answer restarts only what our offer restarted.
+            Negotiator::Remote | Negotiator::Local => {}
         }
-        self.remote = Some(remote);
+    }
+
+    /// Whether the client's offer restarted ICE and our end has not followed.
+    pub(crate) fn is_restarted(&self) -> bool {
+        self.restarted.is_some()
+    }
+
+    /// The client's name until the restart that is under way.
+    pub(crate) fn ufrag_before(&self) -> Option<&str> {
+        let now = self.remote.as_ref().map(|remote| remote.ufrag.as_str());
+        self.restarted.as_deref().or(now)
+    }
+
+    /// Our end has new credentials.
+    pub(crate) fn restart(&mut self) {
+        self.restarted = None;
+        match self.negotiator {
+            Negotiator::Local => self.outdated = true,
+            Negotiator::Remote => {}
+        }
     }
 }
 

@@ -14,8 +14,12 @@ use rtc_crypto::{
 use super::keys::{Label, Master, Profile};
 
 /// The keys of one direction.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are the large one, whose key is fetched for every packet"
+)]
 pub(super) enum Cipher {
-    Gcm(Box<Gcm>),
+    Gcm(Gcm),
     CmSha1(Box<CmSha1>),
 }
 
@@ -49,7 +53,7 @@ impl Cipher {
         master: &Master<'_>,
     ) -> Result<Self, CryptoError> {
         Ok(match profile {
-            Profile::AeadAes128Gcm => Self::Gcm(Box::new(Gcm::new(crypto, master)?)),
+            Profile::AeadAes128Gcm => Self::Gcm(Gcm::new(crypto, master)?),
             Profile::Aes128CmSha1 => Self::CmSha1(Box::new(CmSha1::new(crypto, master)?)),
         })
     }
@@ -111,7 +115,7 @@ impl Cipher {
                 let end = packet.len().checked_sub(INDEX_LEN).ok_or(Unauthentic)?;
                 let nonce = gcm.rtcp_nonce(packet, word);
                 let aad = word.to_be_bytes();
-                open_gcm(&gcm.rtcp, nonce, &mut packet[..end], RTCP_CLEAR, &aad)
+                open_gcm(&gcm.rtcp.key, nonce, &mut packet[..end], RTCP_CLEAR, &aad)
             }
             Self::CmSha1(cm) => cm.open_rtcp(packet, word),
         }
@@ -123,7 +127,14 @@ impl Cipher {
         match self {
             Self::Gcm(gcm) => {
                 let nonce = gcm.rtcp_nonce(out, word);
-                seal_gcm(&gcm.rtcp, nonce, out, 0, RTCP_CLEAR, &word.to_be_bytes())?;
+                seal_gcm(
+                    &gcm.rtcp.key,
+                    nonce,
+                    out,
+                    0,
+                    RTCP_CLEAR,
+                    &word.to_be_bytes(),
+                )?;
                 out.extend_from_slice(&word.to_be_bytes());
                 Ok(())
             }
@@ -172,8 +183,13 @@ fn xor<const N: usize>(mut bytes: [u8; N], salt: &[u8]) -> [u8; N] {
 pub(super) struct Gcm {
     rtp: LessSafeKey,
     rtp_salt: [u8; 12],
-    rtcp: LessSafeKey,
-    rtcp_salt: [u8; 12],
+    rtcp: Box<GcmControl>,
+}
+
+/// The rarer half, out of the way.
+pub(super) struct GcmControl {
+    key: LessSafeKey,
+    salt: [u8; 12],
 }
 
 impl Gcm {
@@ -186,8 +202,10 @@ impl Gcm {
         Ok(Self {
             rtp: key(Label::RtpCipher)?,
             rtp_salt: master.derive(crypto, Label::RtpSalt)?,
-            rtcp: key(Label::RtcpCipher)?,
-            rtcp_salt: master.derive(crypto, Label::RtcpSalt)?,
+            rtcp: Box::new(GcmControl {
+                key: key(Label::RtcpCipher)?,
+                salt: master.derive(crypto, Label::RtcpSalt)?,
+            }),
         })
     }
 
@@ -196,7 +214,7 @@ impl Gcm {
         let mut nonce = [0; 12];
         nonce[2..6].copy_from_slice(&packet[4..RTCP_CLEAR]);
         nonce[8..].copy_from_slice(&(word & !ENCRYPTED).to_be_bytes());
-        xor(nonce, &self.rtcp_salt)
+        xor(nonce, &self.rtcp.salt)
     }
 }
 

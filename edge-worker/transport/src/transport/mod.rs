@@ -26,7 +26,7 @@ use crate::identity::Identity;
 use crate::rtcp::Compounds;
 use crate::rtx::Repairs;
 use crate::sctp::{Channel, DataChannels, DataRefused, Opens};
-use crate::sections::{Negotiator, Sections, SectionsEvent, SenderId, Sending};
+use crate::sections::{Negotiator, Sections, SectionsEvent, SenderId, Sending, SendingCodec};
 use crate::srtp::{Opener, Place, Sealer};
 use crate::twcc::ArrivalLog;
 
@@ -66,6 +66,9 @@ pub enum Event {
     Failed(FailReason),
     /// The client moved to another address; packets follow it.
     AddressChanged,
+    /// The client has not been heard of for 15 s. 5 s later the transport fails, unless
+    /// the client comes back.
+    Silent,
     /// The client takes a sender's packets. Told again when the codecs change.
     SenderReady {
         /// Whose.
@@ -109,7 +112,7 @@ pub enum Event {
 /// Why a transport is over.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum FailReason {
-    /// The client has not checked the path for 30 s (RFC 7675).
+    /// The client has not checked the path for 20 s (RFC 7675 allows for up to 30 s).
     ConsentExpired,
     /// DTLS did not come up in time.
     HandshakeTimeout,
@@ -148,7 +151,6 @@ pub struct Incoming<'a> {
 #[derive(Debug)]
 pub struct Transport {
     identity: Arc<Identity>,
-    credentials: IceCredentials,
     candidates: Vec<SocketAddr>,
     sections: Sections,
     ice: Ice,
@@ -163,7 +165,7 @@ pub struct Transport {
     /// The m-lines of the client's streams, for its reports.
     heard_in: FxHashMap<Ssrc, Mid>,
     /// By sender, as they are numbered.
-    outbound: Vec<Option<Box<Outbound>>>,
+    outbound: Vec<Option<Outbound>>,
     /// Whom feedback about a stream of ours is for.
     senders: FxHashMap<Ssrc, SenderId>,
     /// What is to be said with the next poll, and as it was written.
@@ -176,6 +178,15 @@ pub struct Transport {
     events: VecDeque<Event>,
     drops: Drops,
     life: Life,
+    hearing: Hearing,
+}
+
+/// Whether the client is heard of.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Hearing {
+    Yes,
+    /// Not for a while, and that was told.
+    Silence,
 }
 
 /// Media in both directions.
@@ -192,6 +203,8 @@ struct Outbound {
     /// As negotiated, at [`Sections::agreed`] `seen`.
     sending: Option<Sending>,
     seen: u64,
+    /// Of `sending`, the codec of the last packet.
+    codec: Option<SendingCodec>,
     /// Whether the client has reported on the stream, so that it knows its m-line.
     placed: Placed,
     repairs: Repairs,
@@ -237,9 +250,8 @@ impl Transport {
             Negotiator::Remote => Opens::Client,
         };
         Self {
-            ice: Ice::new(ice.clone(), Arc::clone(identity.crypto())),
+            ice: Ice::new(ice, Arc::clone(identity.crypto())),
             identity,
-            credentials: ice,
             candidates,
             sections: Sections::new(negotiator),
             dtls: None,
@@ -260,6 +272,7 @@ impl Transport {
             events: VecDeque::new(),
             drops: Drops::default(),
             life: Life::Connecting,
+            hearing: Hearing::Yes,
         }
     }
 
@@ -312,8 +325,6 @@ impl Transport {
                 SectionsEvent::SenderRejected { sender } => {
                     return Some(Event::SenderRejected { sender });
                 }
-                // ICE notices by itself: the checks carry the new name.
-                SectionsEvent::RemoteRestarted => {}
             }
         }
         self.bandwidth.news(now).map(Event::Estimate)
@@ -365,7 +376,7 @@ impl Transport {
             feedback,
             bandwidth,
             self.data.deadline(),
-            self.ice.consent_until(),
+            self.silence_due(),
         ]
         .into_iter()
         .flatten()
@@ -377,8 +388,7 @@ impl Transport {
         if self.life == Life::Over {
             return;
         }
-        if self.ice.consent_until().is_some_and(|at| at <= now) {
-            self.fail(FailReason::ConsentExpired);
+        if self.silence_due().is_some_and(|at| at <= now) && self.listen(now) {
             return;
         }
         if let Some(dtls) = &mut self.dtls
@@ -395,6 +405,25 @@ impl Transport {
             self.bandwidth.handle_timeout(now, &self.sent);
             self.pad(now);
         }
+    }
+
+    /// When the client's silence means something next.
+    fn silence_due(&self) -> Option<Instant> {
+        match self.hearing {
+            Hearing::Yes => self.ice.silent_at(),
+            Hearing::Silence => self.ice.lost_at(),
+        }
+    }
+
+    /// Looks how long the client has been silent; says whether it is given up.
+    fn listen(&mut self, now: Instant) -> bool {
+        if self.ice.lost_at().is_some_and(|at| at <= now) {
+            self.fail(FailReason::ConsentExpired);
+            return true;
+        }
+        self.hearing = Hearing::Silence;
+        self.events.push_back(Event::Silent);
+        false
     }
 
     fn fail(&mut self, reason: FailReason) {

@@ -4,7 +4,8 @@ use std::time::Instant;
 
 use media::{Codec, Mid, Timestamp};
 
-use super::{Outbound, Placed, Transport};
+use super::{Hearing, Outbound, Placed, Transport};
+use crate::ice::IceCredentials;
 use crate::rtx::Repairs;
 use crate::sdp::Description;
 use crate::sections::{Dtx, Local, NegotiationError, Offered, Sender, SenderId, Unplaced};
@@ -39,12 +40,41 @@ impl Transport {
 
     /// Answers the offer taken last.
     pub fn answer(&mut self) -> Result<Description, NegotiationError> {
+        let credentials = self.ice.local();
         self.sections.answer(&Local {
-            ufrag: &self.credentials.ufrag,
-            pwd: &self.credentials.pwd,
+            ufrag: &credentials.ufrag,
+            pwd: &credentials.pwd,
             fingerprint: self.identity.fingerprint(),
             candidates: &self.candidates,
         })
+    }
+
+    /// Whether the client's newest offer restarted ICE: [`restart`](Self::restart) has to
+    /// be called before [`answer`](Self::answer), for the answer to restart our end too.
+    pub fn is_restarted(&self) -> bool {
+        self.sections.is_restarted()
+    }
+
+    /// Restarts ICE at our end, under new credentials (RFC 8445 section 9). DTLS and the
+    /// keys of media stay, and the old credentials hold until the client has changed over.
+    /// Where we make the offers, the next one says so.
+    pub fn restart(&mut self, now: Instant, ice: IceCredentials) {
+        let before = self.sections.ufrag_before();
+        self.ice.restart(now, ice, before);
+        self.hearing = Hearing::Yes;
+        self.sections.restart();
+    }
+
+    /// The names in checks that are answered: ours, and before the restart that is under
+    /// way.
+    pub fn ufrags(&self) -> impl Iterator<Item = &str> {
+        self.ice.ufrags()
+    }
+
+    /// The client says elsewhere that it is coming back: its silence counts from now.
+    pub fn expect(&mut self, now: Instant) {
+        self.ice.expect(now);
+        self.hearing = Hearing::Yes;
     }
 
     /// Whether the newest description no longer says what is wanted.
@@ -54,9 +84,10 @@ impl Transport {
 
     /// Makes an offer, to be answered by the client.
     pub fn offer(&mut self) -> Result<Description, NegotiationError> {
+        let credentials = self.ice.local();
         self.sections.offer(&Local {
-            ufrag: &self.credentials.ufrag,
-            pwd: &self.credentials.pwd,
+            ufrag: &credentials.ufrag,
+            pwd: &credentials.pwd,
             fingerprint: self.identity.fingerprint(),
             candidates: &self.candidates,
         })
@@ -84,6 +115,7 @@ impl Transport {
         let outbound = Outbound {
             sending: None,
             seen: 0,
+            codec: None,
             placed: Placed::Unknown,
             repairs: Repairs::default(),
             place: Place::default(),
@@ -99,7 +131,7 @@ impl Transport {
         let at = id.0 as usize;
         self.outbound
             .resize_with(self.outbound.len().max(at + 1), || None);
-        self.outbound[at] = Some(Box::new(outbound));
+        self.outbound[at] = Some(outbound);
         id
     }
 

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use media::{Bitrate, Delivery, Packet, Rtcp, SeqNo};
 
-use super::{Event, FailReason, Incoming, Keys, Life, Placed, Transport};
+use super::{Event, FailReason, Hearing, Incoming, Keys, Life, Placed, Transport};
 use crate::drops::DropReason;
 use crate::dtls::{Dtls, DtlsEvent, Refused};
 use crate::ice::Selection;
@@ -94,7 +94,14 @@ impl Transport {
                 }
             }
         }
+        self.heard_again(now);
         answered.refused.map_or(Ok(()), Err)
+    }
+
+    fn heard_again(&mut self, now: Instant) {
+        if self.ice.silent_at().is_some_and(|at| at > now) {
+            self.hearing = Hearing::Yes;
+        }
     }
 
     fn receive_dtls(&mut self, now: Instant, bytes: &[u8]) -> Result<(), DropReason> {

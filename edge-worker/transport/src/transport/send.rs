@@ -48,16 +48,21 @@ impl Transport {
         };
         let outbound = self.outbound.get_mut(sender.0 as usize);
         let outbound = outbound
-            .and_then(Option::as_deref_mut)
+            .and_then(Option::as_mut)
             .ok_or(SealError::NoSender)?;
         if outbound.seen != self.sections.agreed() {
             outbound.seen = self.sections.agreed();
             outbound.sending = self.sections.sending(sender).cloned();
+            outbound.codec = None;
         }
         let sending = outbound.sending.as_ref().ok_or(SealError::NoSender)?;
-        let codec = sending
-            .codec(packet.codec)
-            .ok_or(SealError::NotNegotiated)?;
+        let codec = match outbound.codec {
+            Some(last) if last.codec == packet.codec => last,
+            Some(_) | None => *sending
+                .codec(packet.codec)
+                .ok_or(SealError::NotNegotiated)?,
+        };
+        outbound.codec = Some(codec);
         let mid = match outbound.placed {
             Placed::Known => None,
             Placed::Unknown => sending.mid_extension.map(|id| (id, sending.mid)),
@@ -117,7 +122,7 @@ impl Transport {
     fn padding(&mut self, now: Instant, sender: SenderId) -> Option<(SocketAddr, Vec<u8>)> {
         let to = self.ice.destination()?;
         let keys = self.keys.as_mut()?;
-        let outbound = self.outbound.get_mut(sender.0 as usize)?.as_deref_mut()?;
+        let outbound = self.outbound.get_mut(sender.0 as usize)?.as_mut()?;
         let sending = self.sections.sending(sender)?;
         let twcc = (sending.twcc_extension?, self.sent.number());
         let header = NewHeader {

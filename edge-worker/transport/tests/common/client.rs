@@ -51,7 +51,7 @@ pub(crate) enum Profiles {
 pub(crate) struct Client {
     pub(crate) address: SocketAddr,
     pub(crate) ice: IceCredentials,
-    edge: IceCredentials,
+    pub(crate) edge: IceCredentials,
     pub(crate) crypto: Arc<dyn RTCCryptoProvider>,
     role: Role,
     config: Arc<HandshakeConfig>,

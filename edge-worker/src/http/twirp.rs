@@ -1,0 +1,167 @@
+//! Server APIs over HTTP: the same door for every service, with LiveKit's statuses,
+//! bodies and content types.
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use axum::body::{Body, to_bytes};
+use axum::extract::{Path, Request, State};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use livekit::VideoGrants;
+use livekit::room_service;
+use livekit::token;
+use livekit::twirp::{self, Code, Encoding, Error};
+
+use super::room_service::perform;
+use crate::node::Node;
+
+/// No call of an app is larger; what is larger is not read.
+const LARGEST_BODY: usize = 10 << 20;
+
+/// Services LiveKit has and this node does not, with what its server says without their
+/// backends.
+const ABSENT: &[(&str, Granted, &str)] = &[
+    (
+        "livekit.Egress",
+        |grants| grants.room_record,
+        "egress not connected (redis required)",
+    ),
+    (
+        "livekit.Ingress",
+        |grants| grants.ingress_admin,
+        "ingress not connected (redis required)",
+    ),
+    // Its grants are of another kind; any token will do to be told that it is not there.
+    (
+        "livekit.SIP",
+        |_| true,
+        "sip not connected (redis required)",
+    ),
+];
+
+/// Whether somebody with these grants may call a service.
+type Granted = fn(&VideoGrants) -> bool;
+
+pub(super) async fn call(
+    State(node): State<Arc<Node>>,
+    Path(path): Path<String>,
+    request: Request,
+) -> Response {
+    let (service, method) = path.split_once('/').unwrap_or((&path, ""));
+    match answer(&node, service, method, request).await {
+        Ok((encoding, body)) => {
+            node.metrics.api_calls.with_label_values(&["ok"]).inc();
+            ([(CONTENT_TYPE, encoding.content_type())], body).into_response()
+        }
+        Err(refusal) => {
+            let word = refusal.word();
+            node.metrics.api_calls.with_label_values(&[word]).inc();
+            refusal.into_response()
+        }
+    }
+}
+
+/// Why there is no answer.
+enum Refusal {
+    /// Who calls cannot be known: said before any service hears of it, in plain text.
+    Token(token::TokenError),
+    /// More than anybody needs.
+    TooLarge,
+    /// In Twirp's form.
+    Call(Error),
+}
+
+impl Refusal {
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Token(_) => "bad_token",
+            Self::TooLarge => "too_large",
+            Self::Call(error) => error.code().word(),
+        }
+    }
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self::Call(error)
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Token(error) => (status(error.status()), error.to_string()).into_response(),
+            Self::TooLarge => {
+                (StatusCode::PAYLOAD_TOO_LARGE, "request body too large").into_response()
+            }
+            Self::Call(error) => (
+                status(error.code().status()),
+                [(CONTENT_TYPE, twirp::ERROR_CONTENT_TYPE)],
+                error.body(),
+            )
+                .into_response(),
+        }
+    }
+}
+
+fn status(number: u16) -> StatusCode {
+    StatusCode::from_u16(number).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+async fn answer(
+    node: &Node,
+    service: &str,
+    method: &str,
+    request: Request,
+) -> Result<(Encoding, Vec<u8>), Refusal> {
+    let (parts, body) = request.into_parts();
+    let claims = claims(node, &parts.headers).map_err(Refusal::Token)?;
+    if parts.method != Method::POST {
+        return Err(Error::method(parts.method.as_str()).into());
+    }
+    if let Some((_, granted, msg)) = ABSENT.iter().find(|(name, ..)| *name == service) {
+        let granted = claims.is_some_and(|claims| granted(&claims.video));
+        return Err(if granted {
+            Error::new(Code::Internal, *msg).into()
+        } else {
+            Error::not_allowed().into()
+        });
+    }
+    if service != room_service::SERVICE {
+        return Err(Error::no_route(parts.uri.path()).into());
+    }
+    let content_type = parts.headers.get(CONTENT_TYPE);
+    let content_type = content_type.and_then(|value| value.to_str().ok());
+    let encoding = Encoding::of(content_type.unwrap_or_default())?;
+    let body = read(&parts.headers, body).await?;
+    let request = room_service::Request::read(method, encoding, &body, claims.as_ref())?;
+    let answer = perform(node, request).await.map_err(Error::from)?;
+    Ok((encoding, answer.write(encoding)?))
+}
+
+/// Who calls; `None` where there is no token, which is for the service to judge.
+fn claims(node: &Node, headers: &HeaderMap) -> Result<Option<livekit::Claims>, token::TokenError> {
+    let header = headers.get(AUTHORIZATION);
+    let header = header.map(|value| value.to_str().unwrap_or("?"));
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs();
+    token::find(header, None)?
+        .map(|token| node.keys.verify(token, now))
+        .transpose()
+}
+
+async fn read(headers: &HeaderMap, body: Body) -> Result<bytes::Bytes, Refusal> {
+    let announced = headers.get(axum::http::header::CONTENT_LENGTH);
+    let announced = announced.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > LARGEST_BODY) {
+        return Err(Refusal::TooLarge);
+    }
+    // A caller that breaks off does not hear the answer either.
+    to_bytes(body, LARGEST_BODY)
+        .await
+        .map_err(|_| Refusal::TooLarge)
+}

@@ -1,0 +1,87 @@
+//! Somebody at the door: what its shard needs to let it in, or to let it go on.
+
+use std::sync::Arc;
+
+use livekit::join::Reconnect;
+use media::ParticipantId;
+use transport::sdp::{Description, SdpKind};
+
+use super::{Connection, unix_now};
+use crate::http::Guest;
+use crate::ids;
+use crate::shard::{Arrival, Return, ShardInbox, Signal};
+
+/// What came with a request to join cannot be used.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the offer is not SDP")]
+pub(super) struct Unreadable;
+
+impl Connection {
+    /// What the shard needs to let it in, and which shard.
+    pub(super) fn arrival(
+        &self,
+        participant: ParticipantId,
+        signal: Signal,
+    ) -> Result<(Arrival, ShardInbox), Unreadable> {
+        let Guest {
+            request, admission, ..
+        } = &self.guest;
+        let name: Arc<str> = admission.room.as_str().into();
+        let now_ms = unix_now().as_millis() as i64;
+        let room = self.node.new_room(name.clone(), &admission.room_settings);
+        let region = &self.node.config.node.region;
+        let membership = admission.membership(request, participant, now_ms, region);
+        let offer = self.offer()?;
+        let commands = request
+            .add_tracks
+            .iter()
+            .filter_map(|track| track.publication(&ids::random_suffix()).ok())
+            .map(|publication| sfu::Command::Publish(Box::new(publication)))
+            .collect();
+        let (shard, place) = self.node.directory.place(&name);
+        let primary = request.primary(&admission.permission);
+        let mode = request.mode;
+        let arrival = Arrival {
+            room,
+            place,
+            membership,
+            mode,
+            primary,
+            commands,
+            offer,
+            signal,
+        };
+        Ok((arrival, shard))
+    }
+
+    /// The same of somebody who was here before.
+    pub(super) fn coming_back(
+        &self,
+        reconnect: &Reconnect,
+        signal: Signal,
+    ) -> Result<(Return, ShardInbox), Unreadable> {
+        let admission = &self.guest.admission;
+        let room: Arc<str> = admission.room.as_str().into();
+        let (shard, place) = self.node.directory.place(&room);
+        let coming_back = Return {
+            room,
+            _place: place,
+            identity: admission.identity.clone(),
+            participant: reconnect.participant,
+            mode: self.guest.request.mode,
+            offer: self.offer()?,
+            sync_state: self.guest.request.sync_state.clone(),
+            signal,
+        };
+        Ok((coming_back, shard))
+    }
+
+    /// The offer that came with the request.
+    fn offer(&self) -> Result<Option<(u32, Description)>, Unreadable> {
+        let Some(offer) = &self.guest.request.offer else {
+            return Ok(None);
+        };
+        let description = Description::parse(SdpKind::Offer, &offer.sdp).map_err(|_| Unreadable)?;
+        Ok(Some((offer.id, description)))
+    }
+}

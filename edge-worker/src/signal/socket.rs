@@ -1,0 +1,71 @@
+//! The socket itself: what goes out on it, and how long that may take.
+
+use std::time::Duration;
+
+use axum::extract::ws::{CloseFrame, Message, close_code};
+use livekit::signal::{Frame, Response};
+use sfu::LeaveReason;
+use tokio::time::timeout;
+
+use super::{Connection, Ending};
+
+/// Two pings unanswered and nothing else heard.
+const SILENCE_LIMIT: Duration = Duration::from_secs(30);
+
+/// A client that takes no bytes for this long is gone.
+const WRITE_LIMIT: Duration = Duration::from_secs(10);
+
+impl Connection {
+    pub(super) async fn ping(&mut self) -> Result<(), Ending> {
+        if self.heard_at.elapsed() > SILENCE_LIMIT {
+            return Err(Ending::Lost);
+        }
+        self.send(Message::Ping(Vec::new().into())).await
+    }
+
+    /// Says what cannot be had, to clients that understand such answers.
+    pub(super) async fn refuse(&mut self, response: &Response) -> Result<(), Ending> {
+        if self.recipient().understands(response) {
+            self.say(response).await
+        } else {
+            Ok(())
+        }
+    }
+
+    pub(super) async fn say(&mut self, response: &Response) -> Result<(), Ending> {
+        let message = match response.frame(self.format) {
+            Frame::Binary(bytes) => Message::Binary(bytes),
+            Frame::Text(text) => Message::Text(text.into()),
+        };
+        self.send(message).await
+    }
+
+    pub(super) async fn send(&mut self, message: Message) -> Result<(), Ending> {
+        match timeout(WRITE_LIMIT, self.socket.send(message)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(Ending::Lost),
+        }
+    }
+
+    /// Says goodbye as is usual for `reason`.
+    pub(super) async fn dismiss(&mut self, reason: LeaveReason) {
+        self.part_with(&Response::leave(reason)).await;
+    }
+
+    /// Says goodbye in LiveKit's words. The close that follows would freeze some
+    /// clients without them.
+    pub(super) async fn part_with(&mut self, farewell: &Response) {
+        if self.say(farewell).await.is_ok() {
+            self.close(close_code::NORMAL, "").await;
+        }
+    }
+
+    pub(super) async fn close(&mut self, code: u16, why: &'static str) {
+        let frame = CloseFrame {
+            code,
+            reason: why.into(),
+        };
+        // Whether it arrives makes no difference any more.
+        let _ = self.send(Message::Close(Some(frame))).await;
+    }
+}

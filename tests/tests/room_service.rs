@@ -1,0 +1,615 @@
+//! RoomService of a real node over HTTP: rooms that come and go, who may ask for what, and
+//! calls as nobody should make them.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+
+use std::{collections::BTreeSet, time::Duration};
+
+use anyhow::Result;
+use e2e::{
+    http::{self, Answer},
+    node::{Node, NodeOptions},
+    signal::{Response, Signal, V0},
+    tokens::{KEY, SECRET, claims, sign, token, unix_now},
+    until::until,
+};
+use livekit_protocol as proto;
+use prost::Message as _;
+use serde_json::{Value, json};
+
+const JSON: &str = "application/json;charset=UTF-8";
+const PROTOBUF: &str = "application/protobuf";
+const SOON: Duration = Duration::from_secs(5);
+
+/// A token with these grants, as an app's server makes it.
+fn grants(video: Value) -> String {
+    let claims = json!({
+        "iss": KEY, "nbf": unix_now() - 10, "exp": unix_now() + 600, "video": video,
+    });
+    sign(&claims, SECRET).unwrap()
+}
+
+/// May do everything with rooms, and in `room`.
+fn admin(room: &str) -> String {
+    grants(json!({
+        "roomCreate": true, "roomList": true, "roomAdmin": true, "room": room,
+        "destinationRoom": "elsewhere",
+    }))
+}
+
+async fn post(
+    node: &Node,
+    path: &str,
+    content_type: &str,
+    token: &str,
+    body: &[u8],
+) -> Result<Answer> {
+    let bearer = format!("Bearer {token}");
+    let mut headers = vec![("Content-Type", content_type)];
+    if !token.is_empty() {
+        headers.push(("Authorization", &bearer));
+    }
+    http::send(node.http(), "POST", path, &headers, body).await
+}
+
+/// A call in JSON: its status and answer.
+async fn call(node: &Node, method: &str, token: &str, body: Value) -> Result<(u16, Value)> {
+    let path = format!("/twirp/livekit.RoomService/{method}");
+    let answer = post(node, &path, JSON, token, body.to_string().as_bytes()).await?;
+    let content_type = answer.headers.get("content-type").map(String::as_str);
+    assert_eq!(
+        content_type,
+        Some("application/json"),
+        "{method}: {answer:?}"
+    );
+    Ok((answer.status, serde_json::from_str(&answer.body)?))
+}
+
+/// A call that has to succeed.
+async fn done(node: &Node, method: &str, token: &str, body: Value) -> Result<Value> {
+    let (status, answer) = call(node, method, token, body).await?;
+    assert_eq!(status, 200, "{method}: {answer}");
+    Ok(answer)
+}
+
+async fn names(node: &Node) -> Result<BTreeSet<String>> {
+    let list = done(node, "ListRooms", &admin(""), json!({})).await?;
+    let rooms = list["rooms"].as_array().cloned().unwrap_or_default();
+    let name = |room: &Value| room["name"].as_str().unwrap().to_owned();
+    Ok(rooms.iter().map(name).collect())
+}
+
+#[tokio::test]
+async fn rl_1_rooms_are_made_listed_changed_and_deleted_without_anybody_in_them() -> Result<()> {
+    let node = Node::start_with(NodeOptions {
+        shards: 2,
+        ..NodeOptions::default()
+    })
+    .await?;
+    let admin_of = admin("physics");
+    let made = done(
+        &node,
+        "CreateRoom",
+        &admin_of,
+        json!({ "name": "physics", "empty_timeout": 60, "maxParticipants": 2, "metadata": "m" }),
+    )
+    .await?;
+    let sid = made["sid"].as_str().unwrap().to_owned();
+    assert!(sid.starts_with("RM_"), "{made}");
+    assert_eq!(made["emptyTimeout"], 60);
+    assert_eq!(made["departureTimeout"], 20, "the node's default");
+    assert_eq!(
+        (&made["maxParticipants"], &made["metadata"]),
+        (&json!(2), &json!("m"))
+    );
+
+    // Again: the same room, with what is named changed.
+    let again = done(
+        &node,
+        "CreateRoom",
+        &admin_of,
+        json!({ "name": "physics", "departureTimeout": 5 }),
+    )
+    .await?;
+    assert_eq!(again["sid"], sid.as_str());
+    assert_eq!(
+        (&again["emptyTimeout"], &again["departureTimeout"]),
+        (&json!(60), &json!(5))
+    );
+    assert_eq!(again["metadata"], "m");
+
+    // More rooms than shards: the list is of all of them.
+    for room in ["chemistry", "biology", "history"] {
+        done(&node, "CreateRoom", &admin_of, json!({ "name": room })).await?;
+    }
+    let expected = ["biology", "chemistry", "history", "physics"];
+    assert_eq!(names(&node).await?, expected.map(str::to_owned).into());
+    let some = done(
+        &node,
+        "ListRooms",
+        &admin_of,
+        json!({ "names": ["history", "nothing"] }),
+    )
+    .await?;
+    assert_eq!(some["rooms"].as_array().unwrap().len(), 1);
+
+    let changed = done(
+        &node,
+        "UpdateRoomMetadata",
+        &admin_of,
+        json!({ "room": "physics", "metadata": "new" }),
+    )
+    .await?;
+    assert_eq!(
+        (&changed["metadata"], &changed["sid"]),
+        (&json!("new"), &json!(sid))
+    );
+
+    done(&node, "DeleteRoom", &admin_of, json!({ "room": "physics" })).await?;
+    assert!(
+        !names(&node).await?.contains("physics"),
+        "it is gone when the answer is here"
+    );
+    let missing = call(&node, "DeleteRoom", &admin_of, json!({ "room": "physics" })).await?;
+    let not_found = json!({ "code": "not_found", "msg": "requested room does not exist" });
+    assert_eq!(missing, (404, not_found));
+    // RL-2: a new room of that name is another one.
+    let new = done(&node, "CreateRoom", &admin_of, json!({ "name": "physics" })).await?;
+    assert_ne!(new["sid"], sid.as_str());
+    assert_eq!(node.metrics().await?.total("edge_rooms"), 4.0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn tw_1_protobuf_is_answered_in_protobuf() -> Result<()> {
+    let node = Node::start().await?;
+    let token = admin("physics");
+    let create = proto::CreateRoomRequest {
+        name: "physics".into(),
+        max_participants: 3,
+        ..Default::default()
+    };
+    let path = "/twirp/livekit.RoomService/CreateRoom";
+    let answer = post(&node, path, PROTOBUF, &token, &create.encode_to_vec()).await?;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    assert_eq!(answer.headers["content-type"], PROTOBUF);
+    let room = proto::Room::decode(answer.bytes.as_slice())?;
+    assert_eq!((room.name.as_str(), room.max_participants), ("physics", 3));
+
+    let path = "/twirp/livekit.RoomService/ListRooms";
+    let answer = post(&node, path, PROTOBUF, &token, b"").await?;
+    let list = proto::ListRoomsResponse::decode(answer.bytes.as_slice())?;
+    assert_eq!(list.rooms.len(), 1);
+
+    // Errors are JSON all the same.
+    let path = "/twirp/livekit.RoomService/GetParticipant";
+    let who = proto::RoomParticipantIdentity {
+        room: "physics".into(),
+        identity: "ada".into(),
+        ..Default::default()
+    };
+    let answer = post(&node, path, PROTOBUF, &token, &who.encode_to_vec()).await?;
+    assert_eq!(
+        (answer.status, answer.headers["content-type"].as_str()),
+        (404, "application/json")
+    );
+    let error: Value = serde_json::from_str(&answer.body)?;
+    assert_eq!(
+        error,
+        json!({ "code": "not_found", "msg": "participant does not exist" })
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn tw_4_who_may_not_is_refused_with_the_right_status_and_content_type() -> Result<()> {
+    let node = Node::start().await?;
+    done(
+        &node,
+        "CreateRoom",
+        &admin("physics"),
+        json!({ "name": "physics" }),
+    )
+    .await?;
+    let ada = json!({ "room": "physics", "identity": "ada" });
+    let denied = json!({ "code": "unauthenticated", "msg": "permissions denied" });
+    for (token, method, body) in [
+        (String::new(), "ListRooms", json!({})),
+        (token("physics", "ada")?, "ListRooms", json!({})),
+        (
+            token("physics", "ada")?,
+            "DeleteRoom",
+            json!({ "room": "physics" }),
+        ),
+        (admin("chemistry"), "GetParticipant", ada.clone()),
+        (admin("chemistry"), "RemoveParticipant", ada.clone()),
+        (
+            grants(json!({ "roomAdmin": true, "room": "physics" })),
+            "MoveParticipant",
+            json!({ "room": "physics", "identity": "ada", "destinationRoom": "elsewhere" }),
+        ),
+        (
+            grants(json!({ "roomAdmin": true })),
+            "GetParticipant",
+            ada.clone(),
+        ),
+        (
+            grants(json!({ "roomList": true })),
+            "CreateRoom",
+            json!({ "name": "physics" }),
+        ),
+    ] {
+        let answer = call(&node, method, &token, body.clone()).await?;
+        assert_eq!(answer, (401, denied.clone()), "{method} {body}");
+    }
+    // A token that is none is refused before any service hears of it, in plain text.
+    let path = "/twirp/livekit.RoomService/ListRooms";
+    for (header, text) in [
+        ("Bearer nonsense", "invalid authorization token"),
+        (
+            "Basic abc",
+            "invalid authorization header. Must start with Bearer ",
+        ),
+    ] {
+        let headers = [("Content-Type", JSON), ("Authorization", header)];
+        let answer = http::send(node.http(), "POST", path, &headers, b"{}").await?;
+        assert_eq!((answer.status, answer.body.as_str()), (401, text));
+    }
+    let forged = sign(
+        &json!({ "iss": KEY, "exp": unix_now() + 60, "video": { "roomList": true } }),
+        "wrong",
+    )?;
+    let answer = post(&node, path, JSON, &forged, b"{}").await?;
+    assert_eq!(answer.status, 401);
+    assert!(
+        answer.body.starts_with("invalid authorization token"),
+        "{}",
+        answer.body
+    );
+    assert_eq!(names(&node).await?.len(), 1, "nothing happened");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_7_calls_that_are_none_get_a_clear_answer_and_nothing_else_happens() -> Result<()> {
+    let mut node = Node::start().await?;
+    let token = admin("physics");
+    let list = "/twirp/livekit.RoomService/ListRooms";
+    let create = "/twirp/livekit.RoomService/CreateRoom";
+    for (path, content_type, body, status, code) in [
+        (list, "", &b"{}"[..], 404, "bad_route"),
+        (list, "text/plain", b"{}", 404, "bad_route"),
+        (list, "application/x-protobuf", b"", 404, "bad_route"),
+        (list, JSON, b"", 400, "malformed"),
+        (list, JSON, b"{", 400, "malformed"),
+        (list, JSON, b"[]{}", 400, "malformed"),
+        (list, JSON, b"\xff\xfe", 400, "malformed"),
+        (
+            list,
+            PROTOBUF,
+            b"\x0a\xff\xff\xff\xff\x0f",
+            400,
+            "malformed",
+        ),
+        (create, JSON, b"{\"name\":7}", 400, "malformed"),
+        (create, JSON, b"{}", 400, "invalid_argument"),
+        (
+            create,
+            JSON,
+            b"{\"name\":\"r\",\"egress\":{}}",
+            500,
+            "internal",
+        ),
+        (
+            "/twirp/livekit.RoomService/Nothing",
+            JSON,
+            b"{}",
+            404,
+            "bad_route",
+        ),
+        (
+            "/twirp/livekit.Nothing/ListRooms",
+            JSON,
+            b"{}",
+            404,
+            "bad_route",
+        ),
+        ("/twirp/livekit.RoomService", JSON, b"{}", 404, "bad_route"),
+        (
+            "/twirp/livekit.RoomService/a/b/c",
+            JSON,
+            b"{}",
+            404,
+            "bad_route",
+        ),
+        ("/twirp/", JSON, b"{}", 404, ""),
+    ] {
+        let answer = post(&node, path, content_type, &token, body).await?;
+        let what = format!(
+            "{path} {content_type:?} {}: {answer:?}",
+            String::from_utf8_lossy(body)
+        );
+        assert_eq!(answer.status, status, "{what}");
+        if !code.is_empty() {
+            assert_eq!(answer.headers["content-type"], "application/json", "{what}");
+            let error: Value = serde_json::from_str(&answer.body)?;
+            assert_eq!(error["code"], code, "{what}");
+        }
+    }
+    for method in ["GET", "PUT", "DELETE"] {
+        let headers = [("Content-Type", JSON)];
+        let answer = http::send(node.http(), method, list, &headers, b"{}").await?;
+        assert_eq!(answer.status, 404, "{method}");
+        assert!(answer.body.contains("only POST is allowed"), "{answer:?}");
+    }
+    let preflight = http::send(node.http(), "OPTIONS", list, &[], b"").await?;
+    assert_eq!(preflight.status, 204);
+    assert_eq!(preflight.headers["access-control-allow-origin"], "*");
+
+    // EP-3: announced or not, what is too large is not read to its end.
+    let bearer = format!("Authorization: Bearer {token}\r\n");
+    let announced = format!(
+        "POST {list} HTTP/1.1\r\nHost: x\r\n{bearer}Content-Type: application/json\r\nContent-Length: 99999999999\r\n\r\n"
+    );
+    let answer = http::exchange(node.http(), announced.as_bytes()).await?;
+    assert!(
+        answer.starts_with(b"HTTP/1.1 413"),
+        "{}",
+        String::from_utf8_lossy(&answer)
+    );
+    let deep = "[".repeat(200_000);
+    let answer = post(
+        &node,
+        list,
+        JSON,
+        &token,
+        format!("{{\"names\":{deep}").as_bytes(),
+    )
+    .await?;
+    assert_eq!(answer.status, 400);
+    let many = format!("{{\"names\":[{}\"x\"]}}", "\"x\",".repeat(200_000));
+    let answer = post(&node, list, JSON, &token, many.as_bytes()).await?;
+    assert_eq!(answer.status, 200);
+
+    assert_eq!(names(&node).await?.len(), 0);
+    assert!(node.runs());
+    Ok(())
+}
+
+#[tokio::test]
+async fn services_without_a_backend_say_so() -> Result<()> {
+    let node = Node::start().await?;
+    let token = grants(json!({ "roomRecord": true, "ingressAdmin": true, "roomAdmin": true }));
+    for (service, method, msg) in [
+        (
+            "Egress",
+            "ListEgress",
+            "egress not connected (redis required)",
+        ),
+        (
+            "Egress",
+            "StartRoomCompositeEgress",
+            "egress not connected (redis required)",
+        ),
+        (
+            "Ingress",
+            "ListIngress",
+            "ingress not connected (redis required)",
+        ),
+        ("SIP", "ListSIPTrunk", "sip not connected (redis required)"),
+    ] {
+        let path = format!("/twirp/livekit.{service}/{method}");
+        let answer = post(&node, &path, JSON, &token, b"{}").await?;
+        let error: Value = serde_json::from_str(&answer.body)?;
+        let expected = json!({ "code": "internal", "msg": msg });
+        assert_eq!((answer.status, error), (500, expected), "{path}");
+        let answer = post(&node, &path, JSON, "", b"{}").await?;
+        assert_eq!(answer.status, 401, "{path} without a token");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn rl_1_without_auto_create_only_the_app_makes_rooms() -> Result<()> {
+    let node = Node::start_with(NodeOptions {
+        environment: vec![("EDGE_ROOM__AUTO_CREATE".into(), "false".into())],
+        ..NodeOptions::default()
+    })
+    .await?;
+    let ada = token("physics", "ada")?;
+    let refused = Signal::open(&node.url(), V0, &ada).await?.unwrap_err();
+    assert_eq!(refused.status, 404, "before the upgrade");
+    assert!(refused.body.contains("requested room does not exist"));
+    let path = format!("/rtc/validate?access_token={ada}");
+    let answer = http::get(node.http(), &path).await?;
+    assert_eq!(answer.status, 404);
+    assert!(answer.body.contains("requested room does not exist"));
+
+    // Who may make rooms makes this one by joining.
+    let mut creator = claims("chemistry", "grace");
+    creator["video"]["roomCreate"] = json!(true);
+    Signal::join(&node.url(), &sign(&creator, SECRET)?).await?;
+
+    done(
+        &node,
+        "CreateRoom",
+        &admin("physics"),
+        json!({ "name": "physics", "maxParticipants": 1 }),
+    )
+    .await?;
+    let (_ada, join) = Signal::join(&node.url(), &ada).await?;
+    assert_eq!(join.room.unwrap().max_participants, 1);
+    // As many as it may hold are there.
+    let mut bayo = Signal::open(&node.url(), V0, &token("physics", "bayo")?)
+        .await?
+        .unwrap();
+    let first = bayo.hear(SOON).await?;
+    let Some(Response::Leave(leave)) = first.response() else {
+        panic!("{first:?}");
+    };
+    assert_eq!(leave.reason(), proto::DisconnectReason::JoinFailure);
+    Ok(())
+}
+
+#[tokio::test]
+async fn rl_1_an_empty_room_ends_after_its_timeout() -> Result<()> {
+    let node = Node::start().await?;
+    let short = json!({ "name": "short", "emptyTimeout": 1 });
+    done(&node, "CreateRoom", &admin(""), short).await?;
+    assert_eq!(names(&node).await?.len(), 1);
+    until("the room to end", SOON, || async {
+        names(&node)
+            .await
+            .is_ok_and(|names| names.is_empty())
+            .then_some(())
+    })
+    .await
+}
+
+/// The next leave this client is told.
+async fn leave(signal: &mut Signal) -> Result<proto::LeaveRequest> {
+    signal
+        .hear_until("a goodbye", SOON, |heard| {
+            if let Some(Response::Leave(leave)) = heard.response() {
+                return Some(leave.clone());
+            }
+            None
+        })
+        .await
+}
+
+#[tokio::test]
+async fn t_9_whoever_is_removed_stays_out_until_the_app_signs_anew() -> Result<()> {
+    let node = Node::start().await?;
+    let old = token("physics", "ada")?;
+    let (mut ada, _) = Signal::join(&node.url(), &old).await?;
+    let (_bayo, _) = Signal::join(&node.url(), &token("physics", "bayo")?).await?;
+    let who = json!({ "room": "physics", "identity": "ada" });
+    let seen = done(&node, "GetParticipant", &admin("physics"), who.clone()).await?;
+    assert_eq!(seen["identity"], "ada");
+
+    done(&node, "RemoveParticipant", &admin("physics"), who.clone()).await?;
+    let told = leave(&mut ada).await?;
+    assert_eq!(told.reason(), proto::DisconnectReason::ParticipantRemoved);
+    assert_eq!(told.action(), proto::leave_request::Action::Disconnect);
+    let missing = call(&node, "RemoveParticipant", &admin("physics"), who.clone()).await?;
+    assert_eq!(missing.0, 404);
+
+    let refused = Signal::open(&node.url(), V0, &old).await?.unwrap_err();
+    assert_eq!(refused.status, 401, "{refused:?}");
+    let path = format!("/rtc/validate?access_token={old}");
+    assert_eq!(http::get(node.http(), &path).await?.status, 401);
+    // Somewhere else, or signed later, it is welcome.
+    Signal::join(&node.url(), &token("chemistry", "ada")?).await?;
+    let mut later = claims("physics", "ada");
+    later["nbf"] = json!(unix_now() + 30);
+    let (_again, _) = Signal::join(&node.url(), &sign(&later, SECRET)?).await?;
+    let list = done(
+        &node,
+        "ListParticipants",
+        &admin("physics"),
+        json!({ "room": "physics" }),
+    )
+    .await?;
+    assert_eq!(list["participants"].as_array().unwrap().len(), 2);
+    Ok(())
+}
+
+#[tokio::test]
+async fn deleting_a_room_tells_everybody_and_answers_when_it_is_gone() -> Result<()> {
+    let node = Node::start().await?;
+    let mut everybody = Vec::new();
+    for name in ["ada", "bayo", "chi"] {
+        everybody.push(Signal::join(&node.url(), &token("physics", name)?).await?.0);
+    }
+    done(
+        &node,
+        "DeleteRoom",
+        &admin(""),
+        json!({ "room": "physics" }),
+    )
+    .await?;
+    assert!(names(&node).await?.is_empty());
+    for signal in &mut everybody {
+        let told = leave(signal).await?;
+        assert_eq!(told.reason(), proto::DisconnectReason::RoomDeleted);
+        assert_eq!(told.action(), proto::leave_request::Action::Disconnect);
+    }
+    let none = done(
+        &node,
+        "ListParticipants",
+        &admin("physics"),
+        json!({ "room": "physics" }),
+    )
+    .await?;
+    assert_eq!(none, json!({}), "LiveKit answers an empty list");
+    Ok(())
+}
+
+#[tokio::test]
+async fn hidden_participants_are_listed_for_the_app() -> Result<()> {
+    let node = Node::start().await?;
+    let mut hidden = claims("physics", "ghost");
+    hidden["video"]["hidden"] = json!(true);
+    let (_ghost, _) = Signal::join(&node.url(), &sign(&hidden, SECRET)?).await?;
+    let list = done(
+        &node,
+        "ListParticipants",
+        &admin("physics"),
+        json!({ "room": "physics" }),
+    )
+    .await?;
+    assert_eq!(list["participants"][0]["identity"], "ghost");
+    Ok(())
+}
+
+#[tokio::test]
+async fn whoever_is_moved_is_given_the_token_for_the_other_room() -> Result<()> {
+    let node = Node::start_with(NodeOptions {
+        shards: 2,
+        ..NodeOptions::default()
+    })
+    .await?;
+    let (mut ada, _) = Signal::join(&node.url(), &token("physics", "ada")?).await?;
+    let to_elsewhere =
+        json!({ "room": "physics", "identity": "ada", "destinationRoom": "elsewhere" });
+    let missing = call(
+        &node,
+        "MoveParticipant",
+        &admin("physics"),
+        to_elsewhere.clone(),
+    )
+    .await?;
+    assert_eq!(missing.0, 404, "there is no such room: {missing:?}");
+    done(
+        &node,
+        "CreateRoom",
+        &admin(""),
+        json!({ "name": "elsewhere" }),
+    )
+    .await?;
+    done(
+        &node,
+        "MoveParticipant",
+        &admin("physics"),
+        to_elsewhere.clone(),
+    )
+    .await?;
+    let moved = ada
+        .hear_until("the move", SOON, |heard| {
+            if let Some(Response::RoomMoved(moved)) = heard.response() {
+                return Some(moved.clone());
+            }
+            None
+        })
+        .await?;
+    assert_eq!(moved.room.unwrap().name, "elsewhere");
+    let told = leave(&mut ada).await?;
+    assert_eq!(told.reason(), proto::DisconnectReason::Migration);
+    assert_eq!(told.action(), proto::leave_request::Action::Reconnect);
+    let (_ada, join) = Signal::join(&node.url(), &moved.token).await?;
+    assert_eq!(join.room.unwrap().name, "elsewhere");
+    let gone = call(&node, "MoveParticipant", &admin("physics"), to_elsewhere).await?;
+    assert_eq!(gone.0, 404);
+    Ok(())
+}
