@@ -14,6 +14,7 @@ fn message(identities: &[&str]) -> Message {
             sids: Vec::new(),
         },
         payload: "from the app".into(),
+        sequence: 0,
     }
 }
 
