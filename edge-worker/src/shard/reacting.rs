@@ -45,7 +45,10 @@ impl Shard {
                 };
                 self.part(now, owner, reason);
             }
-            Event::Silent => self.call_back(now, owner),
+            Event::Silent => {
+                self.with_room(now, room, |room, _| room.fell_silent(now, owner));
+                self.call_back(now, owner);
+            }
             Event::AddressChanged => debug!(participant = %owner, "address changed"),
             Event::SenderReady { sender, codecs } => {
                 let Some(sending) = self.sending(key, sender) else {
