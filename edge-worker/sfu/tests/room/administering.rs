@@ -15,7 +15,6 @@ fn message(identities: &[&str]) -> Message {
         },
         sequence: 0,
         payload: "from the app".into(),
-        sequence: 0,
     }
 }
 
