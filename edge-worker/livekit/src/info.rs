@@ -6,6 +6,7 @@ use sfu::{
     TrackInfo, VideoLayer, VideoQuality, Visibility,
 };
 
+use crate::signal::describe_data_track;
 use crate::{proto, reason};
 
 /// The names browsers give simulcast encodings, small to large.
@@ -69,7 +70,11 @@ pub(crate) fn participant(participant: &ParticipantInfo) -> proto::ParticipantIn
         attributes: participant.attributes.clone().into_iter().collect(),
         disconnect_reason,
         kind_details: participant.kind_details.clone(),
-        data_tracks: Vec::new(),
+        data_tracks: participant
+            .data_tracks
+            .iter()
+            .map(|it| describe_data_track(it))
+            .collect(),
         client_protocol: participant.client_protocol,
         capabilities: participant.capabilities.clone(),
     }

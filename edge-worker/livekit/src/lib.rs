@@ -7,6 +7,7 @@
 mod claims;
 mod client;
 pub mod data;
+pub mod data_track;
 mod info;
 pub mod join;
 pub mod negotiation;

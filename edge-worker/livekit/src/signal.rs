@@ -6,6 +6,7 @@
 
 mod add_track;
 mod candidate;
+mod data_track;
 mod frame;
 mod joined;
 mod notice;
@@ -27,6 +28,8 @@ pub use response::Response;
 pub use scenario::{LONGEST_SPEECH, Scenario, Told};
 pub use sync_state::SyncState;
 pub use unsupported::Unsupported;
+
+pub(crate) use data_track::describe as describe_data_track;
 
 use crate::proto;
 

@@ -111,9 +111,14 @@ id!(
     "PA_"
 );
 id!(
-    /// One published stream of audio, video or data (`TR_...`).
+    /// One published stream of audio or video (`TR_...`).
     TrackId,
     "TR_"
+);
+id!(
+    /// One published stream of frames that are not media (`DTR_...`).
+    DataTrackId,
+    "DTR_"
 );
 id!(
     /// One life of a room (`RM_...`): the same name later is another room.

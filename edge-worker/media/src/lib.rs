@@ -20,7 +20,7 @@ mod wrapping;
 pub use bitrate::Bitrate;
 pub use codec::{Codec, MediaKind};
 pub use h264::h264_starts_keyframe;
-pub use ids::{ParseSidError, ParticipantId, RoomId, Sid, TrackId};
+pub use ids::{DataTrackId, ParseSidError, ParticipantId, RoomId, Sid, TrackId};
 pub use layer::{Layer, Rid};
 pub use packet::{AudioLevel, Delivery, Mid, Outgoing, Packet, PayloadType, Ssrc};
 pub use rtcp::{Nack, NtpTime, ReceptionReport, Rtcp, SenderReport};

@@ -1,8 +1,10 @@
 //! Wishes of participants that enter a room.
 
-use media::{ParticipantId, TrackId};
+use media::{DataTrackId, ParticipantId, TrackId};
 
-use crate::{AudioFeature, Identity, Muted, ParticipantChange, TrackInfo, VideoQuality};
+use crate::{
+    AudioFeature, DataPublication, Identity, Muted, ParticipantChange, TrackInfo, VideoQuality,
+};
 
 /// A wish of one participant.
 #[derive(Clone, Debug)]
@@ -48,6 +50,15 @@ pub enum Command {
     },
     /// Says who may receive its tracks, present and coming.
     Allow(Allowance),
+    /// Announces a data track.
+    PublishData(Box<DataPublication>),
+    /// Ends a data track.
+    UnpublishData {
+        /// Its own number for it.
+        handle: u32,
+    },
+    /// Wants data tracks of others, or no longer.
+    SubscribeData(Vec<(DataTrackId, Wanted)>),
     /// Shows itself differently.
     UpdateMetadata {
         /// Its permission is not read.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use media::{Codec, MediaKind, ParticipantId, RoomId, TrackId};
 
-use crate::{LeaveReason, Pausing, Wanted};
+use crate::{DataTrackInfo, LeaveReason, Pausing, Wanted};
 
 /// The name the app gave a participant; at most one per room at a time.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -70,6 +70,8 @@ pub struct ParticipantInfo {
     pub capabilities: Vec<i32>,
     /// What it publishes.
     pub tracks: Vec<Arc<TrackInfo>>,
+    /// What it publishes besides media.
+    pub data_tracks: Vec<Arc<DataTrackInfo>>,
 }
 
 impl ParticipantInfo {

@@ -12,6 +12,7 @@
 mod allocator;
 mod cache;
 mod command;
+mod data_track;
 mod demand;
 mod description;
 mod fact;
@@ -34,6 +35,7 @@ pub use allocator::{Load, Pausing};
 pub use command::{
     Access, Allowance, Command, Grantee, LeaveReason, Publication, Share, TrackSettings, Wanted,
 };
+pub use data_track::{DataHandle, DataPublication, DataTrackInfo};
 pub use description::{
     AudioFeature, Encryption, Identity, Membership, Muted, ParticipantInfo, Permission, RoomInfo,
     SimulcastCodec, Source, State, TrackInfo, VideoLayer, VideoQuality, Visibility,

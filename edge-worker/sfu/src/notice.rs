@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::{
-    Access, ConnectionQuality, LeaveReason, Muted, ParticipantInfo, RoomInfo, Speaker, TrackInfo,
-    VideoQuality,
+    Access, ConnectionQuality, DataHandle, DataTrackInfo, LeaveReason, Muted, ParticipantInfo,
+    RoomInfo, Speaker, TrackInfo, VideoQuality,
 };
 use media::{Codec, ParticipantId, TrackId};
 
@@ -59,6 +59,12 @@ pub enum Notice {
         /// Why.
         failure: SubscriptionFailure,
     },
+    /// Its data track is there.
+    DataPublished(Arc<DataTrackInfo>),
+    /// Its data track is gone, as it wished or not.
+    DataUnpublished(Arc<DataTrackInfo>),
+    /// All numbers under which it receives data tracks.
+    DataHandles(Vec<DataHandle>),
     /// It shows itself as it wished.
     MetadataUpdated {
         /// As it asked.
@@ -138,6 +144,18 @@ pub enum RefusedWish {
         /// As it asked.
         track: TrackId,
     },
+    /// Announcing a data track.
+    PublishData {
+        /// As it asked.
+        handle: u32,
+        /// As it asked.
+        name: String,
+    },
+    /// Ending a data track.
+    UnpublishData {
+        /// As it asked.
+        handle: u32,
+    },
     /// Showing itself differently.
     UpdateMetadata {
         /// As it asked.
@@ -158,6 +176,14 @@ pub enum Refusal {
     Unsupported,
     /// The same is already under way; its answer follows later.
     Queued,
+    /// The number of a data track is none.
+    InvalidHandle,
+    /// The name of a data track is none, or too long.
+    InvalidName,
+    /// Another data track of its has the number.
+    DuplicateHandle,
+    /// Another data track of its has the name.
+    DuplicateName,
 }
 
 /// Why a wanted track cannot be had.

@@ -67,6 +67,15 @@ pub enum Output {
         /// As it goes on the wire.
         payload: Bytes,
     },
+    /// Give a frame of a data track to a participant.
+    Frame {
+        /// Whom.
+        to: ParticipantId,
+        /// The participant's number for the track, to be written into the frame.
+        handle: u16,
+        /// As it came.
+        frame: Bytes,
+    },
     /// Find or make an m-line for a subscription, then bind it.
     Open(Box<Opening>),
     /// The m-line of a subscription is free again.

@@ -243,7 +243,11 @@ impl Shard {
                         Refusal::NotAllowed
                         | Refusal::NotFound
                         | Refusal::Unsupported
-                        | Refusal::Queued,
+                        | Refusal::Queued
+                        | Refusal::InvalidHandle
+                        | Refusal::InvalidName
+                        | Refusal::DuplicateHandle
+                        | Refusal::DuplicateName,
                     ) => Err(Failure::ParticipantMissing),
                 }
             }

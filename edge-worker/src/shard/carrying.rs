@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use bytes::Bytes;
+use livekit::data_track;
 use media::{ParticipantId, Ssrc};
 use sfu::{Notice, Opening, Output, ParticipantInfo, Reliability, SubscriptionKey};
 use transport::{Channel, Channels, Sender};
@@ -33,24 +35,15 @@ impl Shard {
                 reliability,
                 payload,
             } => {
-                let Some(member) = self.members.get(&to) else {
-                    return;
-                };
-                let key = member.primary;
-                let Some(slot) = self.transports.get_mut(key) else {
-                    return;
-                };
                 let channel = match reliability {
                     Reliability::Reliable => Channel::Reliable,
                     Reliability::Lossy => Channel::Lossy,
                 };
-                if let Err(reason) = slot.transport.send_data(&channel, payload) {
-                    self.metrics
-                        .data_dropped
-                        .with_label_values(&[&format!("{reason:?}")])
-                        .inc();
-                }
-                self.transports.touch(key);
+                self.deliver(to, &channel, payload);
+            }
+            Output::Frame { to, handle, frame } => {
+                let frame = data_track::with_handle(&frame, handle);
+                self.deliver(to, &Channel::DataTrack, frame);
             }
             Output::Open(opening) => self.open(*opening),
             Output::Close {
@@ -73,6 +66,20 @@ impl Shard {
             Output::Gone { participant } => self.forget(now, participant),
             Output::Fact(fact) => self.facts.tell(*fact),
         }
+    }
+
+    fn deliver(&mut self, to: ParticipantId, channel: &Channel, payload: Bytes) {
+        let Some(key) = self.members.get(&to).map(|member| member.primary) else {
+            return;
+        };
+        let Some(slot) = self.transports.get_mut(key) else {
+            return;
+        };
+        if let Err(reason) = slot.transport.send_data(channel, payload) {
+            let dropped = &self.metrics.data_dropped;
+            dropped.with_label_values(&[&format!("{reason:?}")]).inc();
+        }
+        self.transports.touch(key);
     }
 
     pub(super) fn open(&mut self, opening: Opening) {

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use bytes::Bytes;
-use livekit::data;
+use livekit::{data, data_track};
 use media::ParticipantId;
 use sfu::{Binding, Destinations, Identity, LeaveReason, Message, Reliability, TransportKey};
 use tracing::{debug, info};
@@ -45,7 +45,10 @@ impl Shard {
                 };
                 self.part(now, owner, reason);
             }
-            Event::Silent => self.call_back(now, owner),
+            Event::Silent => {
+                self.with_room(now, room, |room, _| room.fell_silent(now, owner));
+                self.call_back(now, owner);
+            }
             Event::AddressChanged => debug!(participant = %owner, "address changed"),
             Event::SenderReady { sender, codecs } => {
                 let Some(sending) = self.sending(key, sender) else {
@@ -89,6 +92,16 @@ impl Shard {
         }
     }
 
+    /// A frame of a data track.
+    fn frame(&mut self, now: Instant, from: ParticipantId, room: RoomKey, frame: &Bytes) {
+        let Some(handle) = data_track::handle(frame) else {
+            let dropped = &self.metrics.data_dropped;
+            dropped.with_label_values(&["frame"]).inc();
+            return;
+        };
+        self.with_room(now, room, |room, _| room.handle_frame(from, handle, frame));
+    }
+
     /// A data message from a client.
     pub(super) fn data(
         &mut self,
@@ -101,7 +114,11 @@ impl Shard {
         let reliability = match channel {
             Channel::Reliable => Reliability::Reliable,
             Channel::Lossy => Reliability::Lossy,
-            Channel::DataTrack | Channel::Other(_) => {
+            Channel::DataTrack => {
+                self.frame(now, from, room, &payload);
+                return;
+            }
+            Channel::Other(_) => {
                 self.metrics
                     .data_dropped
                     .with_label_values(&["channel"])

@@ -50,7 +50,10 @@ impl Shard {
         if mishap == Some(Told::Nothing) {
             return self.lose_signal(now, participant);
         }
-        let resumed = self.with_room(now, room, |room, _| room.resume(now, participant));
+        let resumed = self.with_room(now, room, |room, _| {
+            room.is_back(participant);
+            room.resume(now, participant)
+        });
         let (Some(Some(resumed)), Some(member)) = (resumed, self.members.get_mut(&participant))
         else {
             return;

@@ -103,6 +103,7 @@ fn estimates(call: &mut Call) -> Vec<Bitrate> {
         Event::Estimate(estimate) => Some(*estimate),
         Event::Connected
         | Event::Failed(_)
+        | Event::Silent
         | Event::AddressChanged
         | Event::SenderReady { .. }
         | Event::SenderRejected { .. }

@@ -29,19 +29,25 @@ fn renew(call: &mut Call, number: usize) {
 
 /// The client offers anew; we follow with new credentials.
 fn offered_restart(call: &mut Call, number: usize) -> String {
-    let offer = Description::parse(SdpKind::Offer, &call.client.offer()).unwrap();
-    call.transport.apply_offer(call.now, &offer).unwrap();
+    let offer =
+        Description::parse(SdpKind::Offer, &call.client.offer()).expect("the client writes SDP");
+    call.transport
+        .apply_offer(call.now, &offer)
+        .expect("it can be applied");
     assert!(call.transport.is_restarted());
     call.transport.restart(call.now, credentials(number));
     assert!(!call.transport.is_restarted());
-    call.transport.answer().unwrap().print()
+    call.transport.answer().expect("it can be answered").print()
 }
 
 /// The same offer again, and our answer to it.
 fn answer_again(call: &mut Call) -> String {
-    let offer = Description::parse(SdpKind::Offer, &call.client.offer()).unwrap();
-    call.transport.apply_offer(call.now, &offer).unwrap();
-    call.transport.answer().unwrap().print()
+    let offer =
+        Description::parse(SdpKind::Offer, &call.client.offer()).expect("the client writes SDP");
+    call.transport
+        .apply_offer(call.now, &offer)
+        .expect("it can be applied");
+    call.transport.answer().expect("it can be answered").print()
 }
 
 /// A packet of the client's gets through.
@@ -64,7 +70,8 @@ fn sends_data(call: &mut Call, message: &[u8]) {
 
 fn origin(description: &str) -> &str {
     let line = description.lines().find(|line| line.starts_with("o="));
-    line.unwrap().split(' ').nth(1).unwrap()
+    line.and_then(|line| line.split(' ').nth(1))
+        .expect("every description has an origin")
 }
 
 #[test]

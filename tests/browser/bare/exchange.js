@@ -61,6 +61,11 @@ export class Exchange {
     const heard = { from: track.publisherIdentity, name: track.info.name, state: 'published', frames: [] };
     this.tracks.set(track.info.sid, heard);
     const reader = track.subscribe({ bufferSize: 1_000 }).getReader();
+    // Frames sent before the client knows the track's number here are lost, and it does not tell when it does.
+    const { descriptors } = /** @type {any} */ (track).manager;
+    while (descriptors.get(track.info.sid)?.subscription.type !== 'active') {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
     heard.state = 'open';
     for (;;) {
       const { done, value } = await reader.read();

@@ -120,6 +120,7 @@ impl Admission {
                 client_protocol: request.client.client_protocol,
                 capabilities: request.client.capabilities.clone(),
                 tracks: Vec::new(),
+                data_tracks: Vec::new(),
             },
             auto_subscribe: request.auto_subscribe,
             adaptive_stream: request.adaptive_stream,

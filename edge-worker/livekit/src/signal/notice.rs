@@ -95,6 +95,17 @@ pub fn notice(notice: &Notice, recipient: Recipient) -> Vec<Response> {
         Notice::SubscriptionFailed { track, failure } => {
             Response::subscription_failed(*track, *failure)
         }
+        Notice::DataPublished(track) => Response::data_published(track),
+        Notice::DataUnpublished(track) => Response::data_unpublished(track),
+        Notice::DataHandles(handles) => Response::data_handles(handles),
+        Notice::Refused {
+            wish: RefusedWish::PublishData { handle, name },
+            refusal,
+        } => Response::refused_data(*handle, name, *refusal),
+        Notice::Refused {
+            wish: RefusedWish::UnpublishData { handle },
+            refusal,
+        } => Response::refused_data_end(*handle, *refusal),
         Notice::MetadataUpdated { request_id } => Response::metadata_updated(*request_id),
         Notice::Refused {
             wish: RefusedWish::UpdateAudioTrack { track },

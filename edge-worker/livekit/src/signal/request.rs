@@ -8,7 +8,10 @@ use sfu::{
 };
 
 use super::add_track::MAX_FEATURES;
-use super::{AddTrack, Description, RawFrame, Response, Scenario, SyncState, Trickle, Unsupported};
+use super::{
+    AddTrack, Description, RawFrame, Response, Scenario, SyncState, Trickle, Unsupported,
+    data_track,
+};
 use crate::proto::{self, signal_request::Message as Wire};
 use crate::{leave_reason, wire};
 
@@ -158,12 +161,9 @@ fn read(message: Wire) -> Result<Request, DecodeError> {
             Request::SyncState(Box::new(SyncState::read(&state.encode_to_vec())?))
         }
         Wire::UpdateMetadata(update) => update_metadata(update),
-        Wire::PublishDataTrackRequest(request) => {
-            Request::Unsupported(Unsupported::publish_data_track(request))
-        }
-        Wire::UnpublishDataTrackRequest(request) => {
-            Request::Unsupported(Unsupported::unpublish_data_track(request))
-        }
+        Wire::PublishDataTrackRequest(request) => data_track::publish(request),
+        Wire::UnpublishDataTrackRequest(request) => data_track::unpublish(request),
+        Wire::UpdateDataSubscription(update) => data_track::subscribe(&update),
         Wire::StoreDataBlobRequest(request) => Request::Unsupported(Unsupported::data_blob(
             "store_data_blob_request",
             request.request_id,
@@ -182,9 +182,6 @@ fn read(message: Wire) -> Result<Request, DecodeError> {
         },
         Wire::UpdateAudioTrack(update) => update_audio_track(update),
         Wire::UpdateVideoTrack(update) => update_video_track(&update),
-        Wire::UpdateDataSubscription(_) => {
-            Request::Unsupported(Unsupported::silent("update_data_subscription"))
-        }
     })
 }
 
@@ -544,16 +541,6 @@ mod tests {
         use proto::request_response::Reason;
         let cases = [
             (
-                Wire::PublishDataTrackRequest(Default::default()),
-                "publish_data_track_request",
-                Some((0, Reason::NotAllowed)),
-            ),
-            (
-                Wire::UnpublishDataTrackRequest(Default::default()),
-                "unpublish_data_track_request",
-                Some((0, Reason::NotAllowed)),
-            ),
-            (
                 Wire::StoreDataBlobRequest(proto::StoreDataBlobRequest {
                     request_id: 4,
                     ..Default::default()
@@ -576,11 +563,6 @@ mod tests {
                 }),
                 "trickle",
                 Some((0, Reason::UnclassifiedError)),
-            ),
-            (
-                Wire::UpdateDataSubscription(Default::default()),
-                "update_data_subscription",
-                None,
             ),
             (Wire::Simulate(Default::default()), "simulate", None),
         ];

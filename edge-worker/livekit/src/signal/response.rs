@@ -341,7 +341,7 @@ impl Response {
         self.0.message.as_ref().expect("every constructor sets it")
     }
 
-    fn refused(refusal: Refusal, copy: request_response::Request) -> Self {
+    pub(super) fn refused(refusal: Refusal, copy: request_response::Request) -> Self {
         Self::refused_as(0, refusal, copy)
     }
 
@@ -354,6 +354,16 @@ impl Response {
                 "too many or too long",
             ),
             Refusal::Unsupported => (request_response::Reason::UnsupportedType, "not supported"),
+            Refusal::InvalidHandle => (request_response::Reason::InvalidHandle, "no such number"),
+            Refusal::InvalidName => (request_response::Reason::InvalidName, "no such name"),
+            Refusal::DuplicateHandle => (
+                request_response::Reason::DuplicateHandle,
+                "the number is in use",
+            ),
+            Refusal::DuplicateName => (
+                request_response::Reason::DuplicateName,
+                "the name is in use",
+            ),
             Refusal::Queued => (request_response::Reason::Queued, "already under way"),
         };
         Self::request(proto::RequestResponse {

@@ -53,6 +53,7 @@ fn participant(id: &str) -> ParticipantInfo {
         client_protocol: 2,
         capabilities: vec![1, 2],
         tracks: vec![Arc::new(camera())],
+        data_tracks: Vec::new(),
     }
 }
 

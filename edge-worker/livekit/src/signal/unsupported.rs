@@ -41,16 +41,6 @@ impl Unsupported {
         )
     }
 
-    pub(super) fn publish_data_track(message: proto::PublishDataTrackRequest) -> Self {
-        let copy = Some(Copied::PublishDataTrack(message));
-        Self::new("publish_data_track_request", Reason::NotAllowed, 0, copy)
-    }
-
-    pub(super) fn unpublish_data_track(message: proto::UnpublishDataTrackRequest) -> Self {
-        let copy = Some(Copied::UnpublishDataTrack(message));
-        Self::new("unpublish_data_track_request", Reason::NotAllowed, 0, copy)
-    }
-
     pub(super) fn data_blob(what: &'static str, request_id: u32) -> Self {
         Self::new(what, Reason::NotAllowed, request_id, None)
     }

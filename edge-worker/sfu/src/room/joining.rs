@@ -6,6 +6,7 @@ use std::time::Instant;
 use media::ParticipantId;
 
 use super::Room;
+use super::data_tracks::DataTracks;
 use super::participants::{Participant, ParticipantKey, Seat};
 use super::pretending::Pretending;
 use super::speaking::Speaking;
@@ -160,6 +161,7 @@ impl Room {
         info.publishers = 0;
         info.active_recording = false;
         self.tracks.clear();
+        self.data_tracks = DataTracks::default();
         self.subscriptions = Subscriptions::default();
         self.updates = Updates::default();
         self.pretending = Pretending::default();
@@ -195,6 +197,7 @@ impl Room {
         participant.change(|info| {
             info.state = State::Disconnected(reason);
             info.tracks.clear();
+            info.data_tracks.clear();
         });
         let info = Arc::clone(&participant.info);
         self.departing(key, Arc::clone(&info));
@@ -209,6 +212,7 @@ impl Room {
         for subscription in subscriptions {
             self.drop_subscription(subscription);
         }
+        self.drop_data(key);
         self.participants.remove(key);
         for track in tracks {
             self.drop_track(track);

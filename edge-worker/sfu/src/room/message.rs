@@ -37,6 +37,8 @@ pub struct Destinations {
 pub struct DataDrops {
     /// Its sender may not send data.
     pub not_allowed: u64,
+    /// A frame of no data track that its sender publishes.
+    pub unpublished: u64,
     /// It came before: its sender was not sure.
     pub repeated: u64,
     /// The shell does not fetch what is queued.

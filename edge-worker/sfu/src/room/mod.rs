@@ -9,6 +9,7 @@ mod administering;
 mod allowance;
 mod assessing;
 mod bandwidth;
+mod data_tracks;
 mod demands;
 mod departed;
 mod facts;
@@ -54,6 +55,7 @@ use crate::{
     Command, LeaveReason, Notice, Outlet, Output, ParticipantInfo, RoomInfo, SubscriptionFailure,
     SubscriptionKey, TrackKey,
 };
+use data_tracks::DataTracks;
 use departed::Departed;
 use life::Life;
 use nonces::Nonces;
@@ -78,6 +80,7 @@ pub struct Room {
     life: Life,
     participants: Participants,
     tracks: Tracks,
+    data_tracks: DataTracks,
     subscriptions: Subscriptions,
     updates: Updates,
     speaking: Speaking,
@@ -109,6 +112,7 @@ impl Room {
             life,
             participants: Participants::default(),
             tracks: Tracks::default(),
+            data_tracks: DataTracks::default(),
             subscriptions: Subscriptions::default(),
             updates: Updates::default(),
             speaking: Speaking::default(),
@@ -159,6 +163,9 @@ impl Room {
                 height,
             } => self.update_video_track(now, key, track, (width, height), out),
             Command::Allow(allowance) => self.allow(key, allowance),
+            Command::PublishData(publication) => self.publish_data(now, key, *publication),
+            Command::UnpublishData { handle } => self.unpublish_data(now, key, handle),
+            Command::SubscribeData(wishes) => self.subscribe_data(key, wishes),
             Command::UpdateMetadata { change, request_id } => {
                 self.update_own_metadata(now, key, *change, request_id);
             }

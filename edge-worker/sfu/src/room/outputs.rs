@@ -51,7 +51,7 @@ impl Outputs {
     /// The next thing to do.
     pub(super) fn pop(&mut self) -> Option<Output> {
         let output = self.queue.pop_front()?;
-        if matches!(output, Output::Data { .. }) {
+        if matches!(output, Output::Data { .. } | Output::Frame { .. }) {
             self.messages -= 1;
         }
         Some(output)

@@ -144,6 +144,7 @@ impl Participant {
         participant.state = State::Joined;
         participant.version = 1;
         participant.tracks.clear();
+        participant.data_tracks.clear();
         Self {
             seat: Seat::of(&participant),
             info: Arc::new(participant),

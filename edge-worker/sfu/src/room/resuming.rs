@@ -136,6 +136,7 @@ impl Room {
         for (from, last) in synced.received {
             self.replay(key, from, last);
         }
+        self.tell_data_handles(key);
         Ok(())
     }
 

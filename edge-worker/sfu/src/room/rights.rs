@@ -22,6 +22,7 @@ impl Room {
         };
         let after = participant.info.permission.clone();
         self.take_back_tracks(key);
+        self.review_data_rights(key);
         if (before.visibility, after.visibility) == (Visibility::Visible, Visibility::Hidden) {
             self.vanish(key);
         }

@@ -13,6 +13,7 @@ fn message(identities: &[&str]) -> Message {
             identities: identities.iter().map(|name| identity(name)).collect(),
             sids: Vec::new(),
         },
+        sequence: 0,
         payload: "from the app".into(),
     }
 }

@@ -8,6 +8,7 @@ mod assessing;
 mod bandwidth;
 mod crowd;
 mod data;
+mod data_tracks;
 mod demand;
 mod facts;
 mod film;

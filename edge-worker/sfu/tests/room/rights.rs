@@ -9,7 +9,7 @@ use crate::stage::{Stage, camera, hidden, id, microphone};
 
 impl Stage {
     /// The app changes what a participant may do.
-    fn permit(&mut self, who: &str, change: impl FnOnce(&mut Permission)) {
+    pub(crate) fn permit(&mut self, who: &str, change: impl FnOnce(&mut Permission)) {
         let mut permission = self.room.participant(id(who)).unwrap().permission.clone();
         change(&mut permission);
         let change = ParticipantChange {

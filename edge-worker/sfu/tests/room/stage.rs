@@ -360,6 +360,11 @@ impl Stage {
                 let text = String::from_utf8(payload.to_vec()).unwrap();
                 format!("{} gets {reliability:?} {text}", name(to))
             }
+            Output::Frame { to, handle, frame } => {
+                self.check_present(to);
+                let text = String::from_utf8_lossy(&frame);
+                format!("{} gets {text} as {handle}", name(to))
+            }
             Output::Open(opening) => {
                 self.check_present(opening.participant);
                 let line = format!(
@@ -476,7 +481,22 @@ impl Stage {
                     .collect();
                 format!("{who} has {}", states.join(", "))
             }
+            Notice::DataPublished(track) => format!("{who} has {} as {}", track.name, track.id),
+            Notice::DataUnpublished(track) => format!("{who} has no {}", track.name),
+            Notice::DataHandles(handles) => {
+                let handles: Vec<_> = handles
+                    .iter()
+                    .map(|it| format!("{} as {}", it.track, it.handle))
+                    .collect();
+                format!("{who} gets {}", handles.join(", "))
+            }
             Notice::Refused { wish, refusal } => match wish {
+                RefusedWish::PublishData { name, .. } => {
+                    format!("{who} may not have {name}: {refusal:?}")
+                }
+                RefusedWish::UnpublishData { handle } => {
+                    format!("{who} may not end {handle}: {refusal:?}")
+                }
                 RefusedWish::Publish { cid } => format!("{who} may not publish {cid}: {refusal:?}"),
                 RefusedWish::UpdateAudioTrack { track }
                 | RefusedWish::UpdateVideoTrack { track } => {
@@ -562,6 +582,7 @@ pub(crate) fn membership(name: &str) -> Membership {
             client_protocol: 0,
             capabilities: Vec::new(),
             tracks: Vec::new(),
+            data_tracks: Vec::new(),
         },
         auto_subscribe: Wanted::Yes,
         adaptive_stream: false,

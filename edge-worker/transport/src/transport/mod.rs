@@ -316,18 +316,16 @@ impl Transport {
             // A sender is ready when packets can flow.
             return None;
         }
-        while let Some(event) = self.sections.poll_event() {
-            match event {
-                SectionsEvent::SenderReady { sender, codecs } => {
-                    self.expect_feedback(now, sender);
-                    return Some(Event::SenderReady { sender, codecs });
-                }
-                SectionsEvent::SenderRejected { sender } => {
-                    return Some(Event::SenderRejected { sender });
-                }
+        match self.sections.poll_event() {
+            Some(SectionsEvent::SenderReady { sender, codecs }) => {
+                self.expect_feedback(now, sender);
+                Some(Event::SenderReady { sender, codecs })
             }
+            Some(SectionsEvent::SenderRejected { sender }) => {
+                Some(Event::SenderRejected { sender })
+            }
+            None => self.bandwidth.news(now).map(Event::Estimate),
         }
-        self.bandwidth.news(now).map(Event::Estimate)
     }
 
     /// Notes whether the client tells what arrives of a sender's packets, and whether probes
