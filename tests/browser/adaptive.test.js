@@ -77,11 +77,11 @@ VERSIONS.forEach((version, at) => {
     await Promise.all([ada.publishCamera({ ...CAMERA, ...MEDIUM }), ada.publishMicrophone()]);
     await bayo.seesVideoOf('ada', 'camera', MEDIUM);
     await bayo.imagineLink(THIN);
-    await told(bayo, 'paused');
+    await told(bayo, viewerVersion, 'paused');
     await standsStill(bayo);
     await bayo.hears('ada');
     await bayo.imagineLink(0);
-    await told(bayo, 'active');
+    await told(bayo, viewerVersion, 'active');
     await bayo.seesVideoOf('ada', 'camera', MEDIUM);
     await stage.dismiss(ada, bayo);
   });
@@ -121,12 +121,15 @@ async function standsStill(viewer) {
 
 /**
  * @param {Participant} viewer
+ * @param {import('./lib/pages.js').Version} version
  * @param {'active' | 'paused'} state
  */
-async function told(viewer, state) {
+async function told(viewer, version, state) {
   const { events } = await viewer.sees(`that a picture is ${state}`, (seen) =>
-    seen.events.some(({ name, about }) => name === 'trackStreamStateChanged' && about.includes(state)),
+    trackOf(seen, 'ada', 'camera')?.streamState === state,
   );
+  // This one notes the state and forgets to tell of it.
+  if (version === '2.18.8') return;
   const last = events.findLast(({ name }) => name === 'trackStreamStateChanged');
-  assert(last?.about.includes('ada'), last?.about);
+  assert(last?.about.includes('ada') && last.about.includes(state), last?.about);
 }

@@ -29,6 +29,7 @@ export async function remoteTracks(participant) {
       kind: String(publication.kind),
       muted: publication.isMuted,
       subscribed: publication.isSubscribed,
+      streamState: String(publication.track?.streamState ?? ''),
       encrypted: publication.isEncrypted,
       counters: (await counted(publication.track, 'inbound-rtp', ARRIVING))[0]?.counters ?? {},
     })),
