@@ -301,7 +301,7 @@ async fn ep_1_ep_5_the_root_says_ok_to_pages_of_any_origin() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_not_found() {
+async fn ep_2_ep_4_what_is_not_there_is_not_found() {
     let node = Node::start().await.unwrap();
     let token = sign(&claims("parlour", "ada"), SECRET).unwrap();
     for path in [
