@@ -3,6 +3,8 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { chromium } from 'playwright-core';
+import { launchChromiumServer } from './lib/chromium.js';
 import { VERSIONS } from './lib/pages.js';
 import { BOUNDED, Stage } from './lib/stage.js';
 
@@ -15,6 +17,49 @@ const stage = Stage.forThisFile();
 
 for (const first of VERSIONS) {
   for (const second of VERSIONS) test(`data between ${first} and ${second}`, BOUNDED, (t) => exchange(t, first, second));
+}
+
+test('DC-6 a receiver that takes nothing harms nobody', BOUNDED, async () => {
+  const room = 'one stands still';
+  const ada = await joined(room, 'ada', NEWEST);
+  const bayo = await joined(room, 'bayo', NEWEST);
+  const server = await launchChromiumServer();
+  try {
+    const page = await (await chromium.connect(server.wsEndpoint())).newPage();
+    await page.goto(stage.pages.address(NEWEST));
+    await page.waitForFunction(() => window.call);
+    await page.evaluate(([url, jwt]) => window.call.join(url, jwt), /** @type {const} */ ([
+      stage.worker.url, await stage.worker.token(room, 'still'),
+    ]));
+    await ada.sees('two others', ({ participants }) => participants.length === 2);
+    await ada.send('are you there?', { reliable: true });
+    await page.waitForFunction(() => window.call.messages.length === 1);
+
+    stopAll(server, 'SIGSTOP');
+    const sums = [];
+    for (let file = 0; file < 2; file += 1) {
+      sums.push(await ada.page.evaluate((length) => window.exchange.sendFile('noise', length), LONG - file));
+      await receives(bayo, ada, sums, 60_000);
+    }
+    const called = await bayo.page.evaluate(() => window.exchange.call('ada', 'stressed'));
+    assert.equal(called, 'desserts');
+    const metrics = await (await fetch(`http://127.0.0.1:${stage.worker.ports.admin}/metrics`)).text();
+    const dropped = Number(/^edge_data_dropped_total\{reason="Full"\} (\d+)$/m.exec(metrics)?.[1] ?? 0);
+    assert(dropped > 0, 'more was kept for a receiver that takes nothing than it may be behind');
+  } finally {
+    stopAll(server, 'SIGKILL');
+  }
+  await stage.dismiss(ada, bayo);
+});
+
+/**
+ * Signals a browser and all its children: they are a group of processes of their own.
+ * @param {import('playwright-core').BrowserServer} server
+ * @param {'SIGSTOP' | 'SIGKILL'} signal
+ */
+function stopAll(server, signal) {
+  const { pid } = server.process();
+  if (pid) process.kill(-pid, signal);
 }
 
 /** @typedef {import('./lib/participant.js').Participant} Participant */

@@ -129,7 +129,7 @@ fn deep() -> Value {
 }
 
 #[tokio::test]
-async fn every_way_in_refuses_with_the_same_status_and_text() {
+async fn au_3_au_4_every_way_in_refuses_with_the_same_status_and_text() {
     let node = Node::start().await.unwrap();
     let (url, at) = (node.url(), node.http());
     let request = wrapped(&join_request(), Packing::Gzip).unwrap();
@@ -264,7 +264,7 @@ async fn a_join_request_that_cannot_be_read_is_a_bad_request() {
 }
 
 #[tokio::test]
-async fn the_root_says_ok_to_pages_of_any_origin() {
+async fn ep_1_ep_5_the_root_says_ok_to_pages_of_any_origin() {
     let node = Node::start().await.unwrap();
     let origin = ("Origin", "https://app.example");
     for method in ["GET", "HEAD"] {
@@ -301,7 +301,7 @@ async fn the_root_says_ok_to_pages_of_any_origin() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_not_found() {
+async fn ep_2_ep_4_what_is_not_there_is_not_found() {
     let node = Node::start().await.unwrap();
     let token = sign(&claims("parlour", "ada"), SECRET).unwrap();
     for path in [

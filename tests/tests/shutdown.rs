@@ -18,7 +18,7 @@ use livekit_protocol::{DisconnectReason, LeaveRequest};
 const LIMIT: Duration = Duration::from_secs(5);
 
 #[tokio::test]
-async fn sigterm_says_goodbye_to_everybody_and_ends_with_zero() {
+async fn dr_2_sigterm_says_goodbye_to_everybody_and_ends_with_zero() {
     let Call {
         mut node,
         ada,

@@ -76,7 +76,7 @@ mod tests {
     use crate::testing::start;
 
     #[test]
-    fn requests_are_merged_kept_apart_and_repeated_until_answered() {
+    fn pb_9_requests_are_merged_kept_apart_and_repeated_until_answered() {
         let start = start();
         let mut requests = KeyframeRequests::default();
         for (millis, event, sent) in [

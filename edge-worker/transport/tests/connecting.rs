@@ -15,7 +15,7 @@ fn secs(secs: u64) -> Duration {
 }
 
 #[test]
-fn a_call_connects_in_both_dtls_roles_with_the_best_profile_under_loss() {
+fn sd_1_a_call_connects_in_both_dtls_roles_with_the_best_profile_under_loss() {
     for role in [Role::Client, Role::Server] {
         for (profiles, expected) in [
             (Profiles::Both, ProtectionProfile::AeadAes128Gcm),

@@ -81,7 +81,7 @@ fn a_text_cut_anywhere_is_read_or_refused() {
 }
 
 #[test]
-fn chromium_describes_its_simulcast() {
+fn pb_4_chromium_describes_its_simulcast() {
     let read = parse(FIXTURES[0].1).unwrap();
     assert!(read.extmap_allow_mixed && !read.ice_lite);
     assert_eq!(read.bundle.len(), 3);
@@ -103,7 +103,7 @@ fn chromium_describes_its_simulcast() {
 }
 
 #[test]
-fn of_alternative_encodings_the_first_is_read_and_pauses_are_hints() {
+fn pb_5_of_alternative_encodings_the_first_is_read_and_pauses_are_hints() {
     let read = parse(&with("a=simulcast:send ~q,x;h recv 1;~2")).unwrap();
     let simulcast = read.sections[0].simulcast.clone().unwrap();
     let names =

@@ -33,3 +33,8 @@ const FLAGS = [
 export function launchChromium(options = {}) {
   return chromium.launch({ executablePath: EXECUTABLE, headless: true, args: FLAGS, ...options });
 }
+
+/** The same as a process of its own, to be treated badly. */
+export function launchChromiumServer() {
+  return chromium.launchServer({ executablePath: EXECUTABLE, headless: true, args: FLAGS });
+}

@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn each_layer_keeps_its_numbers_across_switches() {
+    fn sb_7_each_layer_keeps_its_numbers_across_switches() {
         let mut numbers = Numbering::default();
         numbers.begin(Layer::LOW, 10);
         numbers.take(10);

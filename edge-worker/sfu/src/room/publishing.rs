@@ -347,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn an_m_line_reused_for_another_publication_is_another_track() {
+    fn at_7_an_m_line_reused_for_another_publication_is_another_track() {
         let mut publishing = Publishing::default();
         publishing
             .announce(start(), publication("v:cam"))

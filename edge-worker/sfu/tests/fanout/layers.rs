@@ -38,7 +38,7 @@ fn layers_change_within_a_second_and_nothing_breaks() {
 }
 
 #[test]
-fn a_layer_that_falls_silent_is_replaced_within_a_second_and_returns() {
+fn dy_4_a_layer_that_falls_silent_is_replaced_within_a_second_and_returns() {
     let mut stage = Stage::video(Network::lossy(1), 5);
     let key = stage.add(up_to(Layer::HIGH));
     stage.run(2_000);

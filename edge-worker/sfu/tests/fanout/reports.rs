@@ -10,7 +10,7 @@ use crate::publisher::ntp;
 use crate::stage::{Stage, binding, start, up_to};
 
 #[test]
-fn publishers_hear_within_a_tenth_of_a_second_and_each_second() {
+fn pb_10_publishers_hear_within_a_tenth_of_a_second_and_each_second() {
     let mut stage = Stage::video(Network::PERFECT, 1);
     stage.run(5_000);
     for encoder in &stage.publisher.encoders {
@@ -21,7 +21,7 @@ fn publishers_hear_within_a_tenth_of_a_second_and_each_second() {
 }
 
 #[test]
-fn reports_map_media_time_to_the_publishers_clock_across_switches() {
+fn sb_6_reports_map_media_time_to_the_publishers_clock_across_switches() {
     let mut stage = Stage::video(Network::lossy(0), 2);
     let key = stage.add(up_to(Layer::LOW));
     for layer in [2, 0, 1, 2] {
@@ -54,7 +54,7 @@ fn reports_map_media_time_to_the_publishers_clock_across_switches() {
 }
 
 #[test]
-fn redundancy_is_passed_on_or_taken_off() {
+fn sb_4_redundancy_is_passed_on_or_taken_off() {
     let mut stage = Stage::audio(Network::PERFECT, 3);
     let both = [Codec::Red, Codec::Opus];
     for (key, codecs) in [(0, &both[..]), (1, &both[1..])] {

@@ -29,7 +29,7 @@ fn a_message_reaches_who_is_named_or_everybody_else() {
 }
 
 #[test]
-fn only_who_may_can_send() {
+fn dc_3_only_who_may_can_send() {
     let mut stage = Stage::new();
     stage.join("alice");
     stage
@@ -55,7 +55,7 @@ fn only_who_may_can_send() {
 }
 
 #[test]
-fn messages_keep_their_order_and_their_number_is_bounded() {
+fn dc_5_messages_keep_their_order_and_their_number_is_bounded() {
     let mut stage = Stage::new();
     stage.join("alice");
     stage.join("bob");

@@ -136,7 +136,7 @@ fn hidden_participants_are_told_to_themselves_only() {
 }
 
 #[test]
-fn a_full_room_takes_only_who_replaces_somebody_or_serves_the_others() {
+fn st_7_a_full_room_takes_only_who_replaces_somebody_or_serves_the_others() {
     let mut stage = Stage::with(|info| info.max_participants = 2);
     stage.join("alice");
     stage.join("bob");
@@ -161,7 +161,7 @@ fn a_full_room_takes_only_who_replaces_somebody_or_serves_the_others() {
 }
 
 #[test]
-fn whose_media_never_connects_has_to_go() {
+fn st_2_whose_media_never_connects_has_to_go() {
     let mut stage = Stage::new();
     stage.join("alice");
     stage.join("bob");

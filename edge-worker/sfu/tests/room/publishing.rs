@@ -8,7 +8,7 @@ use sfu::{Muted, SimulcastCodec, Source};
 use crate::stage::{Stage, camera, hidden, id, microphone};
 
 #[test]
-fn a_track_is_announced_at_once_and_seen_once_it_is_offered() {
+fn at_5_a_track_is_announced_at_once_and_seen_once_it_is_offered() {
     let mut stage = Stage::new();
     stage.join("alice");
     stage.join("bob");
@@ -37,7 +37,7 @@ fn a_track_is_announced_at_once_and_seen_once_it_is_offered() {
 }
 
 #[test]
-fn an_offer_may_come_before_its_announcement() {
+fn at_2_an_offer_may_come_before_its_announcement() {
     let mut stage = Stage::new();
     stage.join("alice");
     stage.join("bob");
@@ -176,7 +176,7 @@ fn a_muted_track_is_seen_by_everybody_and_heard_by_nobody() {
 }
 
 #[test]
-fn a_track_muted_from_the_start_is_there_too() {
+fn at_6_a_track_muted_from_the_start_is_there_too() {
     let mut stage = Stage::new();
     stage.join("alice");
     stage.join("bob");
@@ -196,7 +196,7 @@ fn a_track_muted_from_the_start_is_there_too() {
 }
 
 #[test]
-fn a_track_no_longer_offered_is_unpublished() {
+fn at_7_a_track_no_longer_offered_is_unpublished() {
     let mut stage = Stage::new();
     stage.join("alice");
     stage.join("bob");
@@ -221,7 +221,7 @@ fn a_track_no_longer_offered_is_unpublished() {
 }
 
 #[test]
-fn an_announced_codec_is_preferred_and_media_has_the_last_word() {
+fn pb_2_an_announced_codec_is_preferred_and_media_has_the_last_word() {
     let mut stage = Stage::new();
     stage.join("alice");
     stage.join("bob");

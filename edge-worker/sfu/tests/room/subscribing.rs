@@ -17,7 +17,7 @@ const PAUSED: TrackSettings = TrackSettings {
 };
 
 #[test]
-fn without_auto_subscribe_only_wishes_count() {
+fn su_1_without_auto_subscribe_only_wishes_count() {
     let mut stage = Stage::new();
     stage.join("alice");
     stage

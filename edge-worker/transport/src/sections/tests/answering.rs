@@ -8,7 +8,7 @@ use crate::sdp::{HashAlgorithm, SetupRole};
 use crate::sections::{DtlsRole, Dtx, NegotiationError, Unplaced};
 
 #[test]
-fn what_chromium_publishes_is_received() {
+fn pb_4_what_chromium_publishes_is_received() {
     let mut sections = answering();
     sections.apply_offer(&offer(PUBLISH)).unwrap();
     let offered = sections.offered();
@@ -118,7 +118,7 @@ fn a_client_keeps_its_own_numbers_in_both_directions() {
 }
 
 #[test]
-fn opus_is_wished_for_as_it_was_offered() {
+fn pb_3_opus_is_wished_for_as_it_was_offered() {
     for (parameters, dtx, expected) in [
         ("", Dtx::On, "minptime=10;useinbandfec=1;usedtx=1"),
         ("", Dtx::Off, "minptime=10;useinbandfec=1"),
@@ -138,7 +138,7 @@ fn opus_is_wished_for_as_it_was_offered() {
 }
 
 #[test]
-fn senders_fill_the_sections_of_their_kind() {
+fn sp_3_senders_fill_the_sections_of_their_kind() {
     let mut sections = answering();
     let ids = [Opus, Red, Vp8, Opus, Opus]
         .into_iter()
@@ -197,7 +197,7 @@ fn senders_fill_the_sections_of_their_kind() {
 }
 
 #[test]
-fn a_section_is_used_again_after_fresh_ones() {
+fn sp_5_a_section_is_used_again_after_fresh_ones() {
     let mut sections = answering();
     let pair = [with(VIDEO, "a=recvonly"), with(VIDEO, "a=recvonly")];
     let one = sections.add_sender(sender(Vp8, 1));
@@ -222,7 +222,7 @@ fn a_section_is_used_again_after_fresh_ones() {
 }
 
 #[test]
-fn what_the_client_cannot_play_is_refused_once_that_is_known() {
+fn sb_10_what_the_client_cannot_play_is_refused_once_that_is_known() {
     let vp8_only = VIDEO.replace("SAVPF 96 97 108 109", "SAVPF 96 97");
     let mut sections = answering();
     let id = sections.add_sender(sender(H264, 1));
@@ -264,7 +264,7 @@ fn a_sender_whose_section_closes_waits_for_another() {
 }
 
 #[test]
-fn sections_we_cannot_use_are_rejected_in_place() {
+fn pb_1_sections_we_cannot_use_are_rejected_in_place() {
     let unmuxed = AUDIO.replace("a=rtcp-mux\n", "");
     let reserved = AUDIO.replace("111", "72").replace("63", "76");
     let packet_mode_0 = VIDEO

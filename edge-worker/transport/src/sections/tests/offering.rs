@@ -110,7 +110,7 @@ fn what_chromium_answers_is_taken() {
 }
 
 #[test]
-fn a_removed_sender_leaves_its_section_to_the_next() {
+fn sb_9_a_removed_sender_leaves_its_section_to_the_next() {
     let mut sections = offering();
     let one = sections.add_sender(sender(Vp8, 1));
     negotiate(&mut sections);
@@ -254,7 +254,7 @@ fn answers_that_do_not_match_are_refused() {
 }
 
 #[test]
-fn stereo_is_offered_where_it_is_sent() {
+fn sb_5_stereo_is_offered_where_it_is_sent() {
     let mut sections = offering();
     sections.add_sender(Sender {
         channels: Channels::Stereo,

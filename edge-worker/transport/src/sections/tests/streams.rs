@@ -44,7 +44,7 @@ fn found(stream: Option<Stream>) -> String {
 }
 
 #[test]
-fn streams_are_told_by_source_and_by_name() {
+fn sb_1_streams_are_told_by_source_and_by_name() {
     let (mut sections, _) = publishing();
     for (packet, expected) in [
         (packet(11, 111, ["", "", ""]), "0 opus"),
