@@ -71,6 +71,7 @@ impl Shard {
             }
         }
         self.restart_offers(now, participant);
+        self.with_room(now, room, |room, _| room.repeat_demands(participant));
         match sync_state {
             Some(SyncState::Claims(synced)) => self.sync(now, participant, synced),
             Some(SyncState::Impossible) => {

@@ -47,7 +47,7 @@ enum Task {
         /// Which lab, if several run.
         #[arg(long)]
         lab: Option<u8>,
-        /// [NAME.][down.|up.]WHAT=VALUE
+        /// `[NAME.][down.|up.]WHAT=VALUE`
         #[arg(required = true)]
         changes: Vec<String>,
     },
