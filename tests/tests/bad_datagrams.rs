@@ -5,13 +5,19 @@
     reason = "what a test needs and has not is a failed test"
 )]
 
-use std::{net::Ipv4Addr, sync::Arc, time::Duration};
+use std::{
+    net::Ipv4Addr,
+    process::{Command, Stdio},
+    sync::Arc,
+    time::Duration,
+};
 
 use e2e::{
-    call::Call,
-    node::Node,
-    peer::PeerOptions,
+    call::{Call, ROOM},
+    node::{Node, rust_peer},
+    peer::{Peer, PeerOptions},
     tap::Tap,
+    tokens,
     until::{PATIENCE, until},
 };
 use rand::{Rng, SeedableRng, rngs::StdRng};
@@ -323,13 +329,23 @@ async fn unknown_data_channels_and_garbage_on_known_ones_hurt_nobody() {
 
 #[tokio::test]
 async fn who_vanishes_is_missed_before_long() {
-    let Call {
-        node: _node,
-        ada,
-        bayo,
-    } = Call::start().await.unwrap();
-    ada.crash();
-    let limit = Duration::from_secs(45);
+    let node = Node::start().await.unwrap();
+    let token = tokens::token(ROOM, "ada").unwrap();
+    let mut ada = Command::new(rust_peer().unwrap())
+        .args(["--url", &node.url(), "--token", &token])
+        .args(["--publish", "audio,video", "--seconds", "120"])
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let token = tokens::token(ROOM, "bayo").unwrap();
+    let bayo = Peer::join_call(&node.url(), &token).await.unwrap();
+    bayo.until("ada", |seen| seen.sees_and_hears("ada", 20))
+        .await
+        .unwrap();
+    // Not a word to anybody: its process is no more.
+    ada.kill().unwrap();
+    ada.wait().unwrap();
+    let limit = Duration::from_secs(30);
     bayo.until_within(limit, "ada to be gone", |seen| seen.gone == ["ada"])
         .await
         .unwrap();
