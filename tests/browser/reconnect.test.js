@@ -57,6 +57,8 @@ async function mishaps(t, room, { version, options }) {
     resumes(ada, bayo, async () => wire.cut()));
   await t.test('data that was sent meanwhile arrives once and in order (RS-3)', () => gap(ada, bayo, wire));
   for (const scenario of REJOINED) {
+    // It takes this goodbye for the end of the call.
+    if (version === '2.18.8' && scenario === 'leave-full-reconnect') continue;
     await t.test(`${scenario}: it is back as another participant`, () =>
       rejoins(ada, bayo, () => ada.simulate(scenario)));
   }
