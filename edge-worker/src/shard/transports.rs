@@ -80,6 +80,8 @@ pub(super) struct Transports {
     slots: Vec<Option<Box<Slot>>>,
     /// Apart from the rest: looked at for every packet.
     pacers: Vec<Option<Box<Pacer>>>,
+    /// By pacers that are gone and were not counted.
+    refused: u64,
     generations: Vec<u16>,
     free: Vec<u16>,
     dirty: Vec<TransportKey>,
@@ -125,7 +127,7 @@ impl Transports {
     pub(super) fn remove(&mut self, key: TransportKey) -> Option<Box<Slot>> {
         let at = self.index(key)?;
         let slot = self.slots[at].take()?;
-        self.pacers[at] = None;
+        self.drop_pacer(at);
         self.generations[at] = self.generations[at].wrapping_add(1);
         self.free.push(at as u16);
         Some(slot)
@@ -155,10 +157,17 @@ impl Transports {
         match &mut self.pacers[at] {
             Some(pacer) => {
                 if pacer.set_estimate(now, estimate) {
-                    self.pacers[at] = None;
+                    self.drop_pacer(at);
                 }
             }
             pacer => *pacer = Pacer::new(now, estimate).map(Box::new),
+        }
+    }
+
+    /// What it refused is still to be counted.
+    fn drop_pacer(&mut self, at: usize) {
+        if let Some(mut pacer) = self.pacers[at].take() {
+            self.refused += pacer.take_refusals();
         }
     }
 
@@ -198,12 +207,12 @@ impl Transports {
         for slot in self.slots.iter_mut().flatten() {
             slot.count_drops(metrics);
         }
-        for pacer in self.pacers.iter_mut().flatten() {
-            metrics
-                .packets_dropped
-                .with_label_values(&["too_late_for_link"])
-                .inc_by(pacer.take_refusals());
-        }
+        let pacers = self.pacers.iter_mut().flatten();
+        let refused: u64 = pacers.map(|pacer| pacer.take_refusals()).sum();
+        metrics
+            .packets_dropped
+            .with_label_values(&["too_late_for_link"])
+            .inc_by(refused + std::mem::take(&mut self.refused));
     }
 
     fn index(&self, key: TransportKey) -> Option<usize> {

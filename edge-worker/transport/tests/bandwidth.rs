@@ -191,17 +191,6 @@ fn cg_1_feedback_and_probes_find_what_fits() {
     assert!(last > first && last >= next, "{estimates:?}");
     assert!(last <= next.scaled(1.3), "{last}");
     assert_eq!(call.transport.estimate(), Some(last));
-
-    // A simulated estimate takes its place, and goes.
-    let low = Bitrate::kilobits(100);
-    call.transport.simulate_estimate(Some(low));
-    assert_eq!(last_estimate(&mut call), low);
-    call.transport.simulate_estimate(None);
-    assert_eq!(last_estimate(&mut call), last);
-}
-
-fn last_estimate(call: &mut Call) -> Bitrate {
-    *estimates(call).last().unwrap()
 }
 
 /// A call whose client leaves lines with these words out of its answer.

@@ -62,7 +62,6 @@ pub(crate) struct Bandwidth {
     silence: Option<Silence>,
     /// Fitted before a silence, until found out again.
     known: Option<Bitrate>,
-    simulated: Option<Bitrate>,
     told: Option<(Instant, Bitrate)>,
 }
 
@@ -132,7 +131,6 @@ impl Bandwidth {
             watch_at: None,
             silence: None,
             known: None,
-            simulated: None,
             told: None,
         }
     }
@@ -156,18 +154,13 @@ impl Bandwidth {
         self.consider_probe(now, sent);
     }
 
-    /// Believes in `estimate` whatever the client tells, or in the client again.
-    pub(crate) fn simulate(&mut self, estimate: Option<Bitrate>) {
-        self.simulated = estimate;
-    }
-
     /// What the client can be sent; `None` if it tells nothing.
     pub(crate) fn estimate(&self) -> Option<Bitrate> {
-        self.simulated.or(match self.evidence {
+        match self.evidence {
             Evidence::None => None,
             Evidence::Feedback => Some(self.rate.estimate()),
             Evidence::Limit(limit) => Some(limit),
-        })
+        }
     }
 
     /// The estimate, if it is time to tell of it.

@@ -354,12 +354,6 @@ impl Transport {
         self.bandwidth.estimate()
     }
 
-    /// Puts another estimate in the place of what is found out, or nothing more: to see how an
-    /// application fares.
-    pub fn simulate_estimate(&mut self, estimate: Option<Bitrate>) {
-        self.bandwidth.simulate(estimate);
-    }
-
     /// When [`handle_timeout`](Self::handle_timeout) is due.
     pub fn deadline(&self) -> Option<Instant> {
         if self.life == Life::Over {
