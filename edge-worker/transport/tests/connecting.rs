@@ -4,11 +4,11 @@ mod common;
 
 use std::time::Duration;
 
-use common::client::{Controlled, Profiles, Role, UseCandidate};
+use common::client::{Controlled, Controlling, Profiles, Role, UseCandidate};
 use common::{Call, Options};
 use rtc_srtp::protection_profile::ProtectionProfile;
 use rtc_stun::message::{Message, Setter};
-use transport::{DropReason, Event, FailReason, stun_ufrag};
+use transport::{DropReason, Event, FailReason, Output, stun_ufrag};
 
 fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)
@@ -172,6 +172,53 @@ fn packets_follow_the_client_to_another_address() {
     let mut low = call.client.nominating_check(1);
     call.deliver(old, &mut low);
     assert_eq!(moves(&call), 2);
+}
+
+#[test]
+fn of_all_nominated_pairs_the_one_of_highest_priority_is_used_in_whichever_order_they_come() {
+    // Clients may nominate every pair that works, as Firefox and Chromium do, and repeat it.
+    let pairs = [
+        ("203.0.113.1:4000", 300),
+        ("203.0.113.2:4000", 200),
+        ("203.0.113.3:4000", 250),
+    ];
+    for order in [
+        [0, 1, 2],
+        [0, 2, 1],
+        [1, 0, 2],
+        [1, 2, 0],
+        [2, 0, 1],
+        [2, 1, 0],
+    ] {
+        let mut call = Call::connected(Options::default());
+        // A pair that is only tried never counts, however good it is.
+        let mut tried = call
+            .client
+            .check(999, &[&Controlling], &call.client.edge.pwd);
+        call.deliver("203.0.113.9:4000".parse().unwrap(), &mut tried);
+        call.client.silent = true;
+        for _round in 0..2 {
+            for pair in order {
+                let (address, priority) = pairs[pair];
+                let mut check = call.client.nominating_check(priority);
+                call.deliver(address.parse().unwrap(), &mut check);
+            }
+        }
+        assert_eq!(goodbye(&mut call), [pairs[0].0], "{order:?}");
+    }
+}
+
+/// Closes the transport, and says where its last packets go.
+fn goodbye(call: &mut Call) -> Vec<String> {
+    call.transport.close(call.now);
+    let mut told = Vec::new();
+    while let Some(output) = call.transport.poll(call.now) {
+        if let Output::Transmit { to, .. } = output {
+            told.push(to.to_string());
+        }
+    }
+    told.dedup();
+    told
 }
 
 #[test]
