@@ -15,11 +15,13 @@ const GRID = 12;
  */
 
 /**
- * When the track's first frame comes out of its decoder; `null` if the track ends before.
+ * When the track's first frame comes out of its decoder; `null` if the track ends before, or in Firefox, whose pages
+ * cannot read frames.
  * @param {MediaStreamTrack} track
  * @returns {Promise<number | null>}
  */
 export async function firstFrame(track) {
+  if (!('MediaStreamTrackProcessor' in window)) return null;
   const reader = new MediaStreamTrackProcessor({ track }).readable.getReader();
   const { value } = await reader.read();
   const at = performance.now();

@@ -83,7 +83,8 @@ export class Call {
     const { deviceId } = devices.filter(({ kind }) => kind === 'videoinput')[camera];
     await this.open().localParticipant.setCameraEnabled(
       true,
-      { deviceId: { exact: deviceId }, resolution: { width, height, frameRate } },
+      // Firefox names no device before it has given one, and has but one.
+      { ...(deviceId && { deviceId: { exact: deviceId } }), resolution: { width, height, frameRate } },
       { simulcast, videoCodec: codec },
     );
   }

@@ -21,16 +21,24 @@ export class Stage {
 
   participants = 0;
 
-  /** Sets the stage for the tests of the calling file. */
-  static forThisFile() {
-    const stage = new Stage();
+  /** @param {NodeJS.ProcessEnv} [environment] further settings of the worker */
+  constructor(environment = {}) {
+    this.environment = environment;
+  }
+
+  /**
+   * Sets the stage for the tests of the calling file.
+   * @param {NodeJS.ProcessEnv} [environment] further settings of the worker
+   */
+  static forThisFile(environment = {}) {
+    const stage = new Stage(environment);
     before(() => stage.set());
     after(() => stage.clear());
     return stage;
   }
 
   async set() {
-    this.worker = await EdgeWorker.start();
+    this.worker = await EdgeWorker.start(this.environment);
     this.pages = await Pages.serve();
     this.browser = await launchChromium();
   }
