@@ -20,7 +20,7 @@ const CLIENTS = /** @type {const} */ ([
 const RESUMED = ['signal-reconnect', 'migration', 'disconnect-signal-on-resume', 'disconnect-signal-on-resume-no-messages'];
 
 /** What a client gets over by joining again. */
-const REJOINED = ['force-tcp', 'full-reconnect', 'resume-reconnect', 'node-failure', 'leave-full-reconnect'];
+const REJOINED = ['full-reconnect', 'force-tcp', 'resume-reconnect', 'node-failure', 'leave-full-reconnect'];
 
 const stage = Stage.forThisFile();
 
@@ -48,7 +48,8 @@ async function mishaps(t, room, { version, options }) {
   await goesOn(ada, bayo);
 
   for (const scenario of RESUMED) {
-    // This one waits for ever, and for itself, once a WebSocket closes before its first message.
+    // This version reads the first message from a stream that a close does not end, with a lock held that its next
+    // attempt waits for: once any server closes a WebSocket before its first message, it is out for good.
     if (version === '2.18.8' && scenario === 'disconnect-signal-on-resume-no-messages') continue;
     await t.test(`${scenario}: it stays the same participant`, () =>
       resumes(ada, bayo, () => ada.simulate(scenario)));
@@ -57,8 +58,9 @@ async function mishaps(t, room, { version, options }) {
     resumes(ada, bayo, async () => wire.cut()));
   await t.test('data that was sent meanwhile arrives once and in order (RS-3)', () => gap(ada, bayo, wire));
   for (const scenario of REJOINED) {
-    // It takes this goodbye for the end of the call.
-    if (version === '2.18.8' && scenario === 'leave-full-reconnect') continue;
+    // What a client plays itself it passes over in the two seconds that it holds on to an attempt after it is back. The
+    // server's goodbye may come at any time.
+    if (scenario !== 'leave-full-reconnect') await isThrough(ada);
     await t.test(`${scenario}: it is back as another participant`, () =>
       rejoins(ada, bayo, () => ada.simulate(scenario)));
   }
@@ -108,6 +110,15 @@ async function rejoins(ada, bayo, mishap) {
   const after = await sids(ada, bayo);
   assert.notEqual(after.own, before.own);
   assert.equal(after.other, before.other);
+}
+
+/**
+ * Waits until a client has done with coming back, which it says too early.
+ * @param {Participant} ada
+ */
+function isThrough(ada) {
+  const probe = () => ada.page.evaluate(() => /** @type {any} */ (window.call.open()).engine.attemptingReconnect);
+  return stage.worker.until('ada to be through', probe, (attempting) => attempting === false);
 }
 
 /**

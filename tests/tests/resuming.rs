@@ -205,6 +205,43 @@ async fn a_track_nobody_knows_of_or_a_mishap_sends_away_as_it_should() {
     }
 }
 
+/// A normal close is taken for the end by some clients, and passed over by others.
+#[tokio::test]
+async fn lv_2_after_a_leave_the_socket_closes_and_says_normal_only_to_who_shall_stay_away() {
+    let call = Call::start().await.unwrap();
+    for (mishap, action, code) in [
+        (Scenario::ServerLeave(true), Action::Disconnect, 1000),
+        (
+            Scenario::LeaveRequestFullReconnect(true),
+            Action::Reconnect,
+            1001,
+        ),
+        (Scenario::Migration(true), Action::Resume, 1001),
+    ] {
+        let mut signal = call.stranger(&format!("{action:?}")).await.unwrap();
+        let request = Request::Simulate(SimulateScenario {
+            scenario: Some(mishap),
+        });
+        signal.send(request).await.unwrap();
+        let mut told = None;
+        let closed = signal
+            .hear_until("the close", PATIENCE, |heard| {
+                if let Some(Response::Leave(leave)) = heard.response() {
+                    told = Some(leave.action());
+                }
+                heard.is_end().then(|| heard.clone())
+            })
+            .await
+            .unwrap();
+        assert_eq!(told, Some(action));
+        assert!(
+            matches!(closed, Heard::Closed(with) if with == code),
+            "{closed:?} after {action:?}"
+        );
+    }
+    call.goes_on().await.unwrap();
+}
+
 #[tokio::test]
 async fn st_5_a_token_for_coming_back_comes_with_the_join_and_with_every_change() {
     let node = Node::start().await.unwrap();

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, close_code};
+use livekit::Action;
 use livekit::signal::{Frame, Response};
 use sfu::LeaveReason;
 use tokio::time::timeout;
@@ -55,8 +56,14 @@ impl Connection {
     /// Says goodbye in LiveKit's words. The close that follows would freeze some
     /// clients without them.
     pub(super) async fn part_with(&mut self, farewell: &Response) {
+        let code = match farewell.farewell_action() {
+            // Some clients do not hear a goodbye that comes within two seconds of the last
+            // time they came back, and take no notice of a normal close either.
+            Some(Action::Resume | Action::Reconnect) => close_code::AWAY,
+            Some(Action::Disconnect) | None => close_code::NORMAL,
+        };
         if self.say(farewell).await.is_ok() {
-            self.close(close_code::NORMAL, "").await;
+            self.close(code, "").await;
         }
     }
 

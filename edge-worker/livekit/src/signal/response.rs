@@ -261,6 +261,18 @@ impl Response {
         }))
     }
 
+    /// What the client shall do after this goodbye; `None` if it is none.
+    pub fn farewell_action(&self) -> Option<Action> {
+        let Some(Wire::Leave(leave)) = &self.0.message else {
+            return None;
+        };
+        Some(match leave.action() {
+            proto::leave_request::Action::Disconnect => Action::Disconnect,
+            proto::leave_request::Action::Resume => Action::Resume,
+            proto::leave_request::Action::Reconnect => Action::Reconnect,
+        })
+    }
+
     /// Announcing a track was refused.
     pub fn refused_publish(cid: impl Into<String>, refusal: Refusal) -> Self {
         let copy = proto::AddTrackRequest {

@@ -726,7 +726,7 @@ fn at_3_refusals_have_livekits_reasons_and_a_copy_of_the_request() {
 #[test]
 fn lv_1_who_shall_come_back_is_told_so_in_both_words() {
     use crate::ResumeReason;
-    use proto::leave_request::Action;
+    use crate::reason::Action;
     for (response, action, can_reconnect, reason) in [
         (
             Response::resume(ResumeReason::Migration),
@@ -758,7 +758,9 @@ fn lv_1_who_shall_come_back_is_told_so_in_both_words() {
         };
         assert_eq!(
             (leave.action(), leave.can_reconnect, leave.reason),
-            (action, can_reconnect, reason)
+            (action.to_proto(), can_reconnect, reason)
         );
+        assert_eq!(response.farewell_action(), Some(action));
     }
+    assert_eq!(Response::pong(9).farewell_action(), None);
 }
