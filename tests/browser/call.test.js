@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { overhear } from './lib/overheard.js';
 import { VERSIONS } from './lib/pages.js';
 import { trackOf } from './lib/participant.js';
 import { BOUNDED, Stage } from './lib/stage.js';
@@ -12,6 +13,9 @@ const ADA_CAMERA = { width: 640, height: 360, frameRate: 15, simulcast: true };
 const BAYO_CAMERA = { width: 320, height: 180, frameRate: 15, simulcast: false };
 /** The fake screen is four by three. In layers, as clients share it unless told otherwise. */
 const SCREEN = { width: 480, height: 360, frameRate: 5, simulcast: true };
+
+/** The others have one, over which they offer themselves. @type {readonly string[]} */
+const WITH_TWO_CONNECTIONS = ['2.15.5'];
 
 /** What no participant of an undisturbed call should ever hear from its client. */
 const DISTURBANCES = ['reconnecting', 'signalReconnecting', 'trackSubscriptionFailed', 'mediaDevicesError'];
@@ -32,6 +36,7 @@ async function call(t, first, second) {
   const ada = await stage.participant(room, 'ada', first);
   const bayo = await stage.participant(room, 'bayo', second);
   const both = [ada, bayo];
+  const heard = both.map(({ page }) => overhear(page));
   /** Ends the call at the first thing that fails: what follows would only fail for the same reason. */
   let whole = true;
   /** @param {string} name @param {() => Promise<void>} play */
@@ -128,6 +133,13 @@ async function call(t, first, second) {
     await bayo.publishMicrophone();
     await Promise.all([bayo.seesVideoOf('ada', 'camera', ADA_CAMERA), ada.seesVideoOf('bayo', 'camera', BAYO_CAMERA)]);
     await Promise.all([ada.hears('bayo'), bayo.hears('ada')]);
+  });
+
+  await scene('SP-1 only who has two connections is offered anything', async () => {
+    [first, second].forEach((version, whose) => {
+      assert(Number(heard[whose].get('join')) > 0, 'nothing was overheard');
+      assert.equal(heard[whose].has('offer'), WITH_TWO_CONNECTIONS.includes(version), `${version} heard ${[...heard[whose].keys()]}`);
+    });
   });
 
   await scene('nothing disturbed the call', async () => {
