@@ -12,6 +12,8 @@ import assert from 'node:assert/strict';
 
 /** Above what coding noise adds to silence in the time between two looks; the fake microphone's beep is far above. */
 const AUDIBLE_ENERGY = 1e-5;
+/** A browser that was starved of the processor raises its bitrate step by step until its best layer fits again. */
+const RAMP_MS = 30_000;
 
 export class Participant {
   /**
@@ -167,7 +169,7 @@ export class Participant {
     await this.sees(`${identity}'s ${source} move at ${width}x${height}`, (seen) => {
       const now = trackOf(seen, identity, source)?.counters ?? {};
       return now.framesDecoded >= before + 5 && now.frameWidth === width && now.frameHeight === height;
-    });
+    }, RAMP_MS);
   }
 
   /**
