@@ -79,7 +79,7 @@ export class Firefox {
     await writeFile(join(profile, 'user.js'), lines.join('\n'));
     const program = await Program.start(EXECUTABLE, [
       '--headless', '--no-remote', '--profile', profile, '--remote-debugging-port', '0', 'about:blank',
-    ], { MOZ_CRASHREPORTER_DISABLE: '1' });
+    ], { MOZ_CRASHREPORTER_DISABLE: '1', HOME: profile }); // it refuses a home that is somebody else's
     const listening = /WebDriver BiDi listening on (ws:\S+)/;
     const address = await until('Firefox to listen', () => {
       if (!program.running) throw new Error(program.tail());
@@ -129,7 +129,8 @@ export class Firefox {
   async close() {
     this.socket.close();
     await this.program.stop();
-    await rm(this.profile, { recursive: true, force: true });
+    // Its helpers outlive it by a moment, in which they may still write.
+    await rm(this.profile, { recursive: true, force: true, maxRetries: 10 });
   }
 }
 
