@@ -69,6 +69,7 @@ impl Shard {
         let wanted = Wanted {
             allocated: load.allocated,
             next: load.next,
+            wished: load.wished,
         };
         slot.transport.want(now, wanted);
         self.transports.touch(key);

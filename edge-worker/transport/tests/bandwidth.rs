@@ -153,6 +153,7 @@ fn cg_1_feedback_and_probes_find_what_fits() {
             let wanted = Wanted {
                 allocated: Bitrate::kilobits(250),
                 next: Some(next),
+                wished: next,
             };
             call.transport.want(call.now, wanted);
             let picture = outgoing(ms / 33, Codec::Vp8, Delivery::Original);

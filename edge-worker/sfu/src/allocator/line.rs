@@ -18,6 +18,7 @@ pub(super) struct Line {
     changed_at: Instant,
     /// Since when even the least of it does not fit.
     starved_at: Option<Instant>,
+    /// The last change, if it was for the better.
     raised: Option<Raise>,
     failures: u32,
     failed_at: Bitrate,
@@ -64,6 +65,9 @@ const MOST_FAILURES: u32 = 3;
 /// On a link this much wider than where a raise failed (in percent) the wait is void.
 const WIDER: u64 = 130;
 
+/// A link this much wider than when the last raise was made (in percent) is no steady one.
+const GROWN: u64 = 120;
+
 /// A link may be short for a moment; a paused picture is gone for seconds.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -106,9 +110,12 @@ impl Line {
         if now.saturating_duration_since(self.fresh_at) < STARTING && self.failures == 0 {
             return true;
         }
-        let wider = budget.0 * 100 >= self.failed_at.0 * WIDER;
+        let reaches = |percent: u64, of: Bitrate| budget.0 * 100 >= of.0 * percent;
+        let wider = reaches(WIDER, self.failed_at);
         let failures = if wider { 0 } else { self.failures };
-        now.saturating_duration_since(self.changed_at) >= HOLD * (1 << failures)
+        let grown = |raise: Raise| failures == 0 && reaches(GROWN, raise.budget);
+        self.raised.is_some_and(grown)
+            || now.saturating_duration_since(self.changed_at) >= HOLD * (1 << failures)
     }
 
     /// It would have to stop. Whether it has to by now.

@@ -79,6 +79,8 @@ pub struct Load {
     pub allocated: Bitrate,
     /// What it takes to send the next better picture; `None` if all is as wished.
     pub next: Option<Bitrate>,
+    /// What it takes to send everything as wished.
+    pub wished: Bitrate,
 }
 
 /// Of what a link carries, better pictures than the least take no more than this: what
@@ -324,8 +326,14 @@ fn load(videos: &[Video], shares: &Shares, audio: Bitrate) -> Load {
             (next <= video.ladder.top()).then_some(more)
         })
         .min();
+    let best: u64 = videos
+        .iter()
+        .map(|video| video.ladder.rate(Some(video.ladder.top())).0)
+        .sum();
+    let takes = |rate: u64| Bitrate(rate * 100 / COMFORT_PERCENT + audio.0);
     Load {
         allocated: Bitrate(used + audio.0),
-        next: next.map(|more| Bitrate((used + more) * 100 / COMFORT_PERCENT + audio.0)),
+        next: next.map(|more| takes(used + more)),
+        wished: takes(best),
     }
 }

@@ -230,6 +230,27 @@ fn congestion_is_answered_at_once_and_a_wider_link_within_seconds() {
 }
 
 #[test]
+fn a_link_that_grows_wider_and_wider_is_no_steady_one_and_each_step_is_used_at_once() {
+    for count in [1, 3] {
+        let mut scene = Scene::new(cameras(count));
+        scene.run(30, 300);
+        // As probes find it out.
+        for kilobits in [600, 1_200, 2_400, 4_800, 7_000] {
+            scene.run(1, kilobits);
+        }
+        assert!(
+            !scene.text().contains(['0', '1', '-', '.']),
+            "{}",
+            scene.text()
+        );
+        // Nobody is held back later for having been quick.
+        scene.decide(1_000);
+        scene.run(6, 7_000);
+        assert!(!scene.text().contains(['0', '-']), "{}", scene.text());
+    }
+}
+
+#[test]
 fn cg_3_a_picture_that_does_not_fit_stops_after_a_second_and_comes_back() {
     let mut scene = Scene::new(cameras(1));
     scene.run(10, 400);

@@ -72,6 +72,7 @@ impl Reception {
         };
         let differs = |one: Bitrate, other: Bitrate| one.0.abs_diff(other.0) * 20 > other.0;
         differs(load.allocated, told.allocated)
+            || differs(load.wished, told.wished)
             || match (load.next, told.next) {
                 (Some(next), Some(told)) => differs(next, told),
                 (None, None) => false,

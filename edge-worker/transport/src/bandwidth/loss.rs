@@ -29,6 +29,8 @@ pub(super) struct LossGuard {
     lost: u32,
     /// The share lost however much is sent.
     inherent: f64,
+    /// The share lost of late, as far as it is lived with.
+    usual: f64,
     tried: Option<Tried>,
     hold: bool,
 }
@@ -66,6 +68,8 @@ impl LossGuard {
     const USED: f64 = 0.75;
     /// Nobody sends into a path that loses more.
     const MAX_INHERENT: f64 = 0.3;
+    /// How much a newly counted share weighs in the usual one.
+    const WEIGHT: f64 = 0.2;
     /// What of the inherent share is believed from one second to the next.
     const MEMORY: f64 = 0.985;
     /// Losses so far down from before were our own.
@@ -77,6 +81,7 @@ impl LossGuard {
             arrived: 0,
             lost: 0,
             inherent: 0.0,
+            usual: 0.0,
             tried: None,
             hold: false,
         }
@@ -91,6 +96,11 @@ impl LossGuard {
     /// A lost packet has arrived after all.
     pub(super) fn recovered(&mut self) {
         self.lost = self.lost.saturating_sub(1);
+    }
+
+    /// What was sent for `arrived` to arrive, as much as is usually lost.
+    pub(super) fn sent_for(&self, arrived: Bitrate) -> Bitrate {
+        arrived.scaled(1.0 / (1.0 - self.usual))
     }
 
     /// Forgets what is being counted.
@@ -116,6 +126,8 @@ impl LossGuard {
         self.since = Some(now);
         (self.arrived, self.lost) = (0, 0);
         self.inherent *= Self::MEMORY.powf(time.as_secs_f64());
+        let lived_with = share.min(self.inherent + Self::TOLERATED);
+        self.usual += Self::WEIGHT * (lived_with - self.usual);
         if !telling {
             return self.held();
         }

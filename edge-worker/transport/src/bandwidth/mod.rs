@@ -36,6 +36,8 @@ pub struct Wanted {
     pub allocated: Bitrate,
     /// All that would be sent after the next raise; `None` if there is nothing to raise.
     pub next: Option<Bitrate>,
+    /// All that would be sent if everything fitted.
+    pub wished: Bitrate,
 }
 
 /// The estimate of one transport.
@@ -223,7 +225,7 @@ impl Bandwidth {
             self.time_round_trip(sent.micros(now) - newest);
         }
         self.watch_at = Some(now + self.patience());
-        self.follow(now);
+        self.follow(now, sent);
         self.consider_probe(now, sent);
     }
 
@@ -270,7 +272,11 @@ impl Bandwidth {
     }
 
     /// Draws the conclusions.
-    fn follow(&mut self, now: Instant) {
+    fn follow(&mut self, now: Instant, sent: &SentLog) {
+        let queue = self.delays.queue();
+        if queue == Queue::Growing {
+            self.prober.congested(now, sent, self.round_trip);
+        }
         self.conclude_probe(now);
         let trial = Trial {
             estimate: self.rate.estimate(),
@@ -282,22 +288,20 @@ impl Bandwidth {
             Advice::Fine | Advice::Hold => {}
             Advice::Less(factor) => {
                 self.rate.lower(now, factor);
-                self.prober.congested(now);
+                self.prober.congested(now, sent, self.round_trip);
             }
             Advice::Restore(before) => self.rate.restore(before),
         }
-        let queue = self.delays.queue();
-        if queue == Queue::Growing {
-            self.prober.congested(now);
-        }
+        let arrived = self.arrived.over(WINDOW);
         let sight = Sight {
             queue,
             waiting: milliseconds(self.delays.waiting()),
             standing: milliseconds(self.delays.standing()),
             waiting_for: milliseconds(self.delays.waiting_for()),
-            arrived: self.arrived.over(WINDOW),
+            arrived: arrived.map(|arrived| self.loss.sent_for(arrived)),
             offered: self.offered.over(WINDOW),
             round_trip: self.round_trip,
+            probed: self.prober.is_under_way(),
             hold: advice == Advice::Hold,
             blind: self.padding == Padding::Impossible,
         };
@@ -305,9 +309,14 @@ impl Bandwidth {
     }
 
     fn conclude_probe(&mut self, now: Instant) {
-        let shown = self.prober.result(now, self.told_to, self.round_trip);
-        if let Some(Shown::Fits(fits)) = shown {
-            self.rate.shown(now, fits);
+        let shown = self
+            .prober
+            .result(now, self.told_to, self.round_trip, &self.loss);
+        let young = milliseconds(self.delays.waiting_for()) < Rate::YOUNG;
+        match shown {
+            Some(Shown::Fits(fits)) => self.rate.shown(now, fits),
+            Some(Shown::Fills(fits)) if young => self.rate.filled(now, fits),
+            Some(Shown::Fills(_) | Shown::Nothing) | None => {}
         }
         if shown.is_some() {
             self.known = None;

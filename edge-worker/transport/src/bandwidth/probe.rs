@@ -1,5 +1,7 @@
 //! Finds out whether more would fit than is sent: for a fraction of a second padding is added
-//! up to what the next raise needs, and what of that arrives how fast is measured.
+//! up to what the next raise needs, and what of that arrives how fast is measured. As long as
+//! all of it arrives the path is wider than anybody knew, and the next probe follows at once
+//! and aims at twice as much, up to what it takes to send everything.
 //!
 //! A probe aims at no more than a fifth over what is wanted, and sends no more than a fifth of
 //! a second's worth of the estimate on top of the estimate: should nothing more fit, no queue
@@ -11,14 +13,25 @@ use std::time::{Duration, Instant};
 use media::Bitrate;
 
 use super::Wanted;
+use super::loss::LossGuard;
 use super::sent::{Judged, Micros, SentLog};
 
 /// Probes one path.
 #[derive(Debug)]
 pub(super) struct Prober {
     state: State,
+    aim: Aim,
     not_before: Option<Instant>,
     wall: Option<Wall>,
+}
+
+/// What probes look for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Aim {
+    /// Room for the next raise.
+    NextRaise,
+    /// Room for everything: the last probe found no end.
+    Everything,
 }
 
 /// What did not fit.
@@ -72,6 +85,8 @@ struct Seen {
 pub(super) enum Shown {
     /// So much fits.
     Fits(Bitrate),
+    /// So much fits and no more: it arrived slower than it was sent.
+    Fills(Bitrate),
     /// Too little arrived to say anything.
     Nothing,
 }
@@ -97,21 +112,22 @@ impl Prober {
     /// A step may be this large ...
     const STEP: f64 = 2.0;
     /// ... and send, on top of the estimate, what the estimate sends in so many seconds.
-    const EXCESS: f64 = 0.15;
+    const EXCESS: f64 = 0.12;
     /// What comes this close to what was aimed at has reached it.
     const REACHED: f64 = 0.9;
     /// After a failure; doubled by each one after it ...
     const PATIENCE: Duration = Duration::from_secs(1);
     /// ... up to this: a path that became wider is found within it.
-    const MOST_PATIENCE: Duration = Duration::from_secs(8);
-    /// After success: lets the raise that was made of it show.
-    const PAUSE: Duration = Duration::from_millis(300);
+    const MOST_PATIENCE: Duration = Duration::from_secs(5);
+    /// After success: lets what is made of it show.
+    const PAUSE: Duration = Duration::from_millis(200);
     /// Nobody's next layer needs more.
     const MOST: Bitrate = Bitrate::kilobits(20_000);
 
     pub(super) fn new() -> Self {
         Self {
             state: State::Idle,
+            aim: Aim::NextRaise,
             not_before: None,
             wall: None,
         }
@@ -122,7 +138,7 @@ impl Prober {
         if !matches!(self.state, State::Idle) || self.not_before.is_some_and(|at| now < at) {
             return;
         }
-        let Some(target) = need.target() else {
+        let Some(target) = need.target(self.aim) else {
             return;
         };
         if self.wall.is_some_and(|wall| wall.stops(now, target)) {
@@ -149,9 +165,7 @@ impl Prober {
             return 0;
         };
         if now >= *until {
-            let patience = round_trip + round_trip / 2 + Duration::from_secs(1);
-            cluster.end = sent.next();
-            self.state = State::Waiting(*cluster, now + patience);
+            self.end(now, sent, round_trip);
             return 0;
         }
         if now < cluster.due_at {
@@ -185,6 +199,7 @@ impl Prober {
         now: Instant,
         told: u64,
         round_trip: Duration,
+        loss: &LossGuard,
     ) -> Option<Shown> {
         let State::Waiting(cluster, until) = &self.state else {
             return None;
@@ -192,15 +207,16 @@ impl Prober {
         if told < cluster.end && now < *until {
             return None;
         }
-        let shown = cluster.result();
+        let shown = cluster.result(loss);
         let target = cluster.target;
         self.state = State::Idle;
         match shown {
             Shown::Fits(fits) if fits >= target.scaled(Self::REACHED) => {
+                self.aim = Aim::Everything;
                 self.not_before = Some(now + Self::PAUSE);
                 self.wall = self.wall.filter(|wall| fits <= wall.beyond());
             }
-            Shown::Fits(fits) => self.fail(now + round_trip, fits),
+            Shown::Fits(fits) | Shown::Fills(fits) => self.fail(now + round_trip, fits),
             Shown::Nothing => self.fail(now + round_trip, target),
         }
         Some(shown)
@@ -210,6 +226,7 @@ impl Prober {
         let patience = self.wall.map_or(Self::PATIENCE, |wall| {
             (wall.patience * 2).min(Self::MOST_PATIENCE)
         });
+        self.aim = Aim::NextRaise;
         self.not_before = Some(now + Self::PATIENCE);
         self.wall = Some(Wall {
             at,
@@ -218,20 +235,32 @@ impl Prober {
         });
     }
 
-    /// A queue grows, so nothing is added to it for a while.
-    pub(super) fn congested(&mut self, now: Instant) {
-        if let State::Sending(..) = self.state {
-            self.state = State::Idle;
+    /// All is sent: what is left is to hear of it.
+    fn end(&mut self, now: Instant, sent: &SentLog, round_trip: Duration) {
+        if let State::Sending(cluster, _) = &mut self.state {
+            let patience = round_trip + round_trip / 2 + Duration::from_secs(1);
+            cluster.end = sent.next();
+            self.state = State::Waiting(*cluster, now + patience);
         }
+    }
+
+    /// A queue grows, so nothing is added to it for a while. What of a probe was sent by now
+    /// may still show what fits.
+    pub(super) fn congested(&mut self, now: Instant, sent: &SentLog, round_trip: Duration) {
+        self.end(now, sent, round_trip);
+        self.aim = Aim::NextRaise;
         let at = now + Self::PATIENCE;
         self.not_before = Some(self.not_before.map_or(at, |before| before.max(at)));
     }
 
     /// Whatever was found out before, the path may be another one now.
     pub(super) fn restart(&mut self) {
-        self.state = State::Idle;
-        self.not_before = None;
-        self.wall = None;
+        *self = Self::new();
+    }
+
+    /// Whether a queue that grows now may be the doing of a probe.
+    pub(super) fn is_under_way(&self) -> bool {
+        !matches!(self.state, State::Idle)
     }
 
     /// When something is to be done.
@@ -257,14 +286,19 @@ impl Wall {
 
 impl Need {
     /// What a probe aims at; `None` where none is needed.
-    pub(super) fn target(&self) -> Option<Bitrate> {
-        let next = self.wanted.next?.min(Prober::MOST);
-        if self.estimate >= next.scaled(Prober::ENOUGH) {
+    fn target(&self, aim: Aim) -> Option<Bitrate> {
+        let next = self.wanted.next?;
+        let looked_for = match aim {
+            Aim::NextRaise => next,
+            Aim::Everything => next.max(self.wanted.wished),
+        };
+        let looked_for = looked_for.min(Prober::MOST);
+        if self.estimate >= looked_for.scaled(Prober::ENOUGH) {
             return None;
         }
         let step = self.estimate.scaled(Prober::STEP);
         let step = self.known.map_or(step, |known| step.max(known));
-        Some(next.scaled(Prober::MARGIN).min(step))
+        Some(looked_for.scaled(Prober::MARGIN).min(step))
     }
 }
 
@@ -299,7 +333,7 @@ impl Cluster {
         seen.arrived.1 = seen.arrived.1.max(arrived_at);
     }
 
-    fn result(&self) -> Shown {
+    fn result(&self, loss: &LossGuard) -> Shown {
         let Some(seen) = self.seen else {
             return Shown::Nothing;
         };
@@ -313,11 +347,9 @@ impl Cluster {
         };
         let sent = rate(seen.last_size, sending);
         let arrived = rate(seen.first_size, arriving);
-        let fits = if arrived < sent * Self::FILLED {
-            arrived * Self::USED
-        } else {
-            arrived.min(sent)
-        };
-        Shown::Fits(Bitrate(fits as u64))
+        if arrived > sent * Self::FILLED {
+            return Shown::Fits(loss.sent_for(Bitrate(arrived.min(sent) as u64)));
+        }
+        Shown::Fills(loss.sent_for(Bitrate((arrived * Self::USED) as u64)))
     }
 }

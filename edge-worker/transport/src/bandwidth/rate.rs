@@ -26,6 +26,8 @@ pub(super) struct Sight {
     pub(super) standing: Duration,
     /// For how long packets have waited without a break.
     pub(super) waiting_for: Duration,
+    /// A probe is under way: what it does to the queue, it will tell.
+    pub(super) probed: bool,
     /// Losses ask not to send more.
     pub(super) hold: bool,
     /// Nothing can be sent to find out more.
@@ -39,9 +41,7 @@ pub(super) struct Rate {
     phase: Phase,
     stepped_at: Option<Instant>,
     lowered_at: Option<Instant>,
-    /// The estimate when packets began to wait; without limit once that is known to be the doing
-    /// of others.
-    waits_from: Option<f64>,
+    wait: Wait,
     /// Where congestion was met.
     met: Option<Met>,
     evidence: Evidence,
@@ -53,6 +53,17 @@ enum Phase {
     Ramp,
     /// It was.
     Steady,
+}
+
+/// Whether packets wait, whatever is done.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Wait {
+    /// They do not.
+    None,
+    /// They do; the estimate was this when it began.
+    Ours(f64),
+    /// Others fill the queue, who heed losses only.
+    Others(f64),
 }
 
 impl Rate {
@@ -67,12 +78,14 @@ impl Rate {
     const KEPT: (f64, f64) = (0.93, 0.8);
     /// What is kept at least where too little was sent to know.
     const KEPT_UNTRIED: f64 = 0.85;
+    /// ... and of what a probe has shown to fit, which left a short queue.
+    const KEPT_FILLED: f64 = 0.95;
     /// Less than this share of the estimate is too little to try it.
     const TRIED: f64 = 0.75;
     /// Growth in a second while congestion is far, and before any was met.
     const GROWTH: (f64, f64) = (1.08, 1.5);
     /// How far above what arrived the estimate may rise.
-    const REACH: f64 = 1.15;
+    const REACH: f64 = 1.12;
     /// What is believed to fit is less than what does.
     const WIDER: f64 = 1.1;
     /// One packet.
@@ -84,6 +97,8 @@ impl Rate {
     const LONG_QUEUE: Duration = Duration::from_millis(120);
     /// A queue that stands is given this time to drain before it is met again.
     const DRAINS_IN: Duration = Duration::from_millis(700);
+    /// A queue that has stood for longer is not the doing of one probe.
+    pub(super) const YOUNG: Duration = Duration::from_secs(1);
     /// Who gives way this far, ...
     const GIVEN_WAY: f64 = 0.6;
     /// ... and finds no empty queue for this long, is alone in giving way.
@@ -95,7 +110,7 @@ impl Rate {
             phase: Phase::Ramp,
             stepped_at: None,
             lowered_at: None,
-            waits_from: None,
+            wait: Wait::None,
             met: None,
             evidence: Evidence::default(),
         }
@@ -129,6 +144,7 @@ impl Rate {
             return;
         }
         match sight.queue {
+            Queue::Growing if sight.probed && sight.waiting_for < Self::YOUNG => {}
             Queue::Growing => self.meet(now, Self::FEEDBACK_DELAY, sight),
             Queue::Steady if sight.standing > Self::LONG_QUEUE => {
                 self.meet(now, Self::DRAINS_IN, sight);
@@ -139,18 +155,20 @@ impl Rate {
         }
     }
 
-    /// Whether the queue stands although we gave way: others fill it, who heed losses only. As
-    /// long as they do nothing is won by giving way further.
+    /// Whether the queue stands although we gave way: others fill it. As long as they do
+    /// nothing is won by giving way further. What we had is all that is taken back.
     fn is_crowded(&mut self, sight: &Sight) -> bool {
-        if sight.waiting_for.is_zero() {
-            self.waits_from = None;
-            return false;
-        }
-        let from = *self.waits_from.get_or_insert(self.estimate);
-        if self.estimate < from * Self::GIVEN_WAY && sight.waiting_for > Self::PATIENCE {
-            self.waits_from = Some(f64::INFINITY);
-        }
-        self.waits_from == Some(f64::INFINITY)
+        let patient = sight.waiting_for <= Self::PATIENCE;
+        self.wait = match self.wait {
+            _ if sight.waiting_for.is_zero() => Wait::None,
+            Wait::None => Wait::Ours(self.estimate),
+            Wait::Ours(from) if self.estimate < from * Self::GIVEN_WAY && !patient => {
+                Wait::Others(from)
+            }
+            Wait::Others(from) if self.estimate >= from => Wait::Ours(from),
+            Wait::Ours(_) | Wait::Others(_) => self.wait,
+        };
+        matches!(self.wait, Wait::Others(_))
     }
 
     /// A queue grows, or does not go away; what was done against it shows `after` a round trip
@@ -226,6 +244,16 @@ impl Rate {
             self.set(fits);
             self.stepped_at = Some(now);
         }
+    }
+
+    /// A probe has filled the path, and shown how wide that is.
+    pub(super) fn filled(&mut self, now: Instant, fits: Bitrate) {
+        let fits = fits.0 as f64;
+        self.phase = Phase::Steady;
+        self.met.get_or_insert(Met::at(fits)).note(fits);
+        self.set(fits * Self::KEPT_FILLED);
+        self.stepped_at = Some(now);
+        self.lowered_at = Some(now);
     }
 
     /// Losses ask for less.

@@ -38,6 +38,8 @@ pub(super) enum Source {
         layers: Vec<Bitrate>,
         current: usize,
         raised_at: Time,
+        /// The estimate then.
+        raised_with: Bitrate,
     },
     /// Nothing.
     Silent,
@@ -49,9 +51,24 @@ impl Source {
             layers: kilobits.map(Bitrate::kilobits).to_vec(),
             current: 0,
             raised_at: 0,
+            raised_with: Bitrate::ZERO,
+        }
+    }
+
+    /// How many layers are sent.
+    pub(super) fn height(&self) -> usize {
+        match self {
+            Self::Layers { current, .. } => *current,
+            Self::Elastic(_) | Self::Silent => 0,
         }
     }
 }
+
+/// The room holds a layer for so long, unless the estimate has grown by this much since.
+const HOLD: Time = 5 * SECOND;
+const WIDER: f64 = 1.2;
+/// ... and lowers it only where this is exceeded.
+const STRAIN: f64 = 1.05;
 
 /// Of an Opus packet each 20 ms, padding and picture.
 const SOUND_SIZE: usize = 120;
@@ -144,32 +161,35 @@ impl Subscriber {
     fn video(&mut self, now: Time) -> Bitrate {
         let estimate = self.estimate();
         let for_video = Bitrate(estimate.0.saturating_sub(SOUND.0));
-        let (rate, next) = match &mut self.source {
+        let (rate, next, most) = match &mut self.source {
             Source::Silent => return Bitrate::ZERO,
-            Source::Elastic(most) => (for_video.min(*most), Some(Bitrate(most.0 + SOUND.0))),
+            Source::Elastic(most) => (for_video.min(*most), Some(*most), *most),
             Source::Layers {
                 layers,
                 current,
                 raised_at,
+                raised_with,
             } => {
-                while *current > 0 && layers[*current - 1] > for_video {
+                while *current > 0 && layers[*current - 1] > for_video.scaled(STRAIN) {
                     *current -= 1;
                 }
-                let next = layers.get(*current).copied();
-                if next.is_some_and(|next| next.scaled(1.05) <= for_video)
-                    && now >= *raised_at + SECOND
-                {
+                let may = now >= *raised_at + HOLD || for_video >= raised_with.scaled(WIDER);
+                let fits = |next: &&Bitrate| next.scaled(1.05) <= for_video;
+                while may && layers.get(*current).filter(fits).is_some() {
                     *current += 1;
-                    *raised_at = now;
+                    (*raised_at, *raised_with) = (now, for_video);
                 }
                 let rate = current.checked_sub(1).map(|at| layers[at]);
-                let next = layers.get(*current).map(|next| Bitrate(next.0 + SOUND.0));
-                (rate.unwrap_or_default(), next)
+                let next = layers.get(*current).copied();
+                let most = layers.last().copied().unwrap_or_default();
+                (rate.unwrap_or_default(), next, most)
             }
         };
+        let next = next.map(|next| Bitrate(next.0 + SOUND.0));
         let wanted = Wanted {
             allocated: Bitrate(rate.0 + SOUND.0),
             next: next.filter(|_| rate.0 > 0 || self.frames > 0),
+            wished: Bitrate(most.0 + SOUND.0),
         };
         let instant = self.instant(now);
         self.bandwidth.want(instant, wanted, &self.sent);

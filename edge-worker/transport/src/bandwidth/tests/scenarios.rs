@@ -42,6 +42,33 @@ fn ran(path: Path, flow: Flow, seconds: u64) -> Lab {
     lab
 }
 
+/// What several runs have in common: no run is like the other, and one proves little.
+struct Runs(Vec<Lab>);
+
+impl Runs {
+    /// The same flow over the same path, alone, for so many seconds.
+    fn new(path: Path, flow: fn(u64) -> Flow, seconds: u64) -> Self {
+        Self::of(|seed| {
+            let mut lab = Lab::new(path, seed);
+            lab.add(flow(seed + 1));
+            lab.run_until(seconds);
+            lab
+        })
+    }
+
+    fn of(run: impl Fn(u64) -> Lab) -> Self {
+        Self((1..=5).map(run).collect())
+    }
+
+    fn mean(&self, of: impl Fn(&Lab) -> f64) -> f64 {
+        self.0.iter().map(of).sum::<f64>() / self.0.len() as f64
+    }
+
+    fn draw(&self, name: &str) {
+        self.0[0].draw(name);
+    }
+}
+
 /// Rural EDGE: slow, far and lossy.
 const RURAL: Path = Path {
     kilobits: 500,
@@ -59,30 +86,34 @@ fn steady_links_are_used_without_a_standing_queue() {
             kilobits,
             ..Path::default()
         };
-        let lab = ran(path, elastic(2), 60);
-        lab.draw(&format!("steady-{kilobits}"));
-        let (used, waited) = (lab.used(0, 20, 60), lab.waited(20, 60, 0.5));
-        assert!(used >= 0.75, "{kilobits}: {used}");
-        assert!(waited < 80.0, "{kilobits}: {waited}");
-        assert!(lab.waited(20, 60, 0.05) < 200.0, "{kilobits}");
-        assert!(lab.highest(0, 5, 60) < 1.2, "{kilobits}");
+        let runs = Runs::new(path, elastic, 60);
+        runs.draw(&format!("steady-{kilobits}"));
+        let used = runs.mean(|lab| lab.used(0, 20, 60));
+        let waited = |share: f64| runs.mean(|lab| lab.waited(20, 60, share));
+        let (usually, at_times) = (waited(0.5), waited(0.05));
+        let highest = runs.mean(|lab| lab.highest(0, 5, 60));
+        assert!(used >= 0.9, "{kilobits}: {used}");
+        assert!(usually < 60.0, "{kilobits}: {usually}");
+        assert!(at_times < 200.0, "{kilobits}: {at_times}");
+        assert!(highest < 1.2, "{kilobits}: {highest}");
     }
 }
 
 #[test]
 fn layers_that_fit_are_found_and_probes_overshoot_little() {
-    for (kilobits, sent) in [(200, 150), (500, 350), (1_000, 700), (3_000, 2_300)] {
+    for (kilobits, sent) in [(200, 150), (500, 350), (1_000, 800), (3_000, 2_400)] {
         let path = Path {
             kilobits,
             ..Path::default()
         };
-        let lab = ran(path, layered(2), 60);
-        lab.draw(&format!("layers-{kilobits}"));
-        let used = lab.used(0, 20, 60) * kilobits as f64;
+        let runs = Runs::new(path, layered, 60);
+        runs.draw(&format!("layers-{kilobits}"));
+        let used = runs.mean(|lab| lab.used(0, 20, 60)) * kilobits as f64;
+        let highest = runs.mean(|lab| lab.highest(0, 5, 60));
+        let waited = runs.mean(|lab| lab.waited(20, 60, 0.05));
         assert!(used >= f64::from(sent), "{kilobits}: {used}");
-        let highest = lab.highest(0, 5, 60);
-        assert!(highest < 1.25, "{kilobits}: {highest}");
-        assert!(lab.waited(20, 60, 0.05) < 200.0, "{kilobits}");
+        assert!(highest < 1.2, "{kilobits}: {highest}");
+        assert!(waited < 180.0, "{kilobits}: {waited}");
     }
 }
 
@@ -104,10 +135,10 @@ fn random_loss_does_not_collapse_the_estimate() {
             loss_percent: 5,
             ..Path::default()
         };
-        let lab = ran(path, elastic(2), 60);
-        lab.draw(&format!("loss-{kilobits}"));
-        let used = lab.used(0, 20, 60);
-        assert!(used >= 0.75, "{kilobits}: {used}");
+        let runs = Runs::new(path, elastic, 60);
+        runs.draw(&format!("loss-{kilobits}"));
+        let used = runs.mean(|lab| lab.used(0, 20, 60));
+        assert!(used >= 0.8, "{kilobits}: {used}");
     }
 }
 
@@ -115,15 +146,16 @@ fn random_loss_does_not_collapse_the_estimate() {
 fn far_and_lossy_links_are_used() {
     for kilobits in [200, 500, 1_000] {
         let path = Path { kilobits, ..RURAL };
-        let lab = ran(path, elastic(2), 120);
-        lab.draw(&format!("rural-{kilobits}"));
-        let used = lab.used(0, 30, 120);
-        assert!(used >= 0.6, "{kilobits}: {used}");
-        assert!(lab.waited(30, 120, 0.05) < 200.0, "{kilobits}");
-        let lab = ran(path, layered(2), 120);
-        lab.draw(&format!("rural-layers-{kilobits}"));
-        let believed = lab.believed(0, 30, 120);
-        assert!(believed >= 0.65, "{kilobits}: {believed}");
+        let runs = Runs::new(path, elastic, 120);
+        runs.draw(&format!("rural-{kilobits}"));
+        let used = runs.mean(|lab| lab.used(0, 30, 120));
+        let waited = runs.mean(|lab| lab.waited(30, 120, 0.05));
+        assert!(used >= 0.75, "{kilobits}: {used}");
+        assert!(waited < 180.0, "{kilobits}: {waited}");
+        let runs = Runs::new(path, layered, 120);
+        runs.draw(&format!("rural-layers-{kilobits}"));
+        let believed = runs.mean(|lab| lab.believed(0, 30, 120));
+        assert!(believed >= 0.75, "{kilobits}: {believed}");
     }
 }
 
@@ -143,6 +175,35 @@ fn a_link_that_widens_is_found_out_about() {
         lab.draw(&format!("widens-{name}"));
         let reached = lab.reaches(0, 40, 2_600.0);
         assert!(reached.is_some_and(|at| at < 57.0), "{name}: {reached:?}");
+    }
+}
+
+#[test]
+fn a_narrow_link_that_widens_carries_the_highest_layer_soon() {
+    for seed in 1..=20 {
+        let path = Path {
+            kilobits: 300,
+            delay: 200 * MS,
+            loss_percent: 2,
+            ..Path::default()
+        };
+        let mut lab = Lab::new(path, seed);
+        lab.add(layered(seed));
+        // Whenever it happens, as probes come ever more seldom.
+        let widens = 20 + seed;
+        lab.run_until(widens);
+        assert!(lab.subscriber(0).source.height() <= 1, "{seed}");
+        lab.bottleneck.path.kilobits = 5_000;
+        while lab.subscriber(0).source.height() < 5 && lab.now < (widens + 30) * SECOND {
+            lab.step();
+        }
+        let took = lab.now as f64 / SECOND as f64 - widens as f64;
+        lab.run_until(widens + 30);
+        if seed == 1 {
+            lab.draw("widens-far");
+        }
+        assert!(took <= 12.0, "{seed}: {took} s");
+        assert_eq!(lab.subscriber(0).source.height(), 5, "{seed}: and stays");
     }
 }
 
@@ -207,42 +268,60 @@ fn cross_traffic_is_made_room_for_and_its_room_taken_after() {
 
 #[test]
 fn rfc_8867_5_1_capacity_that_varies_is_followed() {
-    let mut lab = Lab::new(Path::default(), 1);
-    lab.add(elastic(2));
     let phases = [
         (0, 40, 1_000),
         (40, 60, 2_500),
         (60, 80, 600),
         (80, 100, 1_000),
     ];
-    for (_, until, kilobits) in phases {
-        lab.bottleneck.path.kilobits = kilobits;
-        lab.run_until(until);
-    }
-    lab.draw("rfc-8867-5-1");
+    let runs = Runs::of(|seed| {
+        let mut lab = Lab::new(Path::default(), seed);
+        lab.add(elastic(seed + 1));
+        for (_, until, kilobits) in phases {
+            lab.bottleneck.path.kilobits = kilobits;
+            lab.run_until(until);
+        }
+        lab
+    });
+    runs.draw("rfc-8867-5-1");
     for (from, until, kilobits) in phases {
-        let used = lab.used(0, from + 10, until);
+        let used = runs.mean(|lab| lab.used(0, from + 10, until));
+        let waited = runs.mean(|lab| lab.waited(from + 5, until, 0.05));
         assert!(used > 0.75, "{kilobits}: {used}");
-        assert!(lab.waited(from + 5, until, 0.05) < 250.0, "{kilobits}");
+        assert!(waited < 220.0, "{kilobits}: {waited}");
     }
 }
 
 #[test]
-fn rfc_8867_5_2_flows_that_join_get_their_share() {
-    let path = Path {
-        kilobits: 3_500,
-        ..Path::default()
-    };
-    let mut lab = Lab::new(path, 1);
-    for i in 0..3 {
-        lab.add(joining(2 + i, i * 20 * SECOND, 0));
+fn rfc_8867_5_2_capacity_that_varies_is_shared_by_two() {
+    let phases = [
+        (0, 25, 4_000),
+        (25, 50, 2_000),
+        (50, 75, 3_500),
+        (75, 100, 1_000),
+        (100, 125, 2_000),
+    ];
+    let runs = Runs::of(|seed| {
+        let mut lab = Lab::new(Path::default(), seed);
+        lab.add(elastic(10 * seed));
+        lab.add(elastic(10 * seed + 1));
+        for (_, until, kilobits) in phases {
+            lab.bottleneck.path.kilobits = kilobits;
+            lab.run_until(until);
+        }
+        lab
+    });
+    runs.draw("rfc-8867-5-2");
+    for (from, until, kilobits) in phases {
+        let shares = [0, 1].map(|flow| runs.mean(|lab| lab.used(flow, from + 10, until)));
+        let waited = runs.mean(|lab| lab.waited(from + 5, until, 0.05));
+        assert!(
+            shares.iter().all(|share| *share > 0.25),
+            "{kilobits}: {shares:?}"
+        );
+        assert!(shares.iter().sum::<f64>() > 0.75, "{kilobits}: {shares:?}");
+        assert!(waited < 250.0, "{kilobits}: {waited}");
     }
-    lab.run_until(120);
-    lab.draw("rfc-8867-5-2");
-    let shares = [0, 1, 2].map(|flow| lab.used(flow, 70, 120));
-    assert!(shares.iter().all(|share| *share > 0.13), "{shares:?}");
-    assert!(shares.iter().sum::<f64>() > 0.75, "{shares:?}");
-    assert!(lab.waited(70, 120, 0.05) < 250.0);
 }
 
 #[test]
@@ -259,20 +338,45 @@ fn rfc_8867_5_3_feedback_that_is_late_and_lost_is_enough() {
 }
 
 #[test]
+fn rfc_8867_5_4_flows_that_join_get_their_share() {
+    let path = Path {
+        kilobits: 3_500,
+        ..Path::default()
+    };
+    let runs = Runs::of(|seed| {
+        let mut lab = Lab::new(path, seed);
+        for i in 0..3 {
+            lab.add(joining(10 * seed + i, i * 20 * SECOND, 0));
+        }
+        lab.run_until(120);
+        lab
+    });
+    runs.draw("rfc-8867-5-4");
+    let shares = [0, 1, 2].map(|flow| runs.mean(|lab| lab.used(flow, 70, 120)));
+    let waited = runs.mean(|lab| lab.waited(70, 120, 0.05));
+    assert!(shares.iter().all(|share| *share > 0.2), "{shares:?}");
+    assert!(shares.iter().sum::<f64>() > 0.85, "{shares:?}");
+    assert!(waited < 200.0, "{waited}");
+}
+
+#[test]
 fn rfc_8867_5_5_flows_of_different_round_trips_all_get_some() {
     let path = Path {
         kilobits: 4_000,
         ..Path::default()
     };
-    let mut lab = Lab::new(path, 1);
-    for (i, delay) in [0, 15, 40, 65, 115].into_iter().enumerate() {
-        let i = i as u64;
-        lab.add(joining(2 + i, i * 10 * SECOND, delay * MS));
-    }
-    lab.run_until(150);
-    lab.draw("rfc-8867-5-5");
-    let shares = [0, 1, 2, 3, 4].map(|flow| lab.used(flow, 70, 150));
-    assert!(shares.iter().all(|share| *share > 0.06), "{shares:?}");
+    let runs = Runs::of(|seed| {
+        let mut lab = Lab::new(path, seed);
+        for (i, delay) in [0, 15, 40, 65, 115].into_iter().enumerate() {
+            let i = i as u64;
+            lab.add(joining(10 * seed + i, i * 10 * SECOND, delay * MS));
+        }
+        lab.run_until(150);
+        lab
+    });
+    runs.draw("rfc-8867-5-5");
+    let shares = [0, 1, 2, 3, 4].map(|flow| runs.mean(|lab| lab.used(flow, 70, 150)));
+    assert!(shares.iter().all(|share| *share > 0.1), "{shares:?}");
     assert!(shares.iter().sum::<f64>() > 0.75, "{shares:?}");
 }
 
