@@ -208,6 +208,71 @@ fn call_without(words: [&str; 2]) -> (Call, [SenderId; 2]) {
     (call, ids)
 }
 
+/// What a client believes: 350,000 bit/s, in mantissa and exponent.
+fn belief() -> Vec<u8> {
+    let mut remb = vec![0x8f, 206, 0, 5, 0, 0, 0, 1, 0, 0, 0, 0];
+    remb.extend(b"REMB\x01");
+    let mantissa = 350_000u32 >> 2;
+    remb.extend([
+        2 << 2 | (mantissa >> 16) as u8,
+        (mantissa >> 8) as u8,
+        mantissa as u8,
+    ]);
+    remb.extend(CAMERA.0.to_be_bytes());
+    remb
+}
+
+/// A receiver report about the camera, of which `lost` of 256 packets are missing.
+fn report(lost: u8) -> Vec<u8> {
+    let mut report = vec![0x81, 201, 0, 7, 0, 0, 0, 1];
+    report.extend(CAMERA.0.to_be_bytes());
+    report.extend([lost, 0, 0, 0]);
+    report.resize(32, 0);
+    report
+}
+
+/// Sends pictures for some time to a client that says the same thing each second; the last
+/// estimate.
+fn hears_only(call: &mut Call, camera: SenderId, seconds: u16, said: &[u8]) -> Option<Bitrate> {
+    let wanted = Wanted {
+        allocated: Bitrate::kilobits(250),
+        next: Some(Bitrate::kilobits(1_000)),
+        wished: Bitrate::kilobits(1_000),
+    };
+    for tick in 0..seconds * 20 {
+        let seq = u16::try_from((call.now - common::start()).as_millis() / 50).unwrap();
+        send(call, camera, &outgoing(seq, Codec::Vp8, Delivery::Original));
+        call.transport.want(call.now, wanted);
+        call.run(Duration::from_millis(50));
+        if tick % 20 == 0 {
+            say(call, said);
+        }
+    }
+    estimates(call);
+    call.transport.estimate()
+}
+
+#[test]
+fn who_agreed_to_feedback_and_never_sends_any_is_judged_by_what_it_does_send() {
+    let (mut call, [_, camera]) = Call::offered(Options::default(), senders());
+    call.connect();
+    let start = Bitrate::kilobits(300);
+    // For some seconds feedback is waited for.
+    assert_eq!(hears_only(&mut call, camera, 4, &report(0)), Some(start));
+    let grown = hears_only(&mut call, camera, 20, &report(0));
+    assert!(grown >= Some(Bitrate::kilobits(1_000)), "{grown:?}");
+    let lossy = hears_only(&mut call, camera, 5, &report(80));
+    assert!(lossy < Some(Bitrate::kilobits(600)), "{lossy:?}");
+    let believed = hears_only(&mut call, camera, 1, &belief());
+    assert_eq!(believed, Some(Bitrate(350_000)));
+
+    let (mut call, [_, camera]) = Call::offered(Options::default(), senders());
+    call.connect();
+    assert_eq!(hears_only(&mut call, camera, 4, &belief()), Some(start));
+    let believed = hears_only(&mut call, camera, 4, &belief());
+    assert_eq!(believed, Some(Bitrate(350_000)));
+}
+
 #[test]
 fn what_a_client_believes_is_believed_where_it_tells_nothing_else() {
     let (mut call, [_, camera]) = call_without(["transport-cc", "transport-wide-cc"]);
@@ -219,17 +284,7 @@ fn what_a_client_believes_is_believed_where_it_tells_nothing_else() {
     assert_eq!(number(&opened(&mut call)[0]), None);
     assert_eq!(estimates(&mut call), []);
     assert_eq!(call.transport.estimate(), None);
-    // 350,000 bit/s, in mantissa and exponent.
-    let mut remb = vec![0x8f, 206, 0, 5, 0, 0, 0, 1, 0, 0, 0, 0];
-    remb.extend(b"REMB\x01");
-    let mantissa = 350_000u32 >> 2;
-    remb.extend([
-        2 << 2 | (mantissa >> 16) as u8,
-        (mantissa >> 8) as u8,
-        mantissa as u8,
-    ]);
-    remb.extend(CAMERA.0.to_be_bytes());
-    say(&mut call, &remb);
+    say(&mut call, &belief());
     assert_eq!(estimates(&mut call), [Bitrate(350_000)]);
 }
 

@@ -3,7 +3,9 @@
 //! Each packet is numbered across all streams and noted in the [`SentLog`]; feedback tells
 //! when which arrived. From that come the [`delay`] on the path, the [`throughput`] and
 //! [`loss`], and from these the [`rate`]; where the room would send more if it fitted, a
-//! [`probe`] finds out. Clients that do not number packets tell their own estimate (REMB).
+//! [`probe`] finds out. Clients that do not number packets tell their own estimate (REMB); those
+//! that agreed to tell what they receive and never do are judged by what they [report](reported)
+//! lost.
 //!
 //! What to do with the estimate is left to the room's allocator.
 
@@ -12,6 +14,7 @@ mod feedback;
 mod loss;
 mod probe;
 mod rate;
+mod reported;
 mod sent;
 #[cfg(test)]
 mod tests;
@@ -25,6 +28,7 @@ use delay::{Delays, Queue};
 use loss::{Advice, LossGuard, Trial};
 use probe::{Need, Prober, Shown};
 use rate::{Rate, Sight};
+use reported::Reported;
 pub(crate) use sent::SentLog;
 use sent::{Judged, Micros, Verdict};
 use throughput::Throughput;
@@ -65,10 +69,14 @@ pub(crate) struct Bandwidth {
     /// Fitted before a silence, until found out again.
     known: Option<Bitrate>,
     told: Option<(Instant, Bitrate)>,
+    /// What the client believes.
+    believed: Option<Bitrate>,
+    /// When a client that has told nothing yet is believed to never do.
+    mute_at: Option<Instant>,
 }
 
 /// Where the estimate comes from.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Debug)]
 enum Evidence {
     /// The client tells nothing.
     None,
@@ -76,6 +84,8 @@ enum Evidence {
     Feedback,
     /// It tells what it believes.
     Limit(Bitrate),
+    /// It only tells what was lost.
+    Losses(Reported),
 }
 
 /// Whether a probe could be sent.
@@ -111,6 +121,8 @@ impl Bandwidth {
     const MAX_ROUND_TRIP: Duration = Duration::from_secs(3);
     /// The least part of the estimate before that is left after a silence.
     const SILENT_SHARE: f64 = 1.0 / 8.0;
+    /// Feedback comes several times a second, where it comes at all.
+    const MUTE: Duration = Duration::from_secs(5);
     /// Changes as large as this are told at once, ...
     const NOTEWORTHY: f64 = 0.05;
     /// ... all others so often.
@@ -134,12 +146,14 @@ impl Bandwidth {
             silence: None,
             known: None,
             told: None,
+            believed: None,
+            mute_at: None,
         }
     }
 
     /// The client agreed to tell what it receives.
     pub(crate) fn expect_feedback(&mut self, now: Instant) {
-        if self.evidence == Evidence::None {
+        if matches!(self.evidence, Evidence::None) {
             self.evidence = Evidence::Feedback;
             self.watch_at = Some(now + SILENCE);
         }
@@ -158,10 +172,11 @@ impl Bandwidth {
 
     /// What the client can be sent; `None` if it tells nothing.
     pub(crate) fn estimate(&self) -> Option<Bitrate> {
-        match self.evidence {
+        match &self.evidence {
             Evidence::None => None,
             Evidence::Feedback => Some(self.rate.estimate()),
-            Evidence::Limit(limit) => Some(limit),
+            Evidence::Limit(limit) => Some(*limit),
+            Evidence::Losses(reported) => Some(reported.estimate()),
         }
     }
 
@@ -182,8 +197,19 @@ impl Bandwidth {
 
     /// The client believes to be able to receive so much.
     pub(crate) fn limit(&mut self, limit: Bitrate) {
-        if self.evidence != Evidence::Feedback {
-            self.evidence = Evidence::Limit(limit);
+        self.believed = Some(limit);
+        match self.evidence {
+            Evidence::Feedback => {}
+            Evidence::None | Evidence::Limit(_) | Evidence::Losses(_) => {
+                self.evidence = Evidence::Limit(limit);
+            }
+        }
+    }
+
+    /// The client lost so much of a stream since it last told of that, in 1/256.
+    pub(crate) fn lost(&mut self, now: Instant, fraction_lost: u8) {
+        if let Evidence::Losses(reported) = &mut self.evidence {
+            reported.hear(now, fraction_lost, &self.wanted);
         }
     }
 
@@ -325,7 +351,8 @@ impl Bandwidth {
 
     fn consider_probe(&mut self, now: Instant, sent: &SentLog) {
         let quiet = self.delays.queue() != Queue::Growing && self.delays.waiting() < QUIET;
-        if self.padding == Padding::Impossible || self.silence.is_some() || !quiet {
+        let hears = matches!(self.evidence, Evidence::Feedback);
+        if self.padding == Padding::Impossible || self.silence.is_some() || !quiet || !hears {
             return;
         }
         let need = Need {
@@ -357,12 +384,26 @@ impl Bandwidth {
         }
         self.watch_at = Some(now + SILENCE);
         let waits_since = sent.untold_since(now, self.told_to);
+        if self.reference.is_none() && waits_since.is_some() {
+            self.suspect(now);
+        }
         let is_silent = waits_since.is_some_and(|at| at + self.patience() <= now);
         if is_silent && self.reference.is_some() {
             self.fall_silent();
         } else if self.silence.is_none() {
             // Where nothing is sent nothing is heard, and probes find the way back.
             self.consider_probe(now, sent);
+        }
+    }
+
+    /// Packets were sent, and nothing was ever told of any.
+    fn suspect(&mut self, now: Instant) {
+        let mute_at = *self.mute_at.get_or_insert(now + Self::MUTE);
+        if now >= mute_at && matches!(self.evidence, Evidence::Feedback) {
+            self.evidence = match self.believed {
+                Some(believed) => Evidence::Limit(believed),
+                None => Evidence::Losses(Reported::new(self.rate.estimate())),
+            };
         }
     }
 

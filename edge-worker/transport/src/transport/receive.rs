@@ -216,7 +216,7 @@ impl Transport {
             Err(_) => said.clear(),
         }
         for rtcp in said.drain(..) {
-            match self.route(rtcp) {
+            match self.route(now, rtcp) {
                 Some(event) => self.events.push_back(event),
                 None => self.drops.count(DropReason::RtcpUnknownStream),
             }
@@ -226,7 +226,7 @@ impl Transport {
     }
 
     /// Whom it is about: a sender of ours, or a stream of the client's.
-    fn route(&mut self, rtcp: Rtcp) -> Option<Event> {
+    fn route(&mut self, now: Instant, rtcp: Rtcp) -> Option<Event> {
         let about = match &rtcp {
             Rtcp::SenderReport(report) => {
                 let mid = *self.heard_in.get(&report.ssrc)?;
@@ -240,7 +240,10 @@ impl Transport {
                 self.bandwidth.limit(Bitrate(*bits_per_second));
                 return Some(Event::Feedback { sender: None, rtcp });
             }
-            Rtcp::ReceptionReport(report) => report.ssrc,
+            Rtcp::ReceptionReport(report) => {
+                self.bandwidth.lost(now, report.fraction_lost);
+                report.ssrc
+            }
             Rtcp::Nack(nack) => nack.ssrc,
             Rtcp::KeyframeRequest { ssrc } => *ssrc,
         };
