@@ -1,12 +1,14 @@
 //! ICE-lite (RFC 8445): answers the client's connectivity checks, and from them alone
 //! learns which addresses are the client's and which one it wants used.
 //!
-//! We never send checks. Candidates and credentials travel in SDP, which is left to
+//! We never send checks; what they say is read by [`check`]. Candidates and credentials travel in SDP, which is left to
 //! `sections`; what becomes of a transport without consent (RFC 7675) to `transport`.
 //!
 //! A restart (RFC 8445 section 9) changes the credentials of both ends. Until the client
 //! nominates an address under the new ones, the old ones hold too, and packets go where
 //! they went.
+
+mod check;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -14,17 +16,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rtc_crypto::RTCCryptoProvider;
-use rtc_stun::attributes::{
-    ATTR_FINGERPRINT, ATTR_ICE_CONTROLLED, ATTR_MESSAGE_INTEGRITY, ATTR_PRIORITY,
-    ATTR_UNKNOWN_ATTRIBUTES, ATTR_USE_CANDIDATE, ATTR_USERNAME, AttrType,
-};
 use rtc_stun::error_code::{CODE_ROLE_CONFLICT, CODE_UNKNOWN_ATTRIBUTE, ErrorCodeAttribute};
 use rtc_stun::fingerprint::FINGERPRINT;
 use rtc_stun::integrity::MessageIntegrity;
-use rtc_stun::message::{BINDING_ERROR, BINDING_REQUEST, BINDING_SUCCESS, Message, Setter};
+use rtc_stun::message::{BINDING_ERROR, BINDING_SUCCESS, Message, Setter};
 use rtc_stun::xoraddr::XorMappedAddress;
 
 use crate::drops::DropReason;
+pub use check::stun_ufrag;
+use check::{Check, Refusal, UnknownAttributes};
 
 /// The name and password of one end (RFC 8445 section 5.3). Random, and drawn by the
 /// shell.
@@ -40,21 +40,6 @@ impl fmt::Debug for IceCredentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "IceCredentials({}, ...)", self.ufrag)
     }
-}
-
-/// The ufrag of ours that a Binding request is addressed to, which is how a datagram
-/// from an unknown address finds its transport. Nothing is believed yet.
-pub fn stun_ufrag(datagram: &[u8]) -> Option<&str> {
-    let mut attributes = Attributes::of(datagram)?;
-    if u16::from_be_bytes([datagram[0], datagram[1]]) != BINDING_REQUEST_TYPE {
-        return None;
-    }
-    let username = attributes.find_map(|attribute| match attribute {
-        Ok((kind, value)) if kind == ATTR_USERNAME.0 => Some(value),
-        Ok(_) | Err(Malformed) => None,
-    })?;
-    let (ufrag, _) = std::str::from_utf8(username).ok()?.split_once(':')?;
-    Some(ufrag)
 }
 
 /// What a check changed.
@@ -430,196 +415,5 @@ impl Ice {
             Ok::<_, rtc_shared::error::Error>(reply.raw)
         };
         write().map_err(|_| DropReason::StunMalformed)
-    }
-}
-
-/// What matters in a Binding request, read before anything is believed.
-#[derive(Debug)]
-struct Check<'a> {
-    username: &'a str,
-    priority: Option<u32>,
-    nominates: bool,
-    controlled: bool,
-    unknown: Vec<u16>,
-}
-
-#[derive(Debug)]
-enum Refusal {
-    RoleConflict,
-    Unknown(Vec<u16>),
-}
-
-const BINDING_REQUEST_TYPE: u16 = 0x0001;
-const MAGIC_COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
-/// RFC 8489 section 15: below this an attribute must be understood.
-const COMPREHENSION_OPTIONAL: u16 = 0x8000;
-const INTEGRITY_LEN: usize = 20;
-
-impl<'a> Check<'a> {
-    /// No honest check is longer.
-    const MAX_LEN: usize = 1280;
-    /// An unknown attribute more than these is not named in a reply.
-    const MAX_UNKNOWN: usize = 4;
-
-    /// Reads a request whose last two attributes are MESSAGE-INTEGRITY and FINGERPRINT:
-    /// what would follow the integrity is not covered by it, so nothing may.
-    fn read(datagram: &'a [u8]) -> Result<Self, DropReason> {
-        if datagram.len() > Self::MAX_LEN {
-            return Err(DropReason::StunMalformed);
-        }
-        let attributes = Attributes::of(datagram).ok_or(DropReason::StunMalformed)?;
-        let kind = u16::from_be_bytes([datagram[0], datagram[1]]);
-        if kind != BINDING_REQUEST_TYPE {
-            return Err(DropReason::StunNotRequest);
-        }
-        debug_assert_eq!(BINDING_REQUEST.value(), BINDING_REQUEST_TYPE);
-        let mut check = Self {
-            username: "",
-            priority: None,
-            nominates: false,
-            controlled: false,
-            unknown: Vec::new(),
-        };
-        let mut tail = Tail::Open;
-        for attribute in attributes {
-            let (kind, value) = attribute.map_err(|Malformed| DropReason::StunMalformed)?;
-            tail = tail.after(kind, value).ok_or(DropReason::StunMalformed)?;
-            if tail == Tail::Open {
-                check.note(kind, value)?;
-            }
-        }
-        match tail {
-            Tail::Open => Err(DropReason::StunIntegrity),
-            Tail::Sealed => Err(DropReason::StunMalformed),
-            Tail::Closed if !fingerprint_holds(datagram) => Err(DropReason::StunMalformed),
-            Tail::Closed => Ok(check),
-        }
-    }
-
-    fn note(&mut self, kind: u16, value: &'a [u8]) -> Result<(), DropReason> {
-        match AttrType(kind) {
-            ATTR_USERNAME => {
-                self.username = std::str::from_utf8(value).map_err(|_| DropReason::StunUsername)?;
-            }
-            ATTR_PRIORITY => {
-                let value = value.try_into().map_err(|_| DropReason::StunMalformed)?;
-                self.priority = Some(u32::from_be_bytes(value));
-            }
-            ATTR_USE_CANDIDATE => self.nominates = true,
-            ATTR_ICE_CONTROLLED => self.controlled = true,
-            other
-                if other.0 < COMPREHENSION_OPTIONAL
-                    && !KNOWN.contains(&other)
-                    && self.unknown.len() < Self::MAX_UNKNOWN =>
-            {
-                self.unknown.push(other.0);
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
-    /// A lite end is always controlled (RFC 8445 section 6.1.1).
-    fn refusal(&self) -> Option<Refusal> {
-        if !self.unknown.is_empty() {
-            return Some(Refusal::Unknown(self.unknown.clone()));
-        }
-        self.controlled.then_some(Refusal::RoleConflict)
-    }
-}
-
-/// Attributes that may be in a check and change nothing for us.
-const KNOWN: [AttrType; 1] = [rtc_stun::attributes::ATTR_SOFTWARE];
-
-/// How far the end of a message has been read.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Tail {
-    /// Attributes may follow.
-    Open,
-    /// MESSAGE-INTEGRITY was read: only FINGERPRINT may follow.
-    Sealed,
-    /// FINGERPRINT was read: nothing may follow.
-    Closed,
-}
-
-impl Tail {
-    fn after(self, kind: u16, value: &[u8]) -> Option<Self> {
-        let kind = AttrType(kind);
-        match self {
-            Self::Open if kind == ATTR_MESSAGE_INTEGRITY => {
-                (value.len() == INTEGRITY_LEN).then_some(Self::Sealed)
-            }
-            Self::Open => (kind != ATTR_FINGERPRINT).then_some(Self::Open),
-            Self::Sealed => (kind == ATTR_FINGERPRINT && value.len() == 4).then_some(Self::Closed),
-            Self::Closed => None,
-        }
-    }
-}
-
-fn fingerprint_holds(datagram: &[u8]) -> bool {
-    let (covered, attribute) = datagram.split_at(datagram.len() - 8);
-    attribute[4..] == rtc_stun::fingerprint::fingerprint_value(covered).to_be_bytes()
-}
-
-/// The attributes of one STUN message, in place.
-#[derive(Debug)]
-struct Attributes<'a> {
-    rest: &'a [u8],
-}
-
-/// An attribute longer than what is left.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-struct Malformed;
-
-impl<'a> Attributes<'a> {
-    const HEADER: usize = 20;
-
-    /// `None` unless the header is STUN's and its length is the datagram's.
-    fn of(datagram: &'a [u8]) -> Option<Self> {
-        let (header, rest) = datagram.split_at_checked(Self::HEADER)?;
-        let len = usize::from(u16::from_be_bytes([header[2], header[3]]));
-        let fits = len == rest.len() && len.is_multiple_of(4) && header[4..8] == MAGIC_COOKIE;
-        fits.then_some(Self { rest })
-    }
-}
-
-impl<'a> Iterator for Attributes<'a> {
-    type Item = Result<(u16, &'a [u8]), Malformed>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.rest.is_empty() {
-            return None;
-        }
-        let read = |rest: &'a [u8]| {
-            let (header, rest) = rest.split_first_chunk::<4>()?;
-            let kind = u16::from_be_bytes([header[0], header[1]]);
-            let len = usize::from(u16::from_be_bytes([header[2], header[3]]));
-            let (value, rest) = rest.split_at_checked(len.next_multiple_of(4))?;
-            Some((kind, &value[..len], rest))
-        };
-        match read(self.rest) {
-            Some((kind, value, rest)) => {
-                self.rest = rest;
-                Some(Ok((kind, value)))
-            }
-            None => {
-                self.rest = &[];
-                Some(Err(Malformed))
-            }
-        }
-    }
-}
-
-/// RFC 8489 section 14.9.
-#[derive(Debug)]
-struct UnknownAttributes<'a>(&'a [u16]);
-
-impl Setter for UnknownAttributes<'_> {
-    fn add_to(&self, message: &mut Message) -> Result<(), rtc_shared::error::Error> {
-        if !self.0.is_empty() {
-            let value: Vec<u8> = self.0.iter().flat_map(|kind| kind.to_be_bytes()).collect();
-            message.add(ATTR_UNKNOWN_ATTRIBUTES, &value);
-        }
-        Ok(())
     }
 }
