@@ -4,11 +4,11 @@
 //! We never send checks; what they say is read by [`check`]. Candidates and credentials travel in SDP, which is left to
 //! `sections`; what becomes of a transport without consent (RFC 7675) to `transport`.
 //!
-//! A restart (RFC 8445 section 9) changes the credentials of both ends. Until the client
-//! nominates an address under the new ones, the old ones hold too, and packets go where
-//! they went.
+//! While a restart is under way, which the [`credentials`] know of, packets go where they
+//! went.
 
 mod check;
+mod credentials;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -25,22 +25,8 @@ use rtc_stun::xoraddr::XorMappedAddress;
 use crate::drops::DropReason;
 pub use check::stun_ufrag;
 use check::{Check, Refusal, UnknownAttributes};
-
-/// The name and password of one end (RFC 8445 section 5.3). Random, and drawn by the
-/// shell.
-#[derive(Clone, Eq, PartialEq)]
-pub struct IceCredentials {
-    /// The name; checks are addressed by it.
-    pub ufrag: String,
-    /// The key of MESSAGE-INTEGRITY.
-    pub pwd: String,
-}
-
-impl fmt::Debug for IceCredentials {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "IceCredentials({}, ...)", self.ufrag)
-    }
-}
+pub use credentials::IceCredentials;
+use credentials::{Credentials, Named};
 
 /// What a check changed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -70,22 +56,12 @@ impl fmt::Debug for Ice {
 
 /// The controlled, lite end of ICE.
 pub(crate) struct Ice {
-    local: IceCredentials,
-    /// From before the restart that is under way.
-    before: Option<Generation>,
-    /// Counts restarts.
-    generation: u32,
+    credentials: Credentials,
     /// Nobody is given up before that long after it.
     restarted: Option<Instant>,
     crypto: Arc<dyn RTCCryptoProvider>,
     addresses: Vec<Validated>,
     selected: Option<Selected>,
-}
-
-/// Credentials that a restart replaces, and the client's name with them.
-struct Generation {
-    local: IceCredentials,
-    remote_ufrag: String,
 }
 
 /// An address from which an authenticated check came.
@@ -108,13 +84,6 @@ struct Selected {
     generation: u32,
 }
 
-/// Who is named in a check: the ends as described last, or as before the restart.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Named {
-    Now,
-    Before,
-}
-
 impl Ice {
     /// Addresses one client may have validated at a time; the longest silent one gives way.
     const MAX_ADDRESSES: usize = 16;
@@ -129,9 +98,7 @@ impl Ice {
 
     pub(crate) fn new(local: IceCredentials, crypto: Arc<dyn RTCCryptoProvider>) -> Self {
         Self {
-            local,
-            before: None,
-            generation: 0,
+            credentials: Credentials::new(local),
             restarted: None,
             crypto,
             addresses: Vec::new(),
@@ -141,16 +108,12 @@ impl Ice {
 
     /// Our credentials, as descriptions shall have them.
     pub(crate) fn local(&self) -> &IceCredentials {
-        &self.local
+        self.credentials.now()
     }
 
     /// Our names in checks.
     pub(crate) fn ufrags(&self) -> impl Iterator<Item = &str> {
-        let before = self
-            .before
-            .as_ref()
-            .map(|before| before.local.ufrag.as_str());
-        std::iter::once(self.local.ufrag.as_str()).chain(before)
+        self.credentials.ufrags()
     }
 
     /// Takes new credentials; `remote_ufrag` is the client's name with the old ones.
@@ -160,17 +123,8 @@ impl Ice {
         local: IceCredentials,
         remote_ufrag: Option<&str>,
     ) {
-        let local = std::mem::replace(&mut self.local, local);
         self.restarted = Some(now);
-        // While another restart is under way the client may know nothing of it: what held
-        // before that one still holds.
-        if self.before.is_none() {
-            self.before = remote_ufrag.map(|remote_ufrag| Generation {
-                local,
-                remote_ufrag: remote_ufrag.to_owned(),
-            });
-        }
-        self.generation += 1;
+        self.credentials.restart(local, remote_ufrag);
     }
 
     /// The client may be on its way back: its silence counts from now.
@@ -209,11 +163,8 @@ impl Ice {
         remote_ufrag: &str,
     ) -> Result<Answered, DropReason> {
         let check = Check::read(datagram)?;
-        let named = self.named(check.username, remote_ufrag)?;
-        let local = match (&self.before, named) {
-            (Some(before), Named::Before) => before.local.clone(),
-            (_, Named::Now) | (None, Named::Before) => self.local.clone(),
-        };
+        let named = self.credentials.named(check.username, remote_ufrag)?;
+        let local = self.credentials.of(named).clone();
         let mut message = Message::new();
         message
             .unmarshal_binary(datagram)
@@ -246,19 +197,6 @@ impl Ice {
         })
     }
 
-    fn named(&self, username: &str, remote_ufrag: &str) -> Result<Named, DropReason> {
-        let (local, remote) = username.split_once(':').ok_or(DropReason::StunUsername)?;
-        if (local, remote) == (&self.local.ufrag, remote_ufrag) {
-            return Ok(Named::Now);
-        }
-        match &self.before {
-            Some(before) if (local, remote) == (&before.local.ufrag, &before.remote_ufrag) => {
-                Ok(Named::Before)
-            }
-            Some(_) | None => Err(DropReason::StunUsername),
-        }
-    }
-
     fn validate(&mut self, now: Instant, from: SocketAddr) {
         if let Some(known) = self
             .addresses
@@ -289,13 +227,12 @@ impl Ice {
         from: SocketAddr,
         nominated: Option<u32>,
     ) -> Selection {
-        let Some(before) = &self.before else {
+        let Some(ufrag) = self.credentials.remote_before().map(str::to_owned) else {
             return Selection::Unchanged;
         };
-        let ufrag = before.remote_ufrag.clone();
         let generation = match &self.selected {
             Some(selected) => selected.generation,
-            None => self.generation,
+            None => self.credentials.generation(),
         };
         self.select_in(now, from, nominated, &ufrag, generation)
     }
@@ -307,10 +244,9 @@ impl Ice {
         nominated: Option<u32>,
         ufrag: &str,
     ) -> Selection {
-        let selection = self.select_in(now, from, nominated, ufrag, self.generation);
+        let selection = self.select_in(now, from, nominated, ufrag, self.credentials.generation());
         if nominated.is_some() {
-            // The restart is through.
-            self.before = None;
+            self.credentials.settle();
         }
         selection
     }
