@@ -5,7 +5,7 @@ mod common;
 use std::time::Duration;
 
 use bytes::Bytes;
-use common::client::Role;
+use common::client::{Checksums, Role};
 use common::{Call, Options};
 use transport::{Channel, DataRefused, DropReason, Event};
 
@@ -96,6 +96,63 @@ fn messages_flow_both_ways_on_the_channels_a_client_opens() {
         let refused = call.transport.send_data(&other, Bytes::new());
         assert_eq!(refused, Err(DataRefused::NoChannel));
     }
+}
+
+#[test]
+fn dc_7_clients_that_offer_to_spare_checksums_and_those_that_do_not_are_served() {
+    for role in [Role::Client, Role::Server] {
+        for checksums in [Checksums::Sent, Checksums::Spared] {
+            let mut call = call(Options {
+                role,
+                checksums,
+                ..Options::default()
+            });
+            call.client.open_channel(0, "_reliable", true);
+            call.run_until(Duration::from_secs(5), |call| {
+                opened(call, &Channel::Reliable)
+            });
+            call.client.send_message(0, b"up");
+            let down = Bytes::from_static(b"down");
+            call.transport.send_data(&Channel::Reliable, down).unwrap();
+            call.run(Duration::from_secs(1));
+            assert_eq!(received(&call, &Channel::Reliable), [b"up"]);
+            let heard =
+                |(_, control, message): &(u16, bool, Vec<u8>)| !control && message == b"down";
+            assert!(call.client.messages.iter().any(heard));
+        }
+    }
+}
+
+#[test]
+fn sd_3_messages_of_64_kib_are_offered_and_pass_whole_both_ways() {
+    let (mut call, []) = Call::offered(Options::default(), []);
+    let offer = call.transport.offer().unwrap().print();
+    for line in [
+        "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\n",
+        "a=sctp-port:5000\r\n",
+        "a=max-message-size:65536\r\n",
+    ] {
+        assert!(offer.contains(line), "{line} in\n{offer}");
+    }
+    call.connect();
+    call.run_until(Duration::from_secs(5), |call| call.client.sctp_up);
+    call.client.open_channel(10, "notes", true);
+    let notes = Channel::Other("notes".into());
+    call.run_until(Duration::from_secs(5), |call| opened(call, &notes));
+    let message: Vec<u8> = (0..65_536u32).map(|i| (i * 7 >> 3) as u8).collect();
+    call.client.send_message(10, &message);
+    call.transport
+        .send_data(&Channel::Reliable, Bytes::from(message.clone()))
+        .unwrap();
+    call.run_until(Duration::from_secs(10), |call| {
+        !received(call, &notes).is_empty()
+            && call
+                .client
+                .messages
+                .iter()
+                .any(|(_, _, heard)| *heard == message)
+    });
+    assert_eq!(received(&call, &notes), [message]);
 }
 
 #[test]

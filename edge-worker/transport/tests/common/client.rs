@@ -65,6 +65,7 @@ pub(crate) struct Client {
     reachable: bool,
     out: VecDeque<Vec<u8>>,
     sctp: Sctp,
+    checksums: Checksums,
     association: Option<(AssociationHandle, Association)>,
     pub(crate) sctp_up: bool,
     /// Channels we opened that it has not agreed to yet.
@@ -79,6 +80,35 @@ pub(crate) struct Client {
     pub(crate) unauthentic: usize,
 }
 
+/// Whether it offers to do without checksums over DTLS (RFC 9653).
+#[derive(Clone, Copy)]
+pub(crate) enum Checksums {
+    Sent,
+    Spared,
+}
+
+/// An SCTP packet that, if it is an INIT, says that checksums are not needed over DTLS.
+fn sparing_checksums(packet: &[u8]) -> Vec<u8> {
+    const INIT: u8 = 1;
+    const ACCEPTABLE_OVER_DTLS: [u8; 8] = [0x80, 0x01, 0, 8, 0, 0, 0, 1];
+    let mut packet = packet.to_vec();
+    if packet[12] != INIT {
+        return packet;
+    }
+    packet.extend(ACCEPTABLE_OVER_DTLS);
+    let len = (packet.len() - 12) as u16;
+    packet[14..16].copy_from_slice(&len.to_be_bytes());
+    packet[8..12].fill(0);
+    // CRC32c, a bit at a time.
+    let crc = packet.iter().fold(u32::MAX, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
+            crc >> 1 ^ (0x82f6_3b78 & (crc & 1).wrapping_neg())
+        })
+    });
+    packet[8..12].copy_from_slice(&(!crc).to_le_bytes());
+    packet
+}
+
 pub(crate) struct Srtp {
     pub(crate) profile: ProtectionProfile,
     pub(crate) local: Context,
@@ -91,7 +121,12 @@ fn peer() -> SocketAddr {
 
 impl Client {
     pub(crate) fn new(options: Options, edge: IceCredentials) -> Self {
-        let Options { role, profiles, .. } = options;
+        let Options {
+            role,
+            profiles,
+            checksums,
+            ..
+        } = options;
         let crypto: Arc<dyn RTCCryptoProvider> = Arc::new(RingProvider::new());
         let certificate =
             Certificate::generate_self_signed(vec!["client".into()], crypto.crypto()).unwrap();
@@ -138,6 +173,7 @@ impl Client {
             silent: false,
             reachable: false,
             out: VecDeque::new(),
+            checksums,
             sctp: Sctp::new(Arc::new(EndpointConfig::new()), None),
             association: None,
             sctp_up: false,
@@ -388,6 +424,10 @@ impl Client {
         while let Some(transmit) = association.poll_transmit(now) {
             if let Payload::RawEncode(packets) = transmit.payload {
                 for packet in packets {
+                    let packet = match self.checksums {
+                        Checksums::Sent => packet.to_vec(),
+                        Checksums::Spared => sparing_checksums(&packet),
+                    };
                     self.dtls.write(now, peer(), &packet).unwrap();
                 }
             }

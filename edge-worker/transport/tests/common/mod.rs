@@ -21,7 +21,7 @@ use transport::{
     Event, IceCredentials, Identity, Negotiator, Output, Sender, SenderId, Setup, Transport,
 };
 
-use client::{Client, Profiles, Role};
+use client::{Checksums, Client, Profiles, Role};
 use net::Net;
 
 #[expect(
@@ -53,6 +53,7 @@ pub(crate) struct Call {
 pub(crate) struct Options {
     pub(crate) role: Role,
     pub(crate) profiles: Profiles,
+    pub(crate) checksums: Checksums,
     /// Before the client first repeats a flight of its handshake; then it doubles.
     pub(crate) flight_interval: Duration,
     pub(crate) round_trip: Duration,
@@ -65,6 +66,7 @@ impl Default for Options {
         Self {
             role: Role::Client,
             profiles: Profiles::Both,
+            checksums: Checksums::Sent,
             flight_interval: BROWSER,
             round_trip: Duration::from_millis(20),
             loss_percent: 0,

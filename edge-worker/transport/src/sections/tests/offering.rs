@@ -110,6 +110,58 @@ fn what_chromium_answers_is_taken() {
 }
 
 #[test]
+fn sb_3_subscribers_are_offered_the_extensions_and_feedback_that_we_make_use_of() {
+    let mut sections = offering();
+    for (codec, number) in [Opus, Red, Vp8, H264].into_iter().zip(1..) {
+        sections.add_sender(sender(codec, number));
+    }
+    let offer = make_offer(&mut sections);
+    let all = [
+        "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01",
+        "urn:ietf:params:rtp-hdrext:sdes:mid",
+    ];
+    let picture = ["goog-remb", "transport-cc", "ccm fir", "nack", "nack pli"];
+    let feedback = [
+        &["transport-cc", "nack"][..],
+        // It repeats itself.
+        &["transport-cc"],
+        &picture,
+        &picture,
+    ];
+    for (section, feedback) in offer.sections[1..].iter().zip(feedback) {
+        let mut uris: Vec<_> = section.extensions.iter().map(|each| &*each.uri).collect();
+        uris.sort_unstable();
+        assert_eq!(uris, all);
+        assert_eq!(section.codecs[0].feedback, feedback);
+    }
+}
+
+#[test]
+fn sd_2_our_candidates_stand_in_every_description_and_we_are_lite() {
+    let mut ours = offering();
+    ours.add_sender(sender(Opus, 1));
+    let offer = make_offer(&mut ours);
+    let answer = answer(&mut answering(), &text(&[with(AUDIO, ""), with(DATA, "")]));
+    for description in [offer, answer] {
+        let text = description.print();
+        let candidates = text.lines().filter(|line| line.starts_with("a=candidate:"));
+        let candidates: Vec<_> = candidates.collect();
+        assert!(!candidates.is_empty(), "{text}");
+        for candidate in candidates {
+            let words: Vec<_> = candidate.split(' ').collect();
+            assert_eq!(words[1..3], ["1", "udp"], "{candidate}");
+            assert_eq!(
+                words[4..],
+                ["192.0.2.1", "7882", "typ", "host"],
+                "{candidate}"
+            );
+        }
+        assert!(text.contains("a=end-of-candidates\r\n"), "{text}");
+        assert!(text.contains("a=ice-lite\r\n"), "{text}");
+    }
+}
+
+#[test]
 fn sb_9_a_removed_sender_leaves_its_section_to_the_next() {
     let mut sections = offering();
     let one = sections.add_sender(sender(Vp8, 1));
