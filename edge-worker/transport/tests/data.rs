@@ -139,7 +139,7 @@ fn sd_3_messages_of_64_kib_are_offered_and_pass_whole_both_ways() {
     call.client.open_channel(10, "notes", true);
     let notes = Channel::Other("notes".into());
     call.run_until(Duration::from_secs(5), |call| opened(call, &notes));
-    let message: Vec<u8> = (0..65_536u32).map(|i| (i * 7 >> 3) as u8).collect();
+    let message: Vec<u8> = (0..65_536u32).map(|i| ((i * 7) >> 3) as u8).collect();
     call.client.send_message(10, &message);
     call.transport
         .send_data(&Channel::Reliable, Bytes::from(message.clone()))

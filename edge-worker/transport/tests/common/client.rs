@@ -102,7 +102,7 @@ fn sparing_checksums(packet: &[u8]) -> Vec<u8> {
     // CRC32c, a bit at a time.
     let crc = packet.iter().fold(u32::MAX, |crc, byte| {
         (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
-            crc >> 1 ^ (0x82f6_3b78 & (crc & 1).wrapping_neg())
+            (crc >> 1) ^ (0x82f6_3b78 & (crc & 1).wrapping_neg())
         })
     });
     packet[8..12].copy_from_slice(&(!crc).to_le_bytes());
