@@ -324,6 +324,10 @@ impl Shard {
             self.tally.unknown_source += 1;
             return;
         };
+        if self.is_taken(now, from, key) {
+            self.tally.address_taken += 1;
+            return;
+        }
         let Some(slot) = self.transports.get_mut(key) else {
             return;
         };
@@ -349,6 +353,16 @@ impl Shard {
             self.demux.learn(from, key);
         }
         self.transports.touch(key);
+    }
+
+    /// Whether another client is alive at `address`: whoever sends a check of its own in
+    /// that one's name would have its packets.
+    fn is_taken(&mut self, now: Instant, address: SocketAddr, key: TransportKey) -> bool {
+        let Some(other) = self.demux.at(address).filter(|known| *known != key) else {
+            return false;
+        };
+        let other = self.transports.get_mut(other);
+        other.is_some_and(|slot| slot.transport.is_alive(now, address))
     }
 
     /// Hands a packet to its room. Whatever a packet does there, it costs that room only.
