@@ -202,7 +202,7 @@ async fn tw_1_protobuf_is_answered_in_protobuf() -> Result<()> {
 }
 
 #[tokio::test]
-async fn tw_4_who_may_not_is_refused_with_the_right_status_and_content_type() -> Result<()> {
+async fn tw_4_bad_t7_who_may_not_is_refused_with_the_right_status_and_content_type() -> Result<()> {
     let node = Node::start().await?;
     done(
         &node,
@@ -271,7 +271,7 @@ async fn tw_4_who_may_not_is_refused_with_the_right_status_and_content_type() ->
 }
 
 #[tokio::test]
-async fn a_7_calls_that_are_none_get_a_clear_answer_and_nothing_else_happens() -> Result<()> {
+async fn bad_a7_calls_that_are_none_get_a_clear_answer_and_nothing_else_happens() -> Result<()> {
     let mut node = Node::start().await?;
     let token = admin("physics");
     let list = "/twirp/livekit.RoomService/ListRooms";
@@ -479,7 +479,7 @@ async fn leave(signal: &mut Signal) -> Result<proto::LeaveRequest> {
 }
 
 #[tokio::test]
-async fn t_9_whoever_is_removed_stays_out_until_the_app_signs_anew() -> Result<()> {
+async fn bad_t9_whoever_is_removed_stays_out_until_the_app_signs_anew() -> Result<()> {
     let node = Node::start().await?;
     let old = token("physics", "ada")?;
     let (mut ada, _) = Signal::join(&node.url(), &old).await?;
