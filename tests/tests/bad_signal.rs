@@ -11,7 +11,7 @@ use e2e::{
     http,
     metrics::Metrics,
     seen::Seen,
-    signal::{Heard, Request, Response, Signal},
+    signal::{Heard, Packing, Request, Response, Signal, join_request, v1},
     tokens::{self, KEY, SECRET, sign, unix_now},
     until::{PATIENCE, until},
 };
@@ -451,7 +451,11 @@ async fn bad_w9_who_never_reads_does_not_hold_up_the_others() {
 #[tokio::test]
 async fn ws_3_st_4_who_says_nothing_is_pinged_and_stays() {
     let call = Call::start().await.unwrap();
-    let mut silent = call.stranger("silent").await.unwrap();
+    // With one connection, which the server never offers to: nothing is owed to it.
+    let path = v1(&join_request(), Packing::Plain).unwrap();
+    let token = tokens::token("elsewhere", "silent").unwrap();
+    let joined = Signal::join_by(&call.node.url(), &path, &token).await;
+    let (mut silent, _) = joined.unwrap();
     // Half a minute: twice the time-out that clients have for the server.
     for _ in 0..4 {
         let ping = silent.hear_ping(Duration::from_secs(15)).await;
