@@ -138,6 +138,9 @@ const COUNT_INTERVAL: Duration = Duration::from_secs(1);
 /// Datagrams of handshakes that may wait; clients repeat what is dropped.
 const HANDSHAKES_WAITING: usize = 1_024;
 
+/// What a datagram of STUN begins with, at most (RFC 7983).
+const LAST_OF_STUN: u8 = 3;
+
 /// After this many messages the media gets its turn.
 const MESSAGES_PER_TURN: usize = 256;
 
@@ -324,7 +327,9 @@ impl Shard {
             self.tally.unknown_source += 1;
             return;
         };
-        if self.is_taken(now, from, key) {
+        // Other datagrams belong to whoever has the address.
+        let check = bytes.first().is_some_and(|first| *first <= LAST_OF_STUN);
+        if check && self.is_taken(now, from, key) {
             self.tally.address_taken += 1;
             return;
         }
