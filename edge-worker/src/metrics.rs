@@ -29,6 +29,8 @@ pub struct Metrics {
     pub resumes: IntCounterVec,
     /// Signal messages that made no sense, by what was wrong.
     pub signal_errors: IntCounterVec,
+    /// HTTP connections closed before their time, by why.
+    pub connections_closed: IntCounterVec,
     /// Datagrams received.
     pub datagrams_received: IntCounter,
     /// Bytes received in datagrams.
@@ -121,6 +123,11 @@ impl Metrics {
             signal_errors: counters(
                 "edge_signal_errors_total",
                 "Signal messages refused, by what was wrong",
+                "reason",
+            ),
+            connections_closed: counters(
+                "edge_http_connections_closed_total",
+                "HTTP connections closed before their time, by reason",
                 "reason",
             ),
             datagrams_received: counter("edge_datagrams_received_total", "Datagrams received"),
@@ -257,6 +264,8 @@ pub(crate) struct Tally {
     /// Pictures there was no time for.
     pub(crate) late: u64,
     pub(crate) unknown_source: u64,
+    /// Checks in the name of an address that another client uses.
+    pub(crate) address_taken: u64,
     pub(crate) handshakes_full: u64,
     pub(crate) sent: Sent,
     datagrams_received: u64,
@@ -276,6 +285,7 @@ impl Tally {
             unsealed: 0,
             late: 0,
             unknown_source: 0,
+            address_taken: 0,
             handshakes_full: 0,
             sent: Sent::default(),
             datagrams_received: 0,
@@ -333,19 +343,15 @@ impl Tally {
         metrics
             .bytes_received
             .inc_by(take(&mut self.bytes_received));
-        let full = take(&mut self.handshakes_full);
-        if full > 0 {
-            metrics
-                .datagrams_dropped
-                .with_label_values(&["handshakes_full"])
-                .inc_by(full);
-        }
-        let unknown_source = take(&mut self.unknown_source);
-        if unknown_source > 0 {
-            metrics
-                .datagrams_dropped
-                .with_label_values(&["unknown_source"])
-                .inc_by(unknown_source);
+        for (reason, count) in [
+            ("handshakes_full", take(&mut self.handshakes_full)),
+            ("unknown_source", take(&mut self.unknown_source)),
+            ("address_taken", take(&mut self.address_taken)),
+        ] {
+            if count > 0 {
+                let dropped = metrics.datagrams_dropped.with_label_values(&[reason]);
+                dropped.inc_by(count);
+            }
         }
         let (cut, reported) = self.cut;
         if cut > reported {

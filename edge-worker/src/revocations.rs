@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn t_9_tokens_issued_up_to_the_removal_are_refused_and_later_ones_are_not() {
+    fn bad_t9_tokens_issued_up_to_the_removal_are_refused_and_later_ones_are_not() {
         let revocations = Revocations::default();
         revocations.revoke("physics", "ada", 1_000);
         for (at, room, identity, expected) in [

@@ -16,7 +16,7 @@ const SOCKETS = 40;
 
 const stage = Stage.forThisFile();
 
-test('a call goes on while garbage comes in at both ports', BOUNDED, async () => {
+test('bad I6 W6 A7 a call goes on while garbage comes in at both ports', BOUNDED, async () => {
   const ada = await stage.participant('garbage', 'ada', '2.23.0');
   const bayo = await stage.participant('garbage', 'bayo', '2.15.5');
   const both = [ada, bayo];

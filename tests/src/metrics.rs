@@ -39,6 +39,12 @@ impl Metrics {
         self.sum(|sample| sample.name.contains("dropped") && sample.name.ends_with("_total"))
     }
 
+    /// What one metric counted for one reason, or outcome.
+    pub fn of(&self, name: &str, reason: &str) -> f64 {
+        let label = format!("=\"{reason}\"");
+        self.sum(|sample| sample.name == name && sample.labels.ends_with(&label))
+    }
+
     /// The sum over the samples that `choose` picks.
     pub fn sum(&self, choose: impl Fn(&Sample) -> bool) -> f64 {
         self.samples
@@ -79,6 +85,7 @@ mod tests {
         let metrics = Metrics::parse(text);
         assert_eq!(metrics.dropped(), 5.0);
         assert_eq!(metrics.total("b"), 1.5);
+        assert_eq!(metrics.of("a_dropped_total", "z"), 3.0);
         assert_eq!(metrics.sum(|sample| sample.labels.contains("x y")), 2.0);
     }
 }

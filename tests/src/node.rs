@@ -39,6 +39,8 @@ pub struct NodeOptions {
     pub shards: u16,
     /// Further environment, such as a log filter.
     pub environment: Vec<(String, String)>,
+    /// How many files and sockets it may have open.
+    pub files: Option<u32>,
 }
 
 impl Default for NodeOptions {
@@ -46,6 +48,7 @@ impl Default for NodeOptions {
         Self {
             shards: 1,
             environment: Vec::new(),
+            files: None,
         }
     }
 }
@@ -65,7 +68,7 @@ impl Node {
         let http = free_tcp()?;
         let admin = free_tcp()?;
         let shards = free_udp(options.shards)?;
-        let mut child = Command::new(binary()?)
+        let mut child = command(options.files)?
             .arg("dev")
             .env("EDGE_HTTP__PORT", http.port().to_string())
             .env("EDGE_ADMIN__PORT", admin.port().to_string())
@@ -194,6 +197,19 @@ impl Drop for Node {
             let _ = writeln!(std::io::stderr(), "{}", self.tail());
         }
     }
+}
+
+/// The binary under test, with so many files at most.
+fn command(files: Option<u32>) -> Result<Command> {
+    let Some(files) = files else {
+        return Ok(Command::new(binary()?));
+    };
+    // It becomes the binary, under the same process id.
+    let mut command = Command::new("prlimit");
+    command
+        .arg(format!("--nofile={files}:{files}"))
+        .arg(binary()?);
+    Ok(command)
 }
 
 /// The binary under test: `EDGE_WORKER`, or what was built beside this test.

@@ -158,6 +158,25 @@ impl Signal {
             .with_context(|| format!("waited {limit:?} in vain for {what}"))?
     }
 
+    /// The next ping of the WebSocket itself, which the library answers; messages before it
+    /// are passed over.
+    pub async fn hear_ping(&mut self, limit: Duration) -> Result<()> {
+        let search = async {
+            loop {
+                match self.socket.next().await {
+                    Some(Ok(Message::Ping(_))) => return Ok(()),
+                    Some(Ok(Message::Close(frame))) => bail!("closed: {frame:?}"),
+                    Some(Ok(_)) => {}
+                    Some(Err(error)) => return Err(error.into()),
+                    None => bail!("the connection broke"),
+                }
+            }
+        };
+        timeout(limit, search)
+            .await
+            .with_context(|| format!("no ping within {limit:?}"))?
+    }
+
     /// The next message, however long it takes. Safe to drop and call again.
     pub async fn next(&mut self) -> Heard {
         loop {

@@ -37,13 +37,24 @@ async fn tapped_call() -> (Call, Arc<Tap>) {
 /// Sends from an address the node has never seen, and answers with the bytes that came back
 /// while the call went on.
 async fn strangers_answer(call: &Call, datagrams: &[Vec<u8>]) -> Vec<Vec<u8>> {
-    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    socket.connect(call.node.shards()[0]).await.unwrap();
+    let socket = stranger(call).await;
     for datagram in datagrams {
         socket.send(datagram).await.unwrap();
     }
     // Longer than any answer takes.
     call.goes_on().await.unwrap();
+    answers(&socket)
+}
+
+/// An address the node has never seen.
+async fn stranger(call: &Call) -> UdpSocket {
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    socket.connect(call.node.shards()[0]).await.unwrap();
+    socket
+}
+
+/// What came back so far.
+fn answers(socket: &UdpSocket) -> Vec<Vec<u8>> {
     let mut answers = Vec::new();
     let mut buffer = [0; 2048];
     while let Ok(length) = socket.try_recv(&mut buffer) {
@@ -73,7 +84,7 @@ async fn captured(what: &str, tap: &Tap, choose: impl Fn(&Tap) -> Vec<Vec<u8>>) 
 }
 
 #[tokio::test]
-async fn stun_without_or_with_wrong_integrity_is_no_amplifier() {
+async fn bad_i1_i2_stun_without_or_with_wrong_integrity_is_no_amplifier() {
     let (call, tap) = tapped_call().await;
     let request = tap
         .captured()
@@ -141,26 +152,77 @@ async fn stun_without_or_with_wrong_integrity_is_no_amplifier() {
         ("a header alone", request[..20].to_vec()),
         ("less than a header", request[..19].to_vec()),
     ];
-    for (what, datagram) in &hostile {
-        let sent = datagram.len();
-        let received: usize = strangers_answer(&call, std::slice::from_ref(datagram))
-            .await
-            .iter()
-            .map(Vec::len)
-            .sum();
+    let mut asked = Vec::new();
+    for (what, datagram) in hostile {
+        let socket = stranger(&call).await;
+        socket.send(&datagram).await.unwrap();
+        asked.push((what, socket, datagram.len()));
+    }
+    call.goes_on().await.unwrap();
+    for (what, socket, sent) in asked {
+        let received: usize = answers(&socket).iter().map(Vec::len).sum();
         assert!(received <= sent, "{what}: {received} bytes for {sent}");
     }
 }
 
+/// Ada's connectivity checks so far.
+fn checks(tap: &Tap) -> Vec<Vec<u8>> {
+    let mut checks = tap.captured();
+    checks.retain(|datagram| {
+        datagram.len() > 20 && datagram[..2] == [0, 1] && datagram[4..8] == COOKIE
+    });
+    checks
+}
+
 #[tokio::test]
-async fn dtls_from_an_address_that_passed_no_ice_is_ignored() {
+async fn bad_i3_a_check_of_ones_own_in_anothers_name_does_not_take_its_address() {
+    let (call, tap) = tapped_call().await;
+    // Mallory is a participant by right, if not in this room.
+    let wire = Arc::new(Tap::to(call.node.shards()[0]).await.unwrap());
+    let options = PeerOptions {
+        publisher_tap: Some(Arc::clone(&wire)),
+        ..PeerOptions::both()
+    };
+    let token = tokens::token("elsewhere", "mallory").unwrap();
+    let mallory = Peer::join(&call.node.url(), &token, options).await.unwrap();
+    mallory.connected().await.unwrap();
+    let checks = checks(&wire);
+    assert!(!checks.is_empty());
+    for check in &checks {
+        tap.inject(check).await.unwrap();
+    }
+    until("the checks to be refused", PATIENCE, || async {
+        let metrics = call.node.metrics().await.ok()?;
+        let refused = metrics.of("edge_datagrams_dropped_total", "address_taken");
+        (refused >= checks.len() as f64).then_some(())
+    })
+    .await
+    .unwrap();
+    call.goes_on().await.unwrap();
+}
+
+#[tokio::test]
+async fn bad_i7_checks_sent_again_by_a_stranger_do_not_draw_the_call_to_it() {
+    let (call, tap) = tapped_call().await;
+    let mut overheard = checks(&tap);
+    overheard.drain(..overheard.len().saturating_sub(10));
+    assert!(!overheard.is_empty());
+    let answers = strangers_answer(&call, &overheard).await;
+    assert!(answers.is_empty(), "{answers:02x?}");
+    let metrics = call.node.metrics().await.unwrap();
+    let refused = metrics.of("edge_datagrams_dropped_total", "stun_replay");
+    assert_eq!(refused, overheard.len() as f64);
+}
+
+#[tokio::test]
+async fn bad_d1_dtls_from_an_address_that_passed_no_ice_is_ignored() {
     let (call, _tap) = tapped_call().await;
     let answers = strangers_answer(&call, &[client_hello(), client_hello(), alert()]).await;
     assert!(answers.is_empty(), "{answers:?}");
 }
 
 #[tokio::test]
-async fn media_and_noise_from_strangers_are_ignored() {
+async fn bad_r1_i6_media_and_noise_from_strangers_are_ignored() {
     let (call, tap) = tapped_call().await;
     let mut seeded = StdRng::seed_from_u64(7_882);
     let mut datagrams: Vec<Vec<u8>> = (0..5_000).map(|_| noise(&mut seeded)).collect();
@@ -171,7 +233,7 @@ async fn media_and_noise_from_strangers_are_ignored() {
 }
 
 #[tokio::test]
-async fn a_flood_from_many_ports_does_not_reach_the_call() {
+async fn bad_i6_a_flood_from_many_ports_does_not_reach_the_call() {
     let (call, _tap) = tapped_call().await;
     let at = call.node.shards()[0];
     let mut seeded = StdRng::seed_from_u64(17);
@@ -185,7 +247,7 @@ async fn a_flood_from_many_ports_does_not_reach_the_call() {
 }
 
 #[tokio::test]
-async fn rtp_with_a_bad_tag_is_dropped_and_counted() {
+async fn bad_r2_rtp_with_a_bad_tag_is_dropped_and_counted() {
     let (call, tap) = tapped_call().await;
     let mut forged = captured("Ada's media", &tap, Tap::captured_rtp).await;
     for (ahead, datagram) in forged.iter_mut().enumerate() {
@@ -200,7 +262,7 @@ async fn rtp_with_a_bad_tag_is_dropped_and_counted() {
 }
 
 #[tokio::test]
-async fn a_hundred_thousand_bad_tags_do_not_end_the_call() {
+async fn bad_r2_a_hundred_thousand_bad_tags_do_not_end_the_call() {
     let (call, tap) = tapped_call().await;
     let mut forged = captured("Ada's media", &tap, Tap::captured_rtp)
         .await
@@ -220,7 +282,7 @@ async fn a_hundred_thousand_bad_tags_do_not_end_the_call() {
 }
 
 #[tokio::test]
-async fn what_was_received_once_is_not_received_again() {
+async fn bad_r3_what_was_received_once_is_not_received_again() {
     let (call, tap) = tapped_call().await;
     let replayed = captured("Ada's media", &tap, Tap::captured_rtp).await;
     are_dropped(&call, &tap, &replayed).await;
@@ -234,7 +296,7 @@ async fn what_was_received_once_is_not_received_again() {
 }
 
 #[tokio::test]
-async fn rtp_and_rtcp_in_the_clear_are_dropped_even_from_a_known_address() {
+async fn bad_r1_r5_r13_rtp_and_rtcp_in_the_clear_are_dropped_even_from_a_known_address() {
     let (call, tap) = tapped_call().await;
     let sealed = captured("Ada's media", &tap, Tap::captured_rtp)
         .await
@@ -273,7 +335,7 @@ async fn rtp_and_rtcp_in_the_clear_are_dropped_even_from_a_known_address() {
 }
 
 #[tokio::test]
-async fn handshakes_and_alerts_in_the_clear_do_not_end_a_connection_that_is_up() {
+async fn bad_d2_d5_d6_handshakes_and_alerts_in_the_clear_do_not_end_a_connection_that_is_up() {
     let (call, tap) = tapped_call().await;
     let zero_length = vec![22, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0];
     let mut fragments = Vec::new();
@@ -314,7 +376,7 @@ async fn handshakes_and_alerts_in_the_clear_do_not_end_a_connection_that_is_up()
 }
 
 #[tokio::test]
-async fn unknown_data_channels_and_garbage_on_known_ones_hurt_nobody() {
+async fn bad_c1_unknown_data_channels_and_garbage_on_known_ones_hurt_nobody() {
     let call = Call::start().await.unwrap();
     for channel in ["_reliable", "_lossy", "_data_track", "strange", "__proto__"] {
         for bytes in [vec![], vec![0xff; 100], vec![0; 60_000], b"text".to_vec()] {
@@ -328,7 +390,7 @@ async fn unknown_data_channels_and_garbage_on_known_ones_hurt_nobody() {
 }
 
 #[tokio::test]
-async fn who_vanishes_is_missed_before_long() {
+async fn bad_i5_who_vanishes_is_missed_before_long() {
     let node = Node::start().await.unwrap();
     let token = tokens::token(ROOM, "ada").unwrap();
     let mut ada = Command::new(rust_peer().unwrap())

@@ -4,21 +4,25 @@
     reason = "what a test needs and has not is a failed test"
 )]
 
-use std::time::Duration;
+use std::{net::Ipv4Addr, time::Duration};
 
 use e2e::{
-    call::Call,
+    call::{Call, ROOM},
     http,
-    signal::{Heard, Request, Response, Signal},
-    tokens,
-    until::PATIENCE,
+    metrics::Metrics,
+    seen::Seen,
+    signal::{Heard, Packing, Request, Response, Signal, join_request, v1},
+    tokens::{self, KEY, SECRET, sign, unix_now},
+    until::{PATIENCE, until},
 };
 use livekit_protocol::{
-    AddTrackRequest, MuteTrackRequest, Ping, SessionDescription, SignalTarget, TrickleRequest,
-    UpdateSubscription,
+    AddTrackRequest, MuteTrackRequest, Ping, SessionDescription, SignalRequest, SignalTarget,
+    TrickleRequest, UpdateSubscription,
 };
+use prost::Message as _;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use serde_json::json;
+use tokio::net::UdpSocket;
 use tokio_tungstenite::tungstenite::Message;
 
 /// How the node takes it.
@@ -26,8 +30,8 @@ use tokio_tungstenite::tungstenite::Message;
 enum Outcome {
     /// It answers the next ping: what came before was passed over, or answered.
     GoesOn,
-    /// It says goodbye, and then closes.
-    SentAway,
+    /// It says goodbye, and then closes with this code.
+    SentAway(u16),
     /// It closes with a code that is no farewell's: a client comes back.
     Closed(u16),
     /// It cuts the connection.
@@ -48,7 +52,7 @@ async fn outcome(signal: &mut Signal) -> Outcome {
         .hear_until("a sign of life, or an end", PATIENCE, |heard| {
             leave |= matches!(heard.response(), Some(Response::Leave(_)));
             match heard {
-                Heard::Closed(_) | Heard::Broken(_) if leave => Some(Outcome::SentAway),
+                Heard::Closed(code) if leave => Some(Outcome::SentAway(*code)),
                 Heard::Closed(code) => Some(Outcome::Closed(*code)),
                 Heard::Broken(_) => Some(Outcome::Cut),
                 Heard::Response(_) | Heard::Unknown => {
@@ -63,6 +67,22 @@ async fn outcome(signal: &mut Signal) -> Outcome {
         .unwrap()
 }
 
+/// Whether somebody was sent away with `code`, and that was counted. Who goes on sending
+/// may find the connection cut before it reads why.
+async fn expelled(call: &Call, heard: &Outcome, code: u16, (reason, times): (&str, f64)) {
+    assert!(
+        matches!(heard, Outcome::Cut) || *heard == Outcome::SentAway(code),
+        "{heard:?}"
+    );
+    let counted = || async {
+        let metrics = call.node.metrics().await.ok()?;
+        (metrics.of("edge_signal_errors_total", reason) == times).then_some(())
+    };
+    until("the refusal to be counted", PATIENCE, counted)
+        .await
+        .unwrap();
+}
+
 /// A close with 1000 and no farewell freezes some clients: never that.
 fn is_defined(outcome: &Outcome) -> bool {
     !matches!(outcome, Outcome::Closed(1000 | 1005))
@@ -75,7 +95,7 @@ fn random(length: usize) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn frames_of_garbage_end_at_most_the_connection_they_came_by() {
+async fn bad_w6_frames_of_garbage_end_at_most_the_connection_they_came_by() {
     let call = Call::start().await.unwrap();
     let deep = "[".repeat(10_000);
     let cases = [
@@ -92,6 +112,10 @@ async fn frames_of_garbage_end_at_most_the_connection_they_came_by() {
             Message::Binary(vec![0x0a, 0x03, 0x0a, 0x01, 0xff].into()),
         ),
         ("text", Message::Text("hello".into())),
+        (
+            "the same announcement twice",
+            Message::Binary([TWICE, TWICE].concat().into()),
+        ),
         ("JSON of nothing", Message::Text("{}".into())),
         (
             "JSON of the unknown",
@@ -104,17 +128,24 @@ async fn frames_of_garbage_end_at_most_the_connection_they_came_by() {
             Message::Pong(vec![1; 125].into()),
         ),
     ];
+    let sane = call.node.metrics().await.unwrap();
     for (index, (what, message)) in cases.into_iter().enumerate() {
         let mut signal = call.stranger(&format!("stranger-{index}")).await.unwrap();
         signal.send_raw(message).await.unwrap();
         let outcome = outcome(&mut signal).await;
         assert!(is_defined(&outcome), "{what}: {outcome:?}");
     }
+    let unreadable = |metrics: &Metrics| metrics.of("edge_signal_errors_total", "unreadable");
+    let now = call.node.metrics().await.unwrap();
+    assert!(unreadable(&now) > unreadable(&sane));
     call.goes_on().await.unwrap();
 }
 
+/// An AddTrack with a `cid`.
+const TWICE: &[u8] = &[0x22, 3, 0x0a, 1, b'c'];
+
 #[tokio::test]
-async fn a_message_over_two_mebibytes_ends_its_connection() {
+async fn bad_w4_a_message_over_two_mebibytes_ends_its_connection() {
     let call = Call::start().await.unwrap();
     let mut signal = call.stranger("stranger").await.unwrap();
     // The rest may find the connection closed already.
@@ -122,10 +153,7 @@ async fn a_message_over_two_mebibytes_ends_its_connection() {
         .send_raw(Message::Binary(vec![0; 2 * 1024 * 1024 + 1].into()))
         .await;
     let outcome = outcome(&mut signal).await;
-    assert!(
-        is_defined(&outcome) && outcome != Outcome::GoesOn,
-        "{outcome:?}"
-    );
+    expelled(&call, &outcome, 1009, ("too_large", 1.0)).await;
 
     // In many frames it is no smaller.
     let mut signal = call.stranger("stranger").await.unwrap();
@@ -140,7 +168,7 @@ async fn a_message_over_two_mebibytes_ends_its_connection() {
 }
 
 #[tokio::test]
-async fn what_is_unknown_or_out_of_order_is_passed_over() {
+async fn bad_w11_what_is_unknown_or_out_of_order_is_passed_over() {
     let call = Call::start().await.unwrap();
     let answer = |id| SessionDescription {
         id,
@@ -181,10 +209,25 @@ async fn what_is_unknown_or_out_of_order_is_passed_over() {
 }
 
 #[tokio::test]
-async fn ten_thousand_candidates_hurt_nobody() {
+async fn bad_w8_s10_ten_thousand_candidates_hurt_nobody_and_none_is_sent_to() {
     let call = Call::start().await.unwrap();
     let mut signal = call.stranger("stranger").await.unwrap();
+    let victim = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let port = victim.local_addr().unwrap().port();
+    let by_number = format!("127.0.0.1 {port}");
+    let by_name = format!("localhost {port}");
+    // The same in a description, and chosen by it.
+    let candidates: String = [&by_number, &by_name]
+        .map(|place| format!("a=candidate:1 1 udp 2113937151 {place} typ host\r\n"))
+        .concat();
+    signal
+        .send(offer(format!("{SDP}{candidates}")))
+        .await
+        .unwrap();
+    assert_eq!(outcome(&mut signal).await, Outcome::GoesOn);
     let places = [
+        by_number.as_str(),
+        by_name.as_str(),
         "10.0.0.1 9",
         "0.0.0.0 1",
         "255.255.255.255 7",
@@ -211,12 +254,13 @@ async fn ten_thousand_candidates_hurt_nobody() {
         }
     }
     let outcome = outcome(&mut signal).await;
-    assert!(is_defined(&outcome), "{outcome:?}");
+    expelled(&call, &outcome, 1008, ("too_many", 1.0)).await;
     call.goes_on().await.unwrap();
+    assert!(victim.try_recv(&mut [0; 2048]).is_err(), "nothing came");
 }
 
 #[tokio::test]
-async fn candidates_that_are_none_are_answered_or_passed_over() {
+async fn bad_w6_candidates_that_are_none_are_answered_or_passed_over() {
     let call = Call::start().await.unwrap();
     let mut signal = call.stranger("stranger").await.unwrap();
     for init in [
@@ -240,7 +284,8 @@ async fn candidates_that_are_none_are_answered_or_passed_over() {
 }
 
 #[tokio::test]
-async fn a_hostile_description_is_refused_or_answered_and_nothing_else_happens() {
+async fn bad_s1_s4_s5_s6_s9_a_hostile_description_is_refused_or_answered_and_nothing_else_happens()
+{
     let call = Call::start().await.unwrap();
     for (index, (what, sdp)) in hostile_descriptions().into_iter().enumerate() {
         let mut signal = call.stranger(&format!("stranger-{index}")).await.unwrap();
@@ -271,7 +316,76 @@ async fn a_hostile_description_is_refused_or_answered_and_nothing_else_happens()
 }
 
 #[tokio::test]
-async fn a_flood_of_requests_stays_with_its_sender() {
+async fn bad_w7_w10_a_flood_of_messages_or_pings_is_told_to_go() {
+    let ping = Ping::default();
+    let request = SignalRequest {
+        message: Some(Request::PingReq(ping)),
+    };
+    let call = Call::start().await.unwrap();
+    for (times, message) in [
+        (1.0, Message::Binary(request.encode_to_vec().into())),
+        (2.0, Message::Ping(vec![1; 125].into())),
+    ] {
+        let mut signal = call.stranger("stranger").await.unwrap();
+        for _ in 0..1_500 {
+            if signal.send_raw(message.clone()).await.is_err() {
+                break;
+            }
+        }
+        let outcome = outcome(&mut signal).await;
+        expelled(&call, &outcome, 1008, ("too_many", times)).await;
+    }
+    call.goes_on().await.unwrap();
+}
+
+#[tokio::test]
+async fn bad_s8_who_renegotiates_without_end_is_told_to_go() {
+    let call = Call::start().await.unwrap();
+    let mut signal = call.stranger("stranger").await.unwrap();
+    for id in 1..=400 {
+        let again = SessionDescription {
+            id,
+            sdp: SDP.to_owned(),
+            ..typed("offer")
+        };
+        if signal.send(Request::Offer(again)).await.is_err() {
+            break;
+        }
+    }
+    let outcome = outcome(&mut signal).await;
+    expelled(&call, &outcome, 1008, ("too_many_descriptions", 1.0)).await;
+    call.goes_on().await.unwrap();
+}
+
+#[tokio::test]
+async fn sp_8_bad_w11_offers_that_come_all_at_once_are_answered_in_order() {
+    let call = Call::start().await.unwrap();
+    let mut signal = call.stranger("stranger").await.unwrap();
+    let burst = 3..=30;
+    for id in burst.clone() {
+        let again = SessionDescription {
+            id,
+            sdp: SDP.to_owned(),
+            ..typed("offer")
+        };
+        signal.send(Request::Offer(again)).await.unwrap();
+    }
+    let mut answered = Vec::new();
+    signal
+        .hear_until("an answer to each", PATIENCE, |heard| {
+            if let Some(Response::Answer(answer)) = heard.response() {
+                answered.push(answer.id);
+            }
+            (answered.last() == Some(burst.end())).then_some(())
+        })
+        .await
+        .unwrap();
+    assert_eq!(answered, burst.collect::<Vec<_>>());
+    call.goes_on().await.unwrap();
+}
+
+#[tokio::test]
+async fn bad_w7_a_flood_of_requests_stays_with_its_sender() {
     let call = Call::start().await.unwrap();
     let mut signal = call.stranger("stranger").await.unwrap();
     for number in 0..300_u32 {
@@ -299,31 +413,60 @@ async fn a_flood_of_requests_stays_with_its_sender() {
 }
 
 #[tokio::test]
-async fn who_never_listens_does_not_hold_up_the_others() {
+async fn bad_w9_who_never_reads_does_not_hold_up_the_others() {
     let call = Call::start().await.unwrap();
-    let token = tokens::token(e2e::call::ROOM, "deaf").unwrap();
-    let (mut deaf, _) = Signal::join(&call.node.url(), &token).await.unwrap();
+    let token = tokens::token(ROOM, "deaf").unwrap();
+    let (deaf, _) = Signal::join(&call.node.url(), &token).await.unwrap();
     call.ada
         .until("the deaf one", |seen| seen.others.contains_key("deaf"))
         .await
         .unwrap();
-    // Asks for much and reads nothing of it.
-    for _ in 0..20_000 {
-        if deaf.send(Request::Ping(1)).await.is_err() {
-            break;
-        }
+    // More than any socket keeps is said to everybody.
+    let admin = json!({
+        "iss": KEY, "nbf": unix_now() - 10, "exp": unix_now() + 600,
+        "video": { "roomAdmin": true, "room": ROOM },
+    });
+    let bearer = format!("Bearer {}", sign(&admin, SECRET).unwrap());
+    let headers = [
+        ("Authorization", bearer.as_str()),
+        ("Content-Type", "application/json"),
+    ];
+    for round in 0..60 {
+        let metadata = format!("{round}{}", "m".repeat(250_000));
+        let body = json!({ "room": ROOM, "metadata": metadata }).to_string();
+        let path = "/twirp/livekit.RoomService/UpdateRoomMetadata";
+        let done = http::send(call.node.http(), "POST", path, &headers, body.as_bytes());
+        assert_eq!(done.await.unwrap().status, 200);
     }
     call.goes_on().await.unwrap();
-    drop(deaf);
-    let gone = |seen: &e2e::seen::Seen| !seen.others.contains_key("deaf");
+    let gone = |seen: &Seen| !seen.others.contains_key("deaf");
     call.ada
-        .until_within(Duration::from_secs(90), "the deaf one to be gone", gone)
+        .until_within(Duration::from_secs(30), "the deaf one to be gone", gone)
         .await
         .unwrap();
+    drop(deaf);
+    call.goes_on().await.unwrap();
 }
 
 #[tokio::test]
-async fn what_is_no_http_is_refused() {
+async fn ws_3_st_4_who_says_nothing_is_pinged_and_stays() {
+    let call = Call::start().await.unwrap();
+    // With one connection, which the server never offers to: nothing is owed to it.
+    let path = v1(&join_request(), Packing::Plain).unwrap();
+    let token = tokens::token("elsewhere", "silent").unwrap();
+    let joined = Signal::join_by(&call.node.url(), &path, &token).await;
+    let (mut silent, _) = joined.unwrap();
+    // Half a minute: twice the time-out that clients have for the server.
+    for _ in 0..4 {
+        let ping = silent.hear_ping(Duration::from_secs(15)).await;
+        ping.expect("a ping every ten seconds");
+    }
+    assert_eq!(outcome(&mut silent).await, Outcome::GoesOn);
+    call.goes_on().await.unwrap();
+}
+
+#[tokio::test]
+async fn bad_a7_what_is_no_http_is_refused() {
     let call = Call::start().await.unwrap();
     let at = call.node.http();
     for bytes in [

@@ -5,12 +5,15 @@
 )]
 
 use e2e::{
+    call::Call,
     http::{self, get},
     node::Node,
-    signal::{Packing, Signal, V0, join_request, v1, wrapped},
-    tokens::{SECRET, claims, sign, sign_with, unix_now, unsigned},
+    signal::{Packing, Response, Signal, V0, join_request, v1, wrapped},
+    tokens::{SECRET, claims, sign, sign_under, sign_with, unix_now, unsigned},
+    until::PATIENCE,
 };
 use jsonwebtoken::Algorithm;
+use livekit_protocol::{DisconnectReason, JoinResponse};
 use serde_json::{Value, json};
 
 /// Claims with one thing changed; `Value::Null` takes it away.
@@ -43,6 +46,8 @@ fn cases() -> Vec<(&'static str, String, u16)> {
             part(&token, 2)
         )
     };
+    let rs256 = json!({ "alg": "RS256", "typ": "JWT" });
+    let path = json!({ "alg": "HS256", "typ": "JWT", "kid": "../../../../dev/null" });
     vec![
         ("no token", String::new(), 401),
         ("no JWT", "garbage".to_owned(), 401),
@@ -53,6 +58,21 @@ fn cases() -> Vec<(&'static str, String, u16)> {
         (
             "another HMAC",
             sign_with(Algorithm::HS512, &good, SECRET).unwrap(),
+            401,
+        ),
+        (
+            "an algorithm of public keys",
+            sign_under(&rs256, &good, SECRET).unwrap(),
+            401,
+        ),
+        (
+            "signed with a public key",
+            sign(&good, PUBLIC_KEY).unwrap(),
+            401,
+        ),
+        (
+            "a key id that is a path, signed with what is there",
+            sign_under(&path, &good, "").unwrap(),
             401,
         ),
         ("another's claims", tampered, 401),
@@ -123,13 +143,19 @@ fn cases() -> Vec<(&'static str, String, u16)> {
     ]
 }
 
+/// Anybody's.
+const PUBLIC_KEY: &str = "-----BEGIN PUBLIC KEY-----\n\
+    MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEEVs/o5+uQbTjL3chynL4wXgUg2R9\n\
+    q9UU8I5mEovUf86QZ7kOBIjJwqnzD1omageEHWwHdBO6B+dFabmdT9POxg==\n\
+    -----END PUBLIC KEY-----\n";
+
 /// Deeper than any reader should follow.
 fn deep() -> Value {
     (0..120).fold(json!(1), |inner, _| json!({ "a": inner }))
 }
 
 #[tokio::test]
-async fn au_3_au_4_every_way_in_refuses_with_the_same_status_and_text() {
+async fn au_3_au_4_bad_t1_t2_t3_t4_t5_t10_every_way_in_refuses_with_the_same_status_and_text() {
     let node = Node::start().await.unwrap();
     let (url, at) = (node.url(), node.http());
     let request = wrapped(&join_request(), Packing::Gzip).unwrap();
@@ -179,7 +205,7 @@ async fn au_3_au_4_every_way_in_refuses_with_the_same_status_and_text() {
 }
 
 #[tokio::test]
-async fn the_room_is_the_tokens_whatever_the_query_says() {
+async fn bad_t7_the_room_is_the_tokens_whatever_the_query_says() {
     let node = Node::start().await.unwrap();
     let token = sign(&claims("parlour", "ada"), SECRET).unwrap();
     let path = format!("{V0}&room=kitchen");
@@ -188,15 +214,59 @@ async fn the_room_is_the_tokens_whatever_the_query_says() {
 }
 
 #[tokio::test]
-async fn a_token_too_long_is_refused_before_anybody_reads_it() {
+async fn bad_t10_a_token_too_long_is_refused_before_anybody_reads_it() {
     let node = Node::start().await.unwrap();
-    let long = sign(&changed("", "metadata", json!("m".repeat(70_000))), SECRET).unwrap();
-    let bearer = format!("Bearer {long}");
-    let headers = [("Authorization", bearer.as_str())];
-    let answer = http::request(node.http(), "GET", "/rtc/validate", &headers)
+    let mut many = claims("parlour", "ada");
+    for number in 0..10_000 {
+        many[format!("claim{number}")] = json!(number);
+    }
+    for long in [changed("", "metadata", json!("m".repeat(70_000))), many] {
+        let bearer = format!("Bearer {}", sign(&long, SECRET).unwrap());
+        let headers = [("Authorization", bearer.as_str())];
+        let answer = http::request(node.http(), "GET", "/rtc/validate", &headers)
+            .await
+            .unwrap();
+        assert!([401, 431].contains(&answer.status), "{}", answer.status);
+    }
+}
+
+#[tokio::test]
+async fn bad_t3_t5_t6_what_livekits_tokens_do_not_have_is_not_read() {
+    let node = Node::start().await.unwrap();
+    let odd = json!({ "alg": "HS256", "typ": "JWT", "kid": "../../../../etc/passwd" });
+    for token in [
+        sign_under(&odd, &claims("parlour", "ada"), SECRET).unwrap(),
+        sign(&changed("", "aud", json!("another region")), SECRET).unwrap(),
+        sign(&changed("", "aud", json!(["a", "b"])), SECRET).unwrap(),
+        sign(&claims("parlour", "ada"), SECRET).unwrap(),
+    ] {
+        let path = format!("/rtc/validate?access_token={token}");
+        let answer = get(node.http(), &path).await.unwrap();
+        assert_eq!((answer.status, answer.body.as_str()), (200, "success"));
+    }
+}
+
+#[tokio::test]
+async fn bad_t8_a_token_used_twice_lets_in_the_second_and_sends_the_first_away() {
+    let call = Call::start().await.unwrap();
+    let token = sign(&claims("parlour", "eve"), SECRET).unwrap();
+    let (mut first, joined) = Signal::join(&call.node.url(), &token).await.unwrap();
+    let (_second, again) = Signal::join(&call.node.url(), &token).await.unwrap();
+    let told = first
+        .hear_until("the goodbye", PATIENCE, |heard| {
+            let Response::Leave(leave) = heard.response()? else {
+                return None;
+            };
+            Some(leave.clone())
+        })
         .await
         .unwrap();
-    assert!([401, 431].contains(&answer.status), "{}", answer.status);
+    assert_eq!(told.reason(), DisconnectReason::DuplicateIdentity);
+    // It was alone, and the second is, too.
+    let sid = |join: &JoinResponse| join.participant.clone().unwrap().sid;
+    assert_ne!(sid(&joined), sid(&again));
+    assert!(again.other_participants.is_empty());
+    call.goes_on().await.unwrap();
 }
 
 #[tokio::test]
@@ -264,7 +334,7 @@ async fn a_join_request_that_cannot_be_read_is_a_bad_request() {
 }
 
 #[tokio::test]
-async fn ep_1_ep_5_the_root_says_ok_to_pages_of_any_origin() {
+async fn ep_1_ep_5_bad_w1_the_root_says_ok_to_pages_of_any_origin() {
     let node = Node::start().await.unwrap();
     let origin = ("Origin", "https://app.example");
     for method in ["GET", "HEAD"] {

@@ -10,7 +10,7 @@ use e2e::{
 use serde_json::json;
 
 #[tokio::test]
-async fn the_log_of_a_call_holds_no_address_name_or_secret() {
+async fn bad_a8_the_log_of_a_call_holds_no_address_name_or_secret() {
     let node = Node::start_with(NodeOptions::default()).await.unwrap();
     let started = node.log().len();
     let mut claims = tokens::claims("hushroom", "quokka-identity");
@@ -75,7 +75,7 @@ async fn the_log_of_a_call_holds_no_address_name_or_secret() {
 }
 
 #[tokio::test]
-async fn the_metrics_of_a_call_name_nobody() {
+async fn bad_a8_the_metrics_of_a_call_name_nobody() {
     let call = Call::start().await.unwrap();
     let metrics = call.node.metrics().await.unwrap();
     assert!(metrics.samples().len() > 5, "{metrics:?}");

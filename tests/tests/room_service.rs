@@ -202,7 +202,7 @@ async fn tw_1_protobuf_is_answered_in_protobuf() -> Result<()> {
 }
 
 #[tokio::test]
-async fn tw_4_who_may_not_is_refused_with_the_right_status_and_content_type() -> Result<()> {
+async fn tw_4_bad_t7_who_may_not_is_refused_with_the_right_status_and_content_type() -> Result<()> {
     let node = Node::start().await?;
     done(
         &node,
@@ -271,7 +271,41 @@ async fn tw_4_who_may_not_is_refused_with_the_right_status_and_content_type() ->
 }
 
 #[tokio::test]
-async fn a_7_calls_that_are_none_get_a_clear_answer_and_nothing_else_happens() -> Result<()> {
+async fn bad_a1_odd_names_are_names_and_long_ones_are_none() -> Result<()> {
+    let node = Node::start().await?;
+    let odd = [
+        "../../../etc/passwd",
+        "/etc/passwd",
+        "a\0b",
+        "a%2e%2e%2fb",
+        "\u{202e}moor",
+        "\u{0440}hysics",
+        "' OR 1=1 --",
+        "{room_name}",
+    ];
+    for name in odd {
+        let room = done(&node, "CreateRoom", &admin(""), json!({ "name": name })).await?;
+        assert_eq!(room["name"], name);
+        // Somebody with such a name, in such a room.
+        let (mut signal, join) = Signal::join(&node.url(), &token(name, name)?).await?;
+        assert_eq!(join.room.unwrap().name, name);
+        assert_eq!(join.participant.unwrap().identity, name);
+        let room = json!({ "room": name });
+        done(&node, "DeleteRoom", &admin(name), room).await?;
+        leave(&mut signal).await?;
+    }
+    assert_eq!(names(&node).await?.len(), 0);
+    let long = json!({ "name": "r".repeat(257) });
+    let refused = call(&node, "CreateRoom", &admin(""), long).await?;
+    assert_eq!(
+        (refused.0, &refused.1["code"]),
+        (400, &json!("invalid_argument"))
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn bad_a7_calls_that_are_none_get_a_clear_answer_and_nothing_else_happens() -> Result<()> {
     let mut node = Node::start().await?;
     let token = admin("physics");
     let list = "/twirp/livekit.RoomService/ListRooms";
@@ -479,7 +513,7 @@ async fn leave(signal: &mut Signal) -> Result<proto::LeaveRequest> {
 }
 
 #[tokio::test]
-async fn t_9_whoever_is_removed_stays_out_until_the_app_signs_anew() -> Result<()> {
+async fn bad_t9_whoever_is_removed_stays_out_until_the_app_signs_anew() -> Result<()> {
     let node = Node::start().await?;
     let old = token("physics", "ada")?;
     let (mut ada, _) = Signal::join(&node.url(), &old).await?;

@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keyframes_are_seen_in_every_packing() {
+    fn bad_r8_keyframes_are_seen_in_every_packing_and_in_none_that_is_cut() {
         for (payload, expected, what) in [
             (&[0x65, 1, 2][..], true, "IDR slice alone"),
             (&[0x67, 1], true, "SPS alone"),

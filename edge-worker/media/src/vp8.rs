@@ -127,7 +127,7 @@ mod tests {
     const INTER: u8 = 0x11;
 
     #[test]
-    fn every_form_of_the_descriptor_is_read() {
+    fn bad_r8_every_form_of_the_descriptor_is_read_and_none_that_is_cut() {
         for (payload, expected) in [
             // descriptor and first payload byte; len, start, key, picture id, tl0, temporal layer
             (&[0x10, KEY][..], Some((1, true, true, None, None, None))),

@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn the_told_level_is_in_eighths() {
+    fn bad_r15_the_told_level_is_in_eighths_however_loud_somebody_claims_to_be() {
         assert_eq!(Loudness(8).fraction(), 1.0);
         assert_eq!(Loudness(1).fraction(), 0.125);
         let mut meter = Meter::default();

@@ -1,6 +1,7 @@
 //! The two listeners: one for everybody (signalling and APIs), one for operators
 //! (health and metrics).
 
+mod door;
 mod room_service;
 mod rtc;
 mod twirp;
@@ -10,6 +11,7 @@ pub(crate) use rtc::Guest;
 use std::sync::Arc;
 
 use anyhow::Context;
+use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
@@ -17,10 +19,9 @@ use axum::http::header::{
 };
 use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
-use axum::middleware::{Next, map_request};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
-use axum::{Router, ServiceExt};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -28,7 +29,7 @@ use crate::node::Node;
 
 /// Serves everybody until the node stops.
 pub(crate) async fn serve_public(listener: TcpListener, node: Arc<Node>) -> anyhow::Result<()> {
-    let stopping = node.stopping.clone();
+    let (metrics, stopping) = (node.metrics.clone(), node.stopping.clone());
     let routes = Router::new()
         .route("/", get(|| async { "OK" }))
         .route("/rtc", get(rtc::join_v0))
@@ -39,14 +40,8 @@ pub(crate) async fn serve_public(listener: TcpListener, node: Arc<Node>) -> anyh
         .fallback(|| async { StatusCode::NOT_FOUND })
         .layer(axum::middleware::from_fn(allow_any_origin))
         .with_state(node);
-    // Users configure `wss://host/` and clients append `/rtc`: before routing.
-    let app = tower::ServiceBuilder::new()
-        .layer(map_request(single_slash))
-        .service(routes);
-    axum::serve(listener, ServiceExt::<Request>::into_make_service(app))
-        .with_graceful_shutdown(until_stopping(stopping))
-        .await
-        .context("the public listener failed")
+    door::serve(listener, routes, metrics, stopping).await;
+    Ok(())
 }
 
 /// Serves operators until the node stops.
@@ -84,8 +79,8 @@ async fn metrics(State(node): State<Arc<Node>>) -> Response {
         .into_response()
 }
 
-/// `//rtc` is `/rtc`.
-async fn single_slash<B>(mut request: axum::http::Request<B>) -> axum::http::Request<B> {
+/// `//rtc` is `/rtc`: users configure `wss://host/` and clients append `/rtc`.
+fn single_slash<B>(mut request: axum::http::Request<B>) -> axum::http::Request<B> {
     if request.uri().path().starts_with("//") {
         let mut parts = request.uri().clone().into_parts();
         if let Some(path) = &parts.path_and_query {

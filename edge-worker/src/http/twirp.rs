@@ -2,7 +2,7 @@
 //! bodies and content types.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{Path, Request, State};
@@ -19,6 +19,9 @@ use crate::node::Node;
 
 /// No call of an app is larger; what is larger is not read.
 const LARGEST_BODY: usize = 10 << 20;
+
+/// Callers wait ten seconds for the whole call.
+const BODY_LIMIT: Duration = Duration::from_secs(10);
 
 /// Services LiveKit has and this node does not, with what its server says without their
 /// backends.
@@ -69,6 +72,8 @@ enum Refusal {
     Token(token::TokenError),
     /// More than anybody needs.
     TooLarge,
+    /// It takes longer to come than any caller waits for the answer.
+    TooSlow,
     /// In Twirp's form.
     Call(Error),
 }
@@ -78,6 +83,7 @@ impl Refusal {
         match self {
             Self::Token(_) => "bad_token",
             Self::TooLarge => "too_large",
+            Self::TooSlow => "too_slow",
             Self::Call(error) => error.code().word(),
         }
     }
@@ -96,6 +102,7 @@ impl IntoResponse for Refusal {
             Self::TooLarge => {
                 (StatusCode::PAYLOAD_TOO_LARGE, "request body too large").into_response()
             }
+            Self::TooSlow => (StatusCode::REQUEST_TIMEOUT, "request body too slow").into_response(),
             Self::Call(error) => (
                 status(error.code().status()),
                 [(CONTENT_TYPE, twirp::ERROR_CONTENT_TYPE)],
@@ -160,8 +167,10 @@ async fn read(headers: &HeaderMap, body: Body) -> Result<bytes::Bytes, Refusal> 
     if announced.is_some_and(|length| length > LARGEST_BODY) {
         return Err(Refusal::TooLarge);
     }
-    // A caller that breaks off does not hear the answer either.
-    to_bytes(body, LARGEST_BODY)
-        .await
-        .map_err(|_| Refusal::TooLarge)
+    match tokio::time::timeout(BODY_LIMIT, to_bytes(body, LARGEST_BODY)).await {
+        Ok(Ok(body)) => Ok(body),
+        // A caller that breaks off does not hear the answer either.
+        Ok(Err(_)) => Err(Refusal::TooLarge),
+        Err(_) => Err(Refusal::TooSlow),
+    }
 }

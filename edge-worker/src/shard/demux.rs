@@ -49,6 +49,11 @@ impl Demux {
 
     /// Whether `address` is known to be `transport`'s.
     pub(super) fn knows(&self, address: SocketAddr, transport: TransportKey) -> bool {
-        self.by_address.get(&address) == Some(&transport)
+        self.at(address) == Some(transport)
+    }
+
+    /// Whose `address` is.
+    pub(super) fn at(&self, address: SocketAddr) -> Option<TransportKey> {
+        self.by_address.get(&address).copied()
     }
 }

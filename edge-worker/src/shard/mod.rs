@@ -138,6 +138,9 @@ const COUNT_INTERVAL: Duration = Duration::from_secs(1);
 /// Datagrams of handshakes that may wait; clients repeat what is dropped.
 const HANDSHAKES_WAITING: usize = 1_024;
 
+/// What a datagram of STUN begins with, at most (RFC 7983).
+const LAST_OF_STUN: u8 = 3;
+
 /// After this many messages the media gets its turn.
 const MESSAGES_PER_TURN: usize = 256;
 
@@ -324,6 +327,12 @@ impl Shard {
             self.tally.unknown_source += 1;
             return;
         };
+        // Other datagrams belong to whoever has the address.
+        let check = bytes.first().is_some_and(|first| *first <= LAST_OF_STUN);
+        if check && self.is_taken(now, from, key) {
+            self.tally.address_taken += 1;
+            return;
+        }
         let Some(slot) = self.transports.get_mut(key) else {
             return;
         };
@@ -349,6 +358,16 @@ impl Shard {
             self.demux.learn(from, key);
         }
         self.transports.touch(key);
+    }
+
+    /// Whether another client is alive at `address`: whoever sends a check of its own in
+    /// that one's name would have its packets.
+    fn is_taken(&mut self, now: Instant, address: SocketAddr, key: TransportKey) -> bool {
+        let Some(other) = self.demux.at(address).filter(|known| *known != key) else {
+            return false;
+        };
+        let other = self.transports.get_mut(other);
+        other.is_some_and(|slot| slot.transport.is_alive(now, address))
     }
 
     /// Hands a packet to its room. Whatever a packet does there, it costs that room only.

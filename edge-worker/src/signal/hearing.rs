@@ -16,15 +16,16 @@ impl Connection {
     /// Does what the client says.
     pub(super) async fn hear(&mut self, frame: Message) -> Result<(), Ending> {
         self.heard_at = Instant::now();
+        // Pings of the WebSocket, too: each is answered.
+        if !self.rate.allows(self.heard_at) {
+            return Err(self.expel("too_many", close_code::POLICY, "too many messages"));
+        }
         let raw = match &frame {
             Message::Binary(bytes) => wire::RawFrame::Binary(bytes),
             Message::Text(text) => wire::RawFrame::Text(text.as_str()),
             Message::Ping(_) | Message::Pong(_) => return Ok(()),
             Message::Close(_) => return Err(Ending::Lost),
         };
-        if !self.rate.allows(self.heard_at) {
-            return Err(self.expel("too_many", close_code::POLICY, "too many messages"));
-        }
         self.format = raw.format();
         let request = wire::decode(raw).map_err(|error| {
             debug!(%error, "unreadable message");
@@ -88,7 +89,11 @@ impl Connection {
         }
     }
 
-    fn read_sdp(&self, kind: SdpKind, text: &str) -> Result<Description, Ending> {
+    fn read_sdp(&mut self, kind: SdpKind, text: &str) -> Result<Description, Ending> {
+        if !self.descriptions.allows(self.heard_at) {
+            let why = "too many descriptions";
+            return Err(self.expel("too_many_descriptions", close_code::POLICY, why));
+        }
         Description::parse(kind, text).map_err(|error| {
             info!(%error, "the client's SDP cannot be read");
             self.expel("sdp", close_code::INVALID, "the description is not SDP")

@@ -25,7 +25,7 @@ use crate::metrics::Metrics;
 use crate::node::Node;
 use crate::shard::{OUTBOX_LEN, ShardInbox, Signal, SignalKey, ToShard, ToSignal, Wish};
 use arriving::Unreadable;
-use rate::Rate;
+use rate::{DESCRIPTIONS, MESSAGES, Rate};
 
 /// So that middle boxes keep the connection, and we notice that it is gone.
 const PING_INTERVAL: Duration = Duration::from_secs(10);
@@ -58,6 +58,8 @@ struct Connection {
     shown: Option<Arc<ParticipantInfo>>,
     format: FrameFormat,
     rate: Rate,
+    /// Of `rate`'s messages, the descriptions.
+    descriptions: Rate,
     heard_at: Instant,
 }
 
@@ -93,7 +95,8 @@ impl Connection {
             participant: None,
             shown: None,
             format: FrameFormat::default(),
-            rate: Rate::new(now),
+            rate: Rate::new(now, MESSAGES),
+            descriptions: Rate::new(now, DESCRIPTIONS),
             heard_at: now,
         }
     }
@@ -361,10 +364,13 @@ impl Connection {
             Ending::Replaced => return self.close(close_code::AWAY, "").await,
             Ending::Expelled { code, why, reason } => {
                 info!(why, "expelled");
+                // The others need not wait; a shard that takes nothing notices by ICE.
+                let _ = self.wish(Wish::Leave(reason));
                 if self.say(&Response::leave(reason)).await.is_ok() {
                     self.close(code, why).await;
+                    self.linger().await;
                 }
-                Wish::Leave(reason)
+                return;
             }
         };
         // A shard that takes nothing now notices by ICE that the client is gone.

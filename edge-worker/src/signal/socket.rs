@@ -16,6 +16,9 @@ const SILENCE_LIMIT: Duration = Duration::from_secs(30);
 /// A client that takes no bytes for this long is gone.
 const WRITE_LIMIT: Duration = Duration::from_secs(10);
 
+/// A client that was told to go hears of it within this, or not at all.
+const LINGER: Duration = Duration::from_secs(1);
+
 impl Connection {
     pub(super) async fn ping(&mut self) -> Result<(), Ending> {
         if self.heard_at.elapsed() > SILENCE_LIMIT {
@@ -65,6 +68,14 @@ impl Connection {
         if self.say(farewell).await.is_ok() {
             self.close(code, "").await;
         }
+    }
+
+    /// Reads on for a moment, until the client closes too: to close with something unread
+    /// takes back what was said last.
+    pub(super) async fn linger(&mut self) {
+        let until_closed = async { while let Some(Ok(_)) = self.socket.recv().await {} };
+        // Whether it came to its end makes no difference any more.
+        let _ = timeout(LINGER, until_closed).await;
     }
 
     pub(super) async fn close(&mut self, code: u16, why: &'static str) {

@@ -40,6 +40,9 @@ reasons! {
     StunUsername => "stun_username",
     /// A Binding request whose integrity does not hold.
     StunIntegrity => "stun_integrity",
+    /// A Binding request that came before from another address: somebody repeats what the
+    /// client said.
+    StunReplay => "stun_replay",
     /// An authenticated request with attributes that must be understood and are not.
     StunUnknownAttribute => "stun_unknown_attribute",
     /// An authenticated request of somebody who believes to be controlled, as we are.
@@ -62,6 +65,8 @@ reasons! {
     SrtcpUnencrypted => "srtcp_unencrypted",
     /// Of no stream that was negotiated.
     RtpUnknownStream => "rtp_unknown_stream",
+    /// More media than any client has to send.
+    RtpFlood => "rtp_flood",
     /// A repair that repairs nothing: RTX padding sent as a bandwidth probe.
     RtxProbe => "rtx_probe",
     /// RTCP whose framing lies, or more of it than is read.

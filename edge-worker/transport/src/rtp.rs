@@ -337,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn lengths_that_lie_are_found() {
+    fn bad_r5_lengths_that_lie_are_found() {
         for (what, packet, expected) in [
             ("another version", packet(0x40, &[]), RtpError::Version),
             ("cut", vec![0x80; 11], RtpError::Short),
@@ -377,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn padding_that_lies_is_found() {
+    fn bad_r5_padding_that_lies_is_found() {
         for (first, payload, expected) in [
             (0x80, &[1, 2, 3][..], Ok(&[1, 2, 3][..])),
             (0xa0, &[1, 2, 1], Ok(&[1, 2])),

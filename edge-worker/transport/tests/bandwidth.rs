@@ -140,7 +140,7 @@ fn packets_are_numbered_across_streams_and_repairs() {
 }
 
 #[test]
-fn cg_1_feedback_and_probes_find_what_fits() {
+fn cg_1_e2_2_feedback_and_probes_without_payload_find_what_fits() {
     let (mut call, [_, camera]) = Call::offered(Options::default(), senders());
     call.connect();
     let begin = call.now;

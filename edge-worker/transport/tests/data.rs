@@ -189,7 +189,7 @@ fn reliable(call: &Call) -> usize {
 }
 
 #[test]
-fn dc_6_a_receiver_that_takes_nothing_may_not_be_far_behind() {
+fn dc_6_bad_c1_a_receiver_that_takes_nothing_may_not_be_far_behind() {
     let mut call = call(Options::default());
     call.client.open_channel(0, "_reliable", true);
     call.run(Duration::from_secs(1));
@@ -255,7 +255,7 @@ fn rs_5_what_is_sent_to_who_just_joined_waits_for_its_channel() {
 }
 
 #[test]
-fn long_messages_and_messages_on_unopened_streams_are_dropped() {
+fn bad_c1_long_messages_and_messages_on_unopened_streams_are_dropped() {
     let mut call = call(Options::default());
     call.client.open_channel(0, "_reliable", true);
     call.client.send_message(0, &vec![1; 65_536]);
@@ -273,7 +273,7 @@ fn long_messages_and_messages_on_unopened_streams_are_dropped() {
 
 /// The same packets that made another implementation panic or spin.
 #[test]
-fn hostile_sctp_neither_panics_nor_stalls_nor_ends_the_call() {
+fn bad_c1_hostile_sctp_neither_panics_nor_stalls_nor_ends_the_call() {
     let mut call = call(Options::default());
     call.client.open_channel(0, "_reliable", true);
     call.run(Duration::from_secs(1));
@@ -297,4 +297,61 @@ fn hostile_sctp_neither_panics_nor_stalls_nor_ends_the_call() {
     call.client.send_message(0, b"alive");
     call.run(Duration::from_secs(1));
     assert_eq!(received(&call, &Channel::Reliable), [b"alive"]);
+}
+
+#[test]
+fn bad_c1_floods_of_init_bad_cookies_and_garbage_as_channel_control_hurt_nobody() {
+    let mut call = call(Options::default());
+    call.client.open_channel(0, "_reliable", true);
+    call.run(Duration::from_secs(1));
+    let events = call.events.len();
+    for round in 0..1_000u32 {
+        let tag = [round.to_be_bytes(), 65_536u32.to_be_bytes()].concat();
+        let init = [&[1, 0, 0, 20][..], &tag, &[0xff; 4], &round.to_be_bytes()].concat();
+        let cookie = [&[10, 0, 0, 36][..], &[round as u8; 32]].concat();
+        for (tag, chunk) in [(0, init), (round, cookie)] {
+            let now = call.now;
+            call.client.send_sctp_bytes(now, &sctp_packet(tag, &chunk));
+        }
+        if round % 50 == 0 {
+            call.run(Duration::from_millis(10));
+        }
+    }
+    for garbage in [&[3][..], &[3; 11], &[2; 500], &[0xff; 40]] {
+        call.client.send_control(6, garbage);
+    }
+    call.client
+        .send_control(8, &[3, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0]);
+    call.run(Duration::from_secs(2));
+    assert!(call.transport.is_connected());
+    assert_eq!(call.events.len(), events, "{:?}", &call.events[events..]);
+    let drops = call.transport.drops();
+    assert!(
+        drops.of(DropReason::DataUnopened) >= 4,
+        "{:?}",
+        call.drops()
+    );
+    call.client.send_message(0, b"alive");
+    call.run(Duration::from_secs(1));
+    assert_eq!(received(&call, &Channel::Reliable), [b"alive"]);
+}
+
+/// With its checksum (RFC 9260 appendix A).
+fn sctp_packet(tag: u32, chunk: &[u8]) -> Vec<u8> {
+    let mut packet = [
+        &[0x13, 0x88, 0x13, 0x88][..],
+        &tag.to_be_bytes(),
+        &[0; 4],
+        chunk,
+    ]
+    .concat();
+    let mut crc = u32::MAX;
+    for byte in &packet {
+        crc ^= u32::from(*byte);
+        for _ in 0..8 {
+            crc = crc >> 1 ^ if crc & 1 == 1 { 0x82f6_3b78 } else { 0 };
+        }
+    }
+    packet[8..12].copy_from_slice(&(!crc).to_le_bytes());
+    packet
 }

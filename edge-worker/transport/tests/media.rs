@@ -25,7 +25,7 @@ fn send(call: &mut Call, packet: &[u8]) {
 }
 
 #[test]
-fn packets_arrive_once_and_across_the_wrap_of_their_numbers() {
+fn bad_r3_packets_arrive_once_and_across_the_wrap_of_their_numbers() {
     for mut call in calls() {
         let from = call.client.address;
         let mut all = Vec::new();
@@ -49,7 +49,7 @@ fn packets_arrive_once_and_across_the_wrap_of_their_numbers() {
 }
 
 #[test]
-fn ten_thousand_forgeries_change_nothing() {
+fn bad_r2_ten_thousand_forgeries_change_nothing() {
     for mut call in calls() {
         let from = call.client.address;
         let sealed = call.client.seal_rtp(&rtp(111, 1, 1111, 1, b"opus"));
@@ -75,7 +75,7 @@ fn ten_thousand_forgeries_change_nothing() {
 }
 
 #[test]
-fn rtcp_that_is_not_encrypted_is_refused() {
+fn bad_r1_rtcp_that_is_not_encrypted_is_refused() {
     for mut call in calls() {
         let from = call.client.address;
         let mut sealed = call.client.seal_rtcp(&[0x80, 201, 0, 1, 0, 0, 4, 87]);
@@ -95,7 +95,7 @@ fn rtcp_that_is_not_encrypted_is_refused() {
 }
 
 #[test]
-fn headers_and_padding_that_lie_are_dropped_even_when_authentic() {
+fn bad_r5_r6_headers_and_padding_that_lie_are_dropped_even_when_authentic() {
     for mut call in calls() {
         let mut padded = rtp(111, 1, 1111, 1, b"opus\xff");
         padded[0] |= 0x20;
@@ -179,4 +179,98 @@ fn a_client_is_told_of_arrivals_and_requests() {
         assert_eq!(said, Ok(vec![Rtcp::KeyframeRequest { ssrc: Ssrc(2222) }]));
         assert_eq!(call.client.unauthentic, 0);
     }
+}
+
+#[test]
+fn bad_r4_what_another_client_sealed_is_not_ours() {
+    for mut call in calls() {
+        let mut other = Call::connected(Options::default());
+        let from = call.client.address;
+        // The same name for another stream: each client has names of its own.
+        let mut stolen = other.client.seal_rtp(&rtp(96, 1, 2222, 1, b"\x10\x00vp8"));
+        call.deliver(from, &mut stolen);
+        assert_eq!(call.drops(), [("srtp_unauthentic", 1)]);
+        // In the name of a stream of another m-line of its own.
+        send(&mut call, &rtp(96, 1, 1111, 1, b"\x10\x00vp8"));
+        assert_eq!(call.transport.drops().of(DropReason::RtpUnknownStream), 1);
+        assert!(call.packets.is_empty());
+        send(&mut call, &rtp(96, 2, 2222, 2, b"\x10\x00vp8"));
+        assert_eq!(call.packets.len(), 1);
+    }
+}
+
+#[test]
+fn bad_r6_streams_nobody_described_are_not_forwarded() {
+    for mut call in calls() {
+        for ssrc in 0..2_000 {
+            // Each of the payload types there are, and one there is not.
+            for (seq, payload_type) in [(1, 111), (2, 96), (3, 97), (4, 50)] {
+                let packet = rtp(payload_type, seq, 10_000 + ssrc, seq, b"\x10\x00");
+                send(&mut call, &packet);
+            }
+            call.now += Duration::from_millis(2);
+        }
+        assert!(call.packets.is_empty());
+        assert_eq!(call.drops(), [("rtp_unknown_stream", 8_000)]);
+        send(&mut call, &rtp(96, 2, 2222, 2, b"\x10\x00vp8"));
+        assert_eq!(call.packets.len(), 1);
+    }
+}
+
+#[test]
+fn bad_r7_more_than_any_camera_makes_is_dropped_and_forgeries_do_not_count() {
+    for mut call in calls() {
+        let from = call.client.address;
+        let forged = call.client.seal_rtp(&rtp(111, 9, 1111, 9, b"opus"));
+        for i in 0..20_000u32 {
+            let mut forged = forged.clone();
+            let last = forged.len() - 1;
+            forged[last] ^= 1 + (i % 255) as u8;
+            call.deliver(from, &mut forged);
+        }
+        let mut seq = 0u16;
+        let mut flood = |call: &mut Call, seconds: u16, each: u16| {
+            let before = call.packets.len();
+            for _ in 0..seconds {
+                for _ in 0..each {
+                    seq = seq.wrapping_add(1);
+                    send(call, &rtp(96, seq, 2222, seq, b"\x10\x00vp8"));
+                }
+                call.now += Duration::from_secs(1);
+            }
+            call.packets.len() - before
+        };
+        // Three layers of two pictures and sound, and ten times as much.
+        assert_eq!(flood(&mut call, 3, 2_000), 6_000);
+        let passed = flood(&mut call, 3, 20_000);
+        assert_eq!(passed, 12_000);
+        assert_eq!(
+            call.drops(),
+            [("srtp_unauthentic", 20_000), ("rtp_flood", 48_000)]
+        );
+        assert!(call.transport.is_connected());
+    }
+}
+
+#[test]
+fn bad_r13_a_goodbye_in_the_name_of_another_stream_is_dropped() {
+    let mut call = calls().into_iter().next().unwrap();
+    send(&mut call, &rtp(96, 1, 2222, 1, b"\x10\x00"));
+    let goodbye = |ssrc: u32| {
+        let mut compound = vec![0x80, 201, 0, 1, 0, 0, 4, 87, 0x81, 203, 0, 1];
+        compound.extend_from_slice(&ssrc.to_be_bytes());
+        compound
+    };
+    let from = call.client.address;
+    let mut forged = call.client.seal_rtcp(&goodbye(4_711));
+    call.deliver(from, &mut forged);
+    assert_eq!(call.drops(), [("rtcp_unknown_stream", 1)]);
+    assert_eq!(call.events, [Event::Connected]);
+    let mut own = call.client.seal_rtcp(&goodbye(2_222));
+    call.deliver(from, &mut own);
+    let told = Event::Report {
+        mid: media::Mid::new(b"1").unwrap(),
+        rtcp: Rtcp::Bye { ssrc: Ssrc(2222) },
+    };
+    assert_eq!(call.events[1..], [told]);
 }

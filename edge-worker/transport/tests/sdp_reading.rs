@@ -113,7 +113,7 @@ fn pb_5_of_alternative_encodings_the_first_is_read_and_pauses_are_hints() {
 }
 
 #[test]
-fn a_line_that_is_wrong_is_refused_with_its_number() {
+fn bad_s4_a_line_that_is_wrong_is_refused_with_its_number() {
     let malformed = SdpProblem::Malformed;
     let twenty: Vec<String> = (0..20).map(|n| format!("a=rid:{n} send")).collect();
     let long = format!("a=x:{}", "y".repeat(9_000));
@@ -170,7 +170,7 @@ fn a_line_that_is_wrong_is_refused_with_its_number() {
 }
 
 #[test]
-fn there_is_an_end_to_everything() {
+fn bad_s1_s9_there_is_an_end_to_everything() {
     let repeated = |line: &str, count: usize| {
         let lines: Vec<String> = (0..count)
             .map(|n| line.replace('#', &n.to_string()))

@@ -71,6 +71,7 @@ impl Target {
         let node = Node::start_with(NodeOptions {
             shards,
             environment: vec![("EDGE_LOG__LEVEL".to_owned(), "warn".to_owned())],
+            ..NodeOptions::default()
         })
         .await?;
         Ok(Self {

@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn jr_5_a_request_over_the_limit_is_refused_before_it_is_unpacked() {
+    fn jr_5_bad_w5_a_request_over_the_limit_is_refused_before_it_is_unpacked() {
         let bomb = gzip(&vec![0; 64 * 1024 * 1024]);
         for (wrapped, expected) in [
             (wrap(1, bomb), JoinError::TooLarge),

@@ -209,7 +209,7 @@ fn tw_1_protobuf_says_the_same_as_json() {
 }
 
 #[test]
-fn a_1_what_can_never_work_is_an_invalid_argument() {
+fn bad_a1_what_can_never_work_is_an_invalid_argument() {
     let long = "x".repeat(257);
     let large = "m".repeat(512 * 1024 + 1);
     let in_physics = |more: Value| {

@@ -83,6 +83,9 @@ pub struct Load {
     pub wished: Bitrate,
 }
 
+/// No subscriber's link is wider. Clients may claim more than can be reckoned with.
+const WIDEST: Bitrate = Bitrate::kilobits(10_000_000);
+
 /// Of what a link carries, better pictures than the least take no more than this: what
 /// encoders send varies.
 const COMFORT_PERCENT: u64 = 90;
@@ -143,7 +146,7 @@ impl Allocator {
                 video.subscription.0,
             )
         });
-        let budget = Bitrate(limit.0.saturating_sub(audio.0));
+        let budget = Bitrate(limit.min(WIDEST).0.saturating_sub(audio.0));
         let comfort = Bitrate(budget.0 * COMFORT_PERCENT / 100);
         let wanted = share(videos, (budget, comfort), self.pausing);
         let mut shares = self.present(now, videos, &wanted);

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use media::{Codec, Delivery, MediaKind, Nack, Packet, Rtcp, SenderReport, Ssrc};
+use media::{Codec, Delivery, MediaKind, Nack, NtpTime, Packet, Rtcp, SenderReport, Ssrc};
 
 use crate::cache::Cache;
 use crate::keyframes::KeyframeRequests;
@@ -107,7 +107,11 @@ impl Intake {
 
     /// Notes a report of the publisher.
     pub(crate) fn told(&mut self, now: Instant, report: &SenderReport) {
-        self.clock = Some(Clock::new(now, report));
+        // RFC 3550 section 6.4.1: of somebody without a clock. Kept, it would tear the
+        // layers apart whose reports have one.
+        if report.ntp != NtpTime(0) {
+            self.clock = Some(Clock::new(now, report));
+        }
         self.reception.told(now, report);
     }
 

@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_storm_of_requests_is_answered_within_a_budget() {
+    fn bad_r11_a_storm_of_requests_is_answered_within_a_budget() {
         let start = start();
         let mut repairs = Repairs::default();
         let sent = (0..10_000)

@@ -55,7 +55,7 @@ fn nobody_watching_means_nobody_asks() {
 }
 
 #[test]
-fn one_subscriber_asking_all_the_time_gets_one_a_second() {
+fn bad_r10_one_subscriber_asking_all_the_time_gets_one_a_second() {
     let mut stage = Stage::video(Network::PERFECT, 3);
     let key = stage.add(up_to(Layer::LOW));
     stage.run(2_000);

@@ -58,7 +58,7 @@ fn sound_is_repaired_both_ways() {
 }
 
 #[test]
-fn numbers_wrap_without_a_trace() {
+fn bad_r9_numbers_wrap_without_a_trace() {
     let mut stage = Stage::video(Network::lossy(2), 5);
     for encoder in &mut stage.publisher.encoders {
         encoder.seq = 65_400;
@@ -78,6 +78,22 @@ fn numbers_wrap_without_a_trace() {
 }
 
 #[test]
+fn bad_r9_a_publisher_whose_clock_and_numbers_jump_is_followed() {
+    let mut stage = Stage::video(Network::PERFECT, 9);
+    let key = stage.add(up_to(Layer::LOW));
+    for (clock, seq) in [(0, 0), (1 << 30, 0), (0, 20_000), (u32::MAX - 7, 40_000)] {
+        for encoder in &mut stage.publisher.encoders {
+            encoder.clock = encoder.clock.wrapping_add(clock);
+            encoder.seq = encoder.seq.wrapping_add(seq);
+        }
+        let before = stage.subscriber(key).got.len();
+        stage.run(4_000);
+        let got = stage.subscriber(key).got.len() - before;
+        assert!(got > 90, "{got} packets after a jump of {clock} and {seq}");
+    }
+}
+
+#[test]
 fn padding_leaves_no_gap() {
     let mut stage = Stage::video(Network::lossy(5), 6);
     for encoder in &mut stage.publisher.encoders {
@@ -93,7 +109,7 @@ fn padding_leaves_no_gap() {
 }
 
 #[test]
-fn a_storm_of_requests_is_bounded() {
+fn bad_r11_a_storm_of_requests_is_bounded() {
     let mut stage = Stage::video(Network::PERFECT, 7);
     let key = stage.add(up_to(Layer::HIGH));
     let other = stage.add(up_to(Layer::HIGH));

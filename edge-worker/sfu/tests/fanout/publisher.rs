@@ -44,6 +44,8 @@ pub(crate) struct Publisher {
     next_frame_at: Instant,
     next_report_at: Instant,
     frame: u32,
+    /// What its clock shows in reports, always, if it is a wrong one.
+    pub(crate) told: Option<NtpTime>,
     pub(crate) encoders: Vec<Encoder>,
 }
 
@@ -92,6 +94,7 @@ impl Publisher {
             next_frame_at: now,
             next_report_at: now + Duration::from_millis(700),
             frame: 0,
+            told: None,
             encoders,
         }
     }
@@ -130,7 +133,7 @@ impl Publisher {
             let time = now - self.began_at + lag;
             out.push(Rtcp::SenderReport(SenderReport {
                 ssrc: encoder.ssrc,
-                ntp: ntp(time),
+                ntp: self.told.unwrap_or_else(|| ntp(time)),
                 timestamp: Timestamp(encoder.timestamp(self.kind, time)),
                 packets: encoder.packets,
                 octets: 0,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use media::{Codec, Layer};
+use media::{Codec, Layer, NtpTime};
 use sfu::SubscriptionKey;
 
 use crate::link::Network;
@@ -79,4 +79,23 @@ fn sb_4_redundancy_is_passed_on_or_taken_off() {
         .map(|(_, got)| &got.payload)
         .collect();
     assert_eq!(payloads, [&sent[0].payload, &vec![9, 9]]);
+}
+
+#[test]
+fn bad_r14_a_clock_at_zero_is_none_and_a_wrong_one_stays_with_its_track() {
+    for (told, reported) in [(NtpTime(0), false), (NtpTime(u64::MAX), true)] {
+        let mut stage = Stage::video(Network::PERFECT, 4);
+        stage.publisher.told = Some(told);
+        let key = stage.add(up_to(Layer::LOW));
+        // Pictures go on, also over a change of layers, which is aligned by the clocks.
+        for layer in [2, 0] {
+            stage.run(3_000);
+            stage.wish(key, up_to(Layer(layer)));
+        }
+        stage.settle();
+        let subscriber = stage.subscriber(key);
+        let seen = subscriber.check();
+        assert!(seen.shown * 100 >= seen.frames * 99, "{seen:?}");
+        assert_eq!(!subscriber.reports.is_empty(), reported, "{told:?}");
+    }
 }

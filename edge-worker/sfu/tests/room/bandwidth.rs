@@ -277,3 +277,26 @@ fn su_2_size_and_frame_rate_choose_what_is_sent() {
         stage.is_sent(films, "bob", "cam", expected);
     }
 }
+
+#[test]
+fn bad_r12_what_one_subscriber_claims_to_take_changes_nothing_for_another() {
+    let mut stage = Stage::new();
+    for who in ["alice", "bob", "carol"] {
+        stage.join(who);
+    }
+    let mut film = Film::publish(&mut stage, "alice", layered("cam"));
+    let films = &mut [&mut film];
+    stage.estimate("carol", 3_000);
+    roll(&mut stage, films, 4 * SECOND);
+    for claimed in [0, u64::MAX / 1_000, 1, 10_000_000] {
+        stage.estimate("bob", claimed);
+        roll(&mut stage, films, SECOND);
+        stage.is_sent(films, "carol", "cam", 1_400..=1_900);
+        // Never more than there is.
+        let rate = stage.rate(films, "bob", "cam");
+        assert!(rate <= 1_900, "{rate} for a claim of {claimed}");
+        stage.impose("bob", Some(claimed));
+        stage.is_sent(films, "carol", "cam", 1_400..=1_900);
+        stage.impose("bob", None);
+    }
+}

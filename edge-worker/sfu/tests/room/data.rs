@@ -29,7 +29,7 @@ fn a_message_reaches_who_is_named_or_everybody_else() {
 }
 
 #[test]
-fn dc_3_only_who_may_can_send() {
+fn dc_3_bad_t11_only_who_may_can_send() {
     let mut stage = Stage::new();
     stage.join("alice");
     stage

@@ -7,7 +7,7 @@ use sfu::{JoinRefusal, LeaveReason};
 use crate::stage::{Stage, describe, hidden, id, microphone};
 
 #[test]
-fn everybody_finds_everybody_and_is_told_of_newcomers() {
+fn st_1_everybody_finds_everybody_and_is_told_of_each_state() {
     let mut stage = Stage::new();
     let alice = stage.join_as("alice", |_| {}).unwrap();
     assert_eq!(describe(&alice.participant), "alice joined");
@@ -161,7 +161,7 @@ fn st_7_a_full_room_takes_only_who_replaces_somebody_or_serves_the_others() {
 }
 
 #[test]
-fn st_2_whose_media_never_connects_has_to_go() {
+fn st_2_bad_w3_whose_media_never_connects_has_to_go() {
     let mut stage = Stage::new();
     stage.join("alice");
     stage.join("bob");

@@ -87,7 +87,7 @@ fn a_late_joiner_finds_every_track() {
 }
 
 #[test]
-fn publishing_follows_permission() {
+fn bad_t11_publishing_follows_permission() {
     let mut stage = Stage::new();
     stage
         .join_as("mute", |m| m.participant.permission.can_publish = false)

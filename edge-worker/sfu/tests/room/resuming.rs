@@ -198,11 +198,24 @@ fn rs_2_a_message_sent_again_is_dropped_and_rs_3_the_last_is_remembered() {
     }
     assert_eq!(stage.room.data_drops().repeated, 2);
     assert_eq!(resume(&mut stage, "alice").last_sequence, 5);
-    // Another membership of the same identity counts from the start.
+}
+
+#[test]
+fn rs_6_who_joins_anew_counts_from_the_start() {
+    let mut stage = Stage::new();
+    stage.join("alice");
+    stage.join("bob");
+    for sequence in 1..=3 {
+        stage.numbered("alice", sequence);
+    }
+    stage.log();
+    // Another membership of the same identity.
     stage.join("alice-again");
     assert_eq!(resume(&mut stage, "alice-again").last_sequence, 0);
     stage.numbered("alice-again", 1);
     assert_eq!(stage.log(), ["bob gets Reliable 1"]);
+    stage.numbered("alice-again", 1);
+    assert_eq!(stage.log(), [""; 0]);
 }
 
 #[test]

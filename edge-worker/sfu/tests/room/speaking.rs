@@ -146,3 +146,31 @@ fn a_track_first_received_by_somebody_hidden_is_not_told_to_be_received() {
     stage.bind(stage.subscription("bob", "mic"));
     assert_eq!(stage.log(), ["alice is received on TR_mic"]);
 }
+
+#[test]
+fn bad_r15_who_claims_to_be_the_loudest_is_shown_so_once_and_drowns_out_nobody() {
+    let (mut stage, alice, bob) = call();
+    let mut told = Vec::new();
+    for _ in 0..500 {
+        stage.level = 0;
+        stage.speak(bob);
+        stage.level = 30;
+        stage.speak(alice);
+        // At the same time.
+        stage.now -= Duration::from_millis(20);
+        stage.pass(Duration::ZERO);
+        told.extend(stage.log());
+    }
+    // In ten seconds: as one window made them, as several did, and never again.
+    assert_eq!(
+        told,
+        [
+            "alice hears alice at 1",
+            "bob hears alice at 1, bob at 6",
+            "carol hears alice at 1, bob at 6",
+            "dave hears alice at 1",
+            "bob hears bob at 8",
+            "carol hears bob at 8",
+        ]
+    );
+}

@@ -18,6 +18,8 @@ use sfu::{
 
 /// The room under test and what surrounds it.
 pub(crate) struct Stage {
+    /// What microphones claim, in dBov below zero.
+    pub(crate) level: u8,
     pub(crate) room: Room,
     pub(crate) now: Instant,
     pub(crate) wire: Wire,
@@ -80,6 +82,7 @@ impl Stage {
         };
         change(&mut info);
         Self {
+            level: 30,
             room: Room::new(now, info),
             now,
             wire: Wire::default(),
@@ -303,7 +306,7 @@ impl Stage {
             delivery: Delivery::Original,
             codec,
             audio_level: Some(AudioLevel {
-                level: 30,
+                level: self.level,
                 voice: true,
             }),
             payload,

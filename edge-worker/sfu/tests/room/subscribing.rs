@@ -53,7 +53,7 @@ fn a_wish_overrides_auto_subscribe_before_and_after() {
 }
 
 #[test]
-fn nobody_receives_itself_or_what_it_may_not() {
+fn bad_t11_nobody_receives_itself_or_what_it_may_not() {
     let mut stage = Stage::new();
     stage.join("alice");
     stage

@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn d_counts_that_lie_end_with_the_bytes() {
+    fn bad_r12_counts_that_lie_end_with_the_bytes() {
         // More packets than symbols, more arrivals than differences, and a run of thousands.
         assert_eq!(told(&packet(500, &[0x20, 2, 1, 2])), []);
         assert_eq!(told(&packet(2, &[0x20, 9, 1, 2])), [Some(1), Some(2)]);
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn random_damage_is_survived() {
+    fn bad_r12_random_damage_is_survived() {
         let whole = packet(40, &[0xd5, 0x55, 0x20, 9, 0x9f, 0xff, 1, 2, 3, 4, 5, 6]);
         damage(&whole, |damaged| assert!(told(damaged).len() <= 65_535));
     }

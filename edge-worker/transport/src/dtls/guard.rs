@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn records_that_lie_are_refused() {
+    fn bad_d2_d6_records_that_lie_are_refused() {
         let malformed = Err(DropReason::DtlsMalformed);
         let mut cut = record(22, 0, &fragment(5, 0, 5, &[0; 5]));
         cut.pop();
@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_handshake_would_keep_is_bounded_for_its_life() {
+    fn bad_d2_what_the_handshake_would_keep_is_bounded_for_its_life() {
         for (what, datagram, phase) in [
             (
                 "fragments",

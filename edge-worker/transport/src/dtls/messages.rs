@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn contradictions_and_hoards_are_refused() {
+    fn bad_d2_contradictions_and_hoards_are_refused() {
         let mut messages = Messages::default();
         assert_eq!(messages.take(fragment(0, 0, 4)), Kept);
         let mut other = fragment(0, 4, 8);

@@ -64,7 +64,41 @@ pub(crate) struct Dtls {
     state: State,
     guard: Guard,
     messages: Messages,
-    give_up: Instant,
+    patience: Patience,
+}
+
+/// When a handshake is given up.
+#[derive(Debug)]
+struct Patience {
+    /// However much comes.
+    end: Instant,
+    /// Unless something new comes before.
+    standstill: Instant,
+}
+
+impl Patience {
+    /// For the whole handshake, from the moment the client's address is known: as long as
+    /// its consent lasts.
+    const WHOLE: Duration = Duration::from_secs(30);
+    /// Without anything new. A client that waits as RFC 6347 says, 1 s, 2 s, 4 s, has four
+    /// tries in that; one that never means to end its handshake is soon gone.
+    const STANDSTILL: Duration = Duration::from_secs(10);
+
+    fn new(now: Instant) -> Self {
+        Self {
+            end: now + Self::WHOLE,
+            standstill: now + Self::STANDSTILL,
+        }
+    }
+
+    /// The client took a step.
+    fn progress(&mut self, now: Instant) {
+        self.standstill = now + Self::STANDSTILL;
+    }
+
+    fn end(&self) -> Instant {
+        self.end.min(self.standstill)
+    }
 }
 
 enum State {
@@ -88,9 +122,6 @@ impl fmt::Debug for Dtls {
 }
 
 impl Dtls {
-    /// For the whole handshake, from the moment the client's address is known: as long as
-    /// its consent lasts. A client that waits as RFC 6347 says, 1 s, 2 s, 4 s ..., has five tries.
-    const PATIENCE: Duration = Duration::from_secs(30);
     /// RFC 5705 label of SRTP keys (RFC 5764 section 4.2).
     const EXPORTER: &str = "EXTRACTOR-dtls_srtp";
 
@@ -108,7 +139,7 @@ impl Dtls {
             state: State::Listening,
             guard: Guard::default(),
             messages: Messages::default(),
-            give_up: now + Self::PATIENCE,
+            patience: Patience::new(now),
         };
         if role == DtlsRole::Client {
             let config = dtls.terms.config(&[
@@ -160,7 +191,7 @@ impl Dtls {
             }
             for fragment in Fragments(record.body).flatten() {
                 match self.messages.take(fragment) {
-                    Taken::Kept => {}
+                    Taken::Kept => self.patience.progress(now),
                     Taken::Repeated => repeated = true,
                     Taken::Refused => refused = true,
                 }
@@ -350,10 +381,10 @@ impl Dtls {
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
         match &self.state {
-            State::Listening => Some(self.give_up),
+            State::Listening => Some(self.patience.end()),
             State::Handshake(engine) => {
-                let due = engine.due();
-                Some(due.map_or(self.give_up, |at| at.min(self.give_up)))
+                let end = self.patience.end();
+                Some(engine.due().map_or(end, |at| at.min(end)))
             }
             State::Established(engine) => engine.due(),
             State::Over => None,
@@ -362,7 +393,7 @@ impl Dtls {
 
     pub(crate) fn handle_timeout(&mut self, now: Instant) -> Result<(), DtlsFailure> {
         match &mut self.state {
-            State::Listening | State::Handshake(_) if now >= self.give_up => {
+            State::Listening | State::Handshake(_) if now >= self.patience.end() => {
                 return Err(DtlsFailure::Timeout);
             }
             State::Handshake(engine) | State::Established(engine) => engine.handle_timeout(now),

@@ -10,6 +10,7 @@
 mod check;
 mod credentials;
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use rtc_crypto::RTCCryptoProvider;
 use rtc_stun::error_code::{CODE_ROLE_CONFLICT, CODE_UNKNOWN_ATTRIBUTE, ErrorCodeAttribute};
 use rtc_stun::fingerprint::FINGERPRINT;
 use rtc_stun::integrity::MessageIntegrity;
-use rtc_stun::message::{BINDING_ERROR, BINDING_SUCCESS, Message, Setter};
+use rtc_stun::message::{BINDING_ERROR, BINDING_SUCCESS, Message, Setter, TransactionId};
 use rtc_stun::xoraddr::XorMappedAddress;
 
 use crate::drops::DropReason;
@@ -62,6 +63,30 @@ pub(crate) struct Ice {
     crypto: Arc<dyn RTCCryptoProvider>,
     addresses: Vec<Validated>,
     selected: Option<Selected>,
+    checks: Checks,
+}
+
+/// The newest checks and where they came from. A check says nothing of its own address, so
+/// that whoever overhears one could send it again from another, and packets would go there.
+#[derive(Debug, Default)]
+struct Checks(VecDeque<(TransactionId, SocketAddr)>);
+
+impl Checks {
+    /// More than a client with a handful of addresses sends in a minute.
+    const KEPT: usize = 64;
+
+    /// Notes a check; says whether it is the first of its name or comes from where that
+    /// came from.
+    fn note(&mut self, id: TransactionId, from: SocketAddr) -> bool {
+        if let Some((_, before)) = self.0.iter().find(|(known, _)| *known == id) {
+            return *before == from;
+        }
+        if self.0.len() == Self::KEPT {
+            self.0.pop_front();
+        }
+        self.0.push_back((id, from));
+        true
+    }
 }
 
 /// An address from which an authenticated check came.
@@ -103,6 +128,7 @@ impl Ice {
             crypto,
             addresses: Vec::new(),
             selected: None,
+            checks: Checks::default(),
         }
     }
 
@@ -142,6 +168,12 @@ impl Ice {
         self.addresses.iter().any(|known| known.address == address)
     }
 
+    /// Whether the client is there: it checked `address` not long ago.
+    pub(crate) fn is_alive(&self, now: Instant, address: SocketAddr) -> bool {
+        self.heard(address)
+            .is_some_and(|heard| now.saturating_duration_since(heard) < Self::SILENT)
+    }
+
     /// When the client has been silent for so long that it seems gone.
     pub(crate) fn silent_at(&self) -> Option<Instant> {
         let heard = self.heard(self.destination()?)?;
@@ -172,7 +204,10 @@ impl Ice {
         let crypto = Arc::clone(&self.crypto);
         MessageIntegrity::check(&mut message, local.pwd.as_bytes(), crypto.crypto())
             .map_err(|_| DropReason::StunIntegrity)?;
-        // From here on the request is the client's.
+        // From here on the request is the client's, if it sent it.
+        if !self.checks.note(message.transaction_id, from) {
+            return Err(DropReason::StunReplay);
+        }
         if let Some(refusal) = check.refusal() {
             return self.refuse(&message, &local.pwd, refusal, datagram.len());
         }

@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_is_refused() {
+    fn bad_r13_what_lies_is_refused() {
         let whole = write(&everything()).remove(0);
         for len in 1..whole.len() {
             let cut = read(&whole[..len]);

@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_is_refused() {
+    fn bad_c1_what_lies_is_refused() {
         let open = Open {
             delivery: Delivery {
                 order: Order::Ordered,

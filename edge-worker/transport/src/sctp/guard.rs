@@ -428,7 +428,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_uses_a_few_streams() {
+    fn bad_c1_a_client_uses_a_few_streams() {
         let mut guard = guard();
         for stream in 0..100u16 {
             let chunk = data(3, 1001, stream * 2, b"x");

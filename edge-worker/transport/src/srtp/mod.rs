@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn forgeries_are_not_remembered_and_streams_are_bounded() {
+    fn bad_r2_r6_forgeries_are_not_remembered_and_streams_are_bounded() {
         let provider = RingProvider::new();
         for (profile, theirs) in PROFILES {
             let material: Vec<u8> = (0..profile.material_len() as u8).collect();

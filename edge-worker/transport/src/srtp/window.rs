@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_number_is_new_once() {
+    fn bad_r3_a_number_is_new_once() {
         let mut window = Window::default();
         for (index, expected) in [
             (100, true),

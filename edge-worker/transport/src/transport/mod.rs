@@ -4,6 +4,7 @@
 //! First ICE tells which addresses are the client's, then DTLS agrees on keys, then
 //! media and data flow. Nothing gets to a protocol before the one in front of it passed.
 
+mod allowance;
 mod negotiate;
 mod receive;
 mod send;
@@ -29,6 +30,7 @@ use crate::sctp::{Channel, DataChannels, DataRefused, Opens};
 use crate::sections::{Negotiator, Sections, SectionsEvent, SenderId, Sending, SendingCodec};
 use crate::srtp::{Opener, Place, Sealer};
 use crate::twcc::ArrivalLog;
+use allowance::Allowance;
 
 /// What a transport is made of.
 #[derive(Debug)]
@@ -179,6 +181,7 @@ pub struct Transport {
     drops: Drops,
     life: Life,
     hearing: Hearing,
+    allowance: Allowance,
 }
 
 /// Whether the client is heard of.
@@ -273,6 +276,7 @@ impl Transport {
             drops: Drops::default(),
             life: Life::Connecting,
             hearing: Hearing::Yes,
+            allowance: Allowance::new(now),
         }
     }
 
@@ -428,6 +432,11 @@ impl Transport {
     /// Whether the client has proven that `address` is its own.
     pub fn is_validated(&self, address: SocketAddr) -> bool {
         self.ice.is_validated(address)
+    }
+
+    /// Whether the client checked that it is reached at `address`, not long ago.
+    pub fn is_alive(&self, now: Instant, address: SocketAddr) -> bool {
+        self.life != Life::Over && self.ice.is_alive(now, address)
     }
 
     /// Whether media and data flow.

@@ -147,7 +147,11 @@ impl Transport {
         let len = keys
             .opener
             .open_rtp(bytes, header.len, header.ssrc.0, header.seq.0)?;
-        // From here on the packet is the client's, whatever it says.
+        // From here on the packet is the client's, whatever it says. Counted before, packets
+        // that somebody forged would use up what the client may send.
+        if !self.allowance.take(now) {
+            return Err(DropReason::RtpFlood);
+        }
         let packet = &bytes[..len];
         let extensions = header.extensions(packet, &self.sections.extension_ids());
         if let Some(number) = extensions.twcc {

@@ -458,6 +458,16 @@ impl Client {
         stream.write_with_ppi(&open, Ppi::Dcep).unwrap();
     }
 
+    /// Any bytes as channel control.
+    pub(crate) fn send_control(&mut self, id: u16, bytes: &[u8]) {
+        let (_, association) = self.association.as_mut().unwrap();
+        if association.stream(id).is_err() {
+            association.open_stream(id, Ppi::Binary).unwrap();
+        }
+        let mut stream = association.stream(id).unwrap();
+        stream.write_with_ppi(bytes, Ppi::Dcep).unwrap();
+    }
+
     pub(crate) fn send_message(&mut self, id: u16, message: &[u8]) {
         let (_, association) = self.association.as_mut().unwrap();
         association.set_max_send_message_size(1 << 20);

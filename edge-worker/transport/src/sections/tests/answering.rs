@@ -306,7 +306,7 @@ fn pb_1_sections_we_cannot_use_are_rejected_in_place() {
 }
 
 #[test]
-fn rejected_sections_are_refilled_and_others_keep_their_name() {
+fn bad_s7_rejected_sections_are_refilled_and_others_keep_their_name() {
     let mut sections = answering();
     let two = |second: &str| text(&[with(AUDIO, "a=sendonly"), second.to_owned()]);
     answer(&mut sections, &two(&with(VIDEO, "a=sendonly")));
@@ -342,7 +342,7 @@ fn rejected_sections_are_refilled_and_others_keep_their_name() {
 }
 
 #[test]
-fn offers_that_describe_no_safe_transport_are_refused() {
+fn bad_s2_s3_s4_offers_that_describe_no_safe_transport_are_refused() {
     let good = text(&[with(AUDIO, "a=sendonly")]);
     let print = format!("a=fingerprint:{}\n", Fingerprint::sha256([1; 32]));
     let weak = format!("a=fingerprint:sha-1 {}\n", ["AB"; 20].join(":"));
@@ -403,7 +403,7 @@ fn offers_that_describe_no_safe_transport_are_refused() {
 }
 
 #[test]
-fn extension_numbers_that_cannot_be_written_are_left_out() {
+fn bad_s4_extension_numbers_that_cannot_be_written_are_left_out() {
     for (id, accepted) in [
         ("0", false),
         ("1", true),
@@ -427,7 +427,7 @@ fn extension_numbers_that_cannot_be_written_are_left_out() {
 }
 
 #[test]
-fn the_client_chooses_who_opens_and_keeps_to_it() {
+fn bad_s3_the_client_chooses_who_opens_and_keeps_to_it() {
     let good = text(&[with(AUDIO, "a=sendonly")]);
     for (said, ours, role) in [
         ("actpass", SetupRole::Passive, DtlsRole::Server),

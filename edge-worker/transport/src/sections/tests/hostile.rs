@@ -31,14 +31,14 @@ fn survive(text: &str) {
 }
 
 #[test]
-fn an_offer_cut_anywhere_does_no_harm() {
+fn bad_s5_an_offer_cut_anywhere_does_no_harm() {
     for end in 0..PUBLISH.len() {
         survive(&PUBLISH[..end]);
     }
 }
 
 #[test]
-fn an_offer_with_lines_shuffled_does_no_harm() {
+fn bad_s7_an_offer_with_lines_shuffled_does_no_harm() {
     // A linear congruential generator: the same shuffles every time.
     let mut state = 7_u64;
     let mut random = |below: usize| {
@@ -59,4 +59,26 @@ fn an_offer_with_lines_shuffled_does_no_harm() {
         }
         survive(&lines.join("\r\n"));
     }
+}
+
+#[test]
+fn bad_s7_sections_that_change_places_are_refused_and_the_old_ones_stay() {
+    let good = text(&[with(AUDIO, "a=sendonly"), with(VIDEO, "a=sendonly")]);
+    let kinds = |sections: &mut Sections| {
+        let answer = with_local(|local| sections.answer(local)).unwrap();
+        let kinds = answer.sections.iter().map(|section| section.kind.clone());
+        kinds.collect::<Vec<_>>()
+    };
+    let mut sections = answering();
+    sections.apply_offer(&offer(&good)).unwrap();
+    let before = kinds(&mut sections);
+    for worse in [
+        // Another kind where sound was, the sound behind it, or one less.
+        text(&[with(VIDEO, "a=sendonly"), with(AUDIO, "a=sendonly")]),
+        text(&[with(AUDIO, "a=sendonly")]),
+    ] {
+        assert!(sections.apply_offer(&offer(&worse)).is_err(), "{worse}");
+    }
+    sections.apply_offer(&offer(&good)).unwrap();
+    assert_eq!(kinds(&mut sections), before);
 }

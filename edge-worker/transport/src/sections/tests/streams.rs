@@ -71,7 +71,7 @@ fn sb_1_streams_are_told_by_source_and_by_name() {
 }
 
 #[test]
-fn a_stream_of_another_section_cannot_be_taken() {
+fn bad_r4_a_stream_of_another_section_cannot_be_taken() {
     let (mut sections, _) = publishing();
     assert_eq!(
         found(sections.identify(&packet(21, 96, ["2", "q", ""]))),
@@ -108,7 +108,7 @@ fn a_new_source_replaces_the_old_one_of_its_encoding() {
 }
 
 #[test]
-fn what_is_remembered_is_bounded() {
+fn bad_r6_what_is_remembered_is_bounded() {
     let (mut sections, _) = publishing();
     for ssrc in 100..10_000 {
         let rid = ["q", "h", "f", "x"][ssrc as usize % 4];
