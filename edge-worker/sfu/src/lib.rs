@@ -18,6 +18,7 @@ mod description;
 mod fact;
 mod fanout;
 mod keyframes;
+mod link;
 mod notice;
 mod output;
 mod pacer;
@@ -42,6 +43,7 @@ pub use description::{
 };
 pub use fact::{Fact, Happened};
 pub use fanout::{Binding, DropCounts, DropReason, Fanout, Wish};
+pub use link::{Carried, LinkKey, LinkNews, Linked, LinkedTrack, Origin};
 pub use notice::{
     CodecDemand, Notice, Refusal, RefusedWish, StreamState, Streaming, SubscriptionFailure,
 };

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use livekit::join::RoomSettings;
 use livekit::room_service::{Answer, Failure, Request, Task};
 use livekit::server_data::{Rpc, RpcNews};
 use sfu::{Identity, Muted, RoomChange, RoomInfo};
@@ -13,7 +14,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use crate::directory::Place;
 use crate::ids;
 use crate::node::Node;
-use crate::shard::{Errand, Order, ShardInbox, ToShard};
+use crate::shard::{Destination, Errand, Forwarding, Order, ShardInbox, ToShard};
 
 /// A shard answers within milliseconds; callers give up after ten seconds.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
@@ -51,6 +52,11 @@ pub(super) async fn perform(node: &Node, request: Request) -> Result<Answer, Fai
             identity,
             destination,
         } => send_to(node, room, identity, destination).await,
+        Request::ForwardParticipant {
+            room,
+            identity,
+            destination,
+        } => forward(node, room, identity, destination).await,
     }
 }
 
@@ -116,6 +122,35 @@ async fn send_to(
         destination: there,
     })
     .await
+}
+
+/// Has somebody appear in another room too, which is made if need be.
+async fn forward(
+    node: &Node,
+    room: Arc<str>,
+    identity: Identity,
+    destination: Arc<str>,
+) -> Result<Answer, Failure> {
+    // Held until the answer is there, so that the room stays where it is.
+    let (near, _place) = node.directory.find(&room).ok_or(Failure::RoomMissing)?;
+    let (shard, place) = node.directory.place(&destination);
+    let (reply, answer) = oneshot::channel();
+    let destination = Destination {
+        shard,
+        room: node.new_room(destination, &RoomSettings::default()),
+        place,
+        now_ms: unix_time().as_millis() as i64,
+    };
+    let forwarding = Box::new(Forwarding {
+        room,
+        identity,
+        near: near.clone(),
+        destination,
+        reply,
+    });
+    near.send(ToShard::Forward(forwarding))
+        .map_err(|_| Failure::Busy)?;
+    wait(answer).await
 }
 
 async fn describe(node: &Node, room: Arc<str>) -> Result<Arc<RoomInfo>, Failure> {
@@ -196,8 +231,11 @@ async fn wait(answer: Reply) -> Result<Answer, Failure> {
 }
 
 fn unix_now() -> u64 {
+    unix_time().as_secs()
+}
+
+fn unix_time() -> Duration {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default()
-        .as_secs()
 }

@@ -293,7 +293,7 @@ impl Shard {
         Ok(Answer::Done)
     }
 
-    fn named(&self, name: &str) -> Result<RoomKey, Failure> {
+    pub(super) fn named(&self, name: &str) -> Result<RoomKey, Failure> {
         self.names.get(name).copied().ok_or(Failure::RoomMissing)
     }
 
@@ -302,7 +302,11 @@ impl Shard {
         Ok(Arc::clone(open.room.info()))
     }
 
-    fn identified(&self, key: RoomKey, identity: &Identity) -> Result<ParticipantId, Failure> {
+    pub(super) fn identified(
+        &self,
+        key: RoomKey,
+        identity: &Identity,
+    ) -> Result<ParticipantId, Failure> {
         let open = self.rooms.get(&key).ok_or(Failure::RoomMissing)?;
         let found = open.room.find_identity(identity);
         found

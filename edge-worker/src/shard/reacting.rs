@@ -86,7 +86,9 @@ impl Shard {
                     .get_mut(key)
                     .and_then(|slot| slot.origin(mid));
                 if let Some(track) = track {
-                    self.with_room(now, room, |room, _| room.handle_report(now, track, &rtcp));
+                    self.with_room(now, room, |room, wire| {
+                        room.handle_report(now, track, &rtcp, wire);
+                    });
                 }
             }
         }

@@ -13,7 +13,7 @@ use super::speaking::Speaking;
 use super::subscriptions::Subscriptions;
 use super::updates::{Listeners, Updates, Urgency};
 use crate::{
-    LeaveReason, Membership, Notice, Output, ParticipantInfo, RoomInfo, State, TransportKey,
+    LeaveReason, Membership, Notice, Origin, Output, ParticipantInfo, RoomInfo, State, TransportKey,
 };
 
 /// What somebody who joined finds.
@@ -114,10 +114,11 @@ impl Room {
         let Some(found) = self.participants.find_mut(key) else {
             return;
         };
-        found.origin = Some(publisher);
+        let origin = Origin::Transport(publisher);
+        found.origin = Some(origin);
         for track in found.publishing.tracks() {
             if let Some(track) = self.tracks.find_mut(track) {
-                track.fanout.set_origin(publisher);
+                track.fanout.set_origin(origin);
             }
         }
     }
@@ -150,6 +151,7 @@ impl Room {
                 });
                 let info = Arc::clone(&participant.info);
                 self.departing(key, info);
+                self.end_links(key, reason);
             }
             if let Some(participant) = self.participants.remove(key) {
                 let participant = participant.info.id;
@@ -218,6 +220,7 @@ impl Room {
             self.drop_track(track);
         }
         self.pretending.forget(key);
+        self.end_links(key, reason);
         if is_heard(reason) {
             self.outputs.tell(info.id, Notice::Leave(reason));
         }

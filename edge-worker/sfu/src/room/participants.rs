@@ -13,10 +13,11 @@ use super::allowance::Allowed;
 use super::assessing::Connection;
 use super::bandwidth::Reception;
 use super::interests::Interests;
+use super::linking::Arrived;
 use super::publishing::Publishing;
 use super::speaking::Voice;
 use crate::{
-    Identity, Membership, ParticipantInfo, State, TransportKey, VideoQuality, Visibility, Wanted,
+    Identity, Membership, Origin, ParticipantInfo, State, VideoQuality, Visibility, Wanted,
 };
 
 /// One participant within its room; never given to another one.
@@ -112,7 +113,9 @@ pub(super) struct Participant {
     /// The layer it is sent before it says what it shows.
     pub(super) first_quality: VideoQuality,
     /// Where requests to it as a publisher go.
-    pub(super) origin: Option<TransportKey>,
+    pub(super) origin: Option<Origin>,
+    /// Of those it publishes, what came over a link.
+    pub(super) arrived: Vec<Arrived>,
     /// Until when its media has to be connected.
     pub(super) connect_by: Instant,
     /// Whether records say that it joined.
@@ -156,6 +159,7 @@ impl Participant {
                 VideoQuality::High
             },
             origin: None,
+            arrived: Vec::new(),
             connect_by: now + CONNECT_WITHIN,
             on_record: false,
             publishing: Publishing::default(),

@@ -16,6 +16,8 @@ pub(super) struct Publishing {
     slots: Vec<Slot>,
     /// In the newest offer, not announced.
     unannounced: Vec<OfferedSection>,
+    /// Without an m-line here: its packets come over a link.
+    linked: Vec<TrackKey>,
 }
 
 /// A publication announced, without media.
@@ -182,7 +184,13 @@ impl Publishing {
 
     /// The published tracks.
     pub(super) fn tracks(&self) -> Vec<TrackKey> {
-        self.slots.iter().map(|slot| slot.received.track).collect()
+        let offered = self.slots.iter().map(|slot| slot.received.track);
+        offered.chain(self.linked.iter().copied()).collect()
+    }
+
+    /// A track came over a link.
+    pub(super) fn linked(&mut self, track: TrackKey) {
+        self.linked.push(track);
     }
 
     /// Takes out what was announced, is not offered yet, and is `unwanted`.
@@ -196,6 +204,7 @@ impl Publishing {
     /// A track ended before its m-line did: the m-line is free for another one.
     pub(super) fn stopped(&mut self, track: TrackKey) {
         self.slots.retain(|slot| slot.received.track != track);
+        self.linked.retain(|linked| *linked != track);
     }
 
     /// Takes out what was announced and never offered.

@@ -14,6 +14,7 @@ mod facts;
 mod film;
 mod joining;
 mod life;
+mod linking;
 mod profile;
 mod publishing;
 mod random;
