@@ -127,3 +127,66 @@ test('forwarding makes the room, and what cannot be is refused', BOUNDED, async 
   await service.deleteRoom('studio');
   await stage.dismiss(ada, bayo, chidi, other);
 });
+
+for (const { shards, stage } of STAGES) {
+  for (const { version, options } of /** @type {const} */ ([
+    { version: '2.15.5', options: {} },
+    { version: '2.18.8', options: {} },
+    { version: '2.23.0', options: {} },
+    { version: '2.23.0', options: { singlePeerConnection: false } },
+  ])) {
+    const connections = version === '2.15.5' || 'singlePeerConnection' in options ? 2 : 1;
+    test(`${version} with ${connections} connection(s) moves to another room (${shards} shards)`, BOUNDED, async () => {
+      await stage.worker.until('rooms of other tests end', () => api(stage).listRooms(), (rooms) => rooms.length === 0);
+      const ada = await joined(stage, 'hall', 'ada', version, options);
+      const bayo = await joined(stage, 'balcony', 'bayo');
+      const chidi = await joined(stage, 'hall', 'chidi');
+      for (const participant of [ada, bayo, chidi]) {
+        await participant.publishMicrophone();
+        await participant.publishCamera(CAMERA);
+      }
+      await ada.seesVideoOf('chidi', 'camera', CAMERA);
+      const before = await api(stage).getParticipant('hall', 'ada');
+      await api(stage).moveParticipant('hall', 'ada', 'balcony');
+      await ada.sees('the move', ({ events }) => events.some(({ name, about }) => name === 'moved' && about === 'balcony'));
+      await meets(ada, bayo);
+      await chidi.sees('that ada is gone', ({ participants }) => participants.length === 0);
+      await present(stage, 'hall', 'chidi');
+      await present(stage, 'balcony', 'ada', 'bayo');
+      const after = await api(stage).getParticipant('balcony', 'ada');
+      const seen = await ada.seen();
+      const reconnects = seen.events.filter(({ name }) => /reconnecting/i.test(name)).length;
+      if (shards === 1) {
+        assert.deepEqual([after.sid, reconnects], [before.sid, 0], 'over the same connections');
+        assert.deepEqual(after.tracks.map(({ sid }) => sid).sort(), before.tracks.map(({ sid }) => sid).sort());
+        assert.deepEqual(seen.participants.map(({ identity }) => identity), ['bayo']);
+
+        // It goes on from there: comes back after a mishap, mutes, changes what it publishes, and goes home.
+        await ada.simulate('signal-reconnect');
+        await ada.sees('that it is back', ({ events }) => events.some(({ name }) => /^reconnected|signalReconnect/i.test(name)));
+        assert.equal((await api(stage).getParticipant('balcony', 'ada')).sid, before.sid);
+        await ada.turn('microphone', 'off');
+        await bayo.seesNothingOf('ada', 'microphone');
+        await ada.turn('microphone', 'on');
+        await meets(ada, bayo);
+        await api(stage).moveParticipant('balcony', 'ada', 'hall');
+        await meets(ada, chidi);
+        assert.equal((await api(stage).getParticipant('hall', 'ada')).sid, before.sid);
+      }
+      for (const { pageErrors } of await Promise.all([ada, bayo, chidi].map((it) => it.seen()))) assert.deepEqual(pageErrors, []);
+      await stage.dismiss(ada, bayo, chidi);
+    });
+  }
+}
+
+/**
+ * Both hear and see each other.
+ * @param {Participant} one
+ * @param {Participant} other
+ */
+async function meets(one, other) {
+  for (const [from, to] of [[one, other], [other, one]]) {
+    await to.hears(from.identity);
+    await to.seesVideoOf(from.identity, 'camera', CAMERA);
+  }
+}

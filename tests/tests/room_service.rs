@@ -6,6 +6,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use anyhow::Result;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use e2e::{
     http::{self, Answer},
     node::{Node, NodeOptions},
@@ -564,52 +565,123 @@ async fn hidden_participants_are_listed_for_the_app() -> Result<()> {
 }
 
 #[tokio::test]
-async fn whoever_is_moved_is_given_the_token_for_the_other_room() -> Result<()> {
+async fn whoever_is_moved_to_another_shard_is_given_the_token_to_join_there() -> Result<()> {
     let node = Node::start_with(NodeOptions {
         shards: 2,
         ..NodeOptions::default()
     })
     .await?;
     let (mut ada, _) = Signal::join(&node.url(), &token("physics", "ada")?).await?;
-    let to_elsewhere =
-        json!({ "room": "physics", "identity": "ada", "destinationRoom": "elsewhere" });
-    let missing = call(
-        &node,
-        "MoveParticipant",
-        &admin("physics"),
-        to_elsewhere.clone(),
-    )
-    .await?;
-    assert_eq!(missing.0, 404, "there is no such room: {missing:?}");
-    done(
-        &node,
-        "CreateRoom",
-        &admin(""),
-        json!({ "name": "elsewhere" }),
-    )
-    .await?;
-    done(
-        &node,
-        "MoveParticipant",
-        &admin("physics"),
-        to_elsewhere.clone(),
-    )
-    .await?;
-    let moved = ada
-        .hear_until("the move", SOON, |heard| {
-            if let Some(Response::RoomMoved(moved)) = heard.response() {
-                return Some(moved.clone());
-            }
-            None
-        })
-        .await?;
+    // A new room goes where fewer are.
+    let room = json!({ "name": "elsewhere", "maxParticipants": 1 });
+    done(&node, "CreateRoom", &admin(""), room).await?;
+    let (bayo, _) = Signal::join(&node.url(), &token("elsewhere", "bayo")?).await?;
+    let full = call(&node, "MoveParticipant", &admin("physics"), to_elsewhere()).await?;
+    assert_eq!(full.0, 429, "{full:?}");
+    drop(bayo);
+    let who = json!({ "room": "elsewhere", "identity": "bayo" });
+    done(&node, "RemoveParticipant", &admin("elsewhere"), who).await?;
+    done(&node, "MoveParticipant", &admin("physics"), to_elsewhere()).await?;
+    let moved = moved(&mut ada).await?;
     assert_eq!(moved.room.unwrap().name, "elsewhere");
     let told = leave(&mut ada).await?;
     assert_eq!(told.reason(), proto::DisconnectReason::Migration);
     assert_eq!(told.action(), proto::leave_request::Action::Reconnect);
     let (_ada, join) = Signal::join(&node.url(), &moved.token).await?;
     assert_eq!(join.room.unwrap().name, "elsewhere");
-    let gone = call(&node, "MoveParticipant", &admin("physics"), to_elsewhere).await?;
+    let gone = call(&node, "MoveParticipant", &admin("physics"), to_elsewhere()).await?;
     assert_eq!(gone.0, 404);
     Ok(())
+}
+
+#[tokio::test]
+async fn whoever_is_moved_on_one_shard_stays_connected_and_comes_back_to_the_new_room() -> Result<()>
+{
+    let node = Node::start_with(NodeOptions {
+        shards: 2,
+        ..NodeOptions::default()
+    })
+    .await?;
+    let (mut ada, join) = Signal::join(&node.url(), &token("physics", "ada")?).await?;
+    let sid = join.participant.unwrap().sid;
+    let (mut bayo, _) = Signal::join(&node.url(), &token("physics", "bayo")?).await?;
+    // The room is made for it, where it can be carried to.
+    done(&node, "MoveParticipant", &admin("physics"), to_elsewhere()).await?;
+    let news = moved(&mut ada).await?;
+    assert_eq!(news.room.unwrap().name, "elsewhere");
+    assert_eq!(news.participant.unwrap().sid, sid);
+    assert!(news.other_participants.is_empty());
+    let gone = |heard: &e2e::signal::Heard| {
+        let Some(Response::Update(update)) = heard.response() else {
+            return None;
+        };
+        let left = proto::participant_info::State::Disconnected;
+        let mut told = update.participants.iter();
+        told.find(|it| it.identity == "ada" && it.state() == left)
+            .map(|_| ())
+    };
+    bayo.hear_until("that ada is gone", SOON, gone).await?;
+    let who = json!({ "room": "elsewhere", "identity": "ada" });
+    let found = done(&node, "GetParticipant", &admin("elsewhere"), who.clone()).await?;
+    assert_eq!(found["sid"], sid.as_str());
+    // What it hears from now on is of the new room.
+    let metadata = json!({ "room": "elsewhere", "metadata": "there" });
+    done(&node, "UpdateRoomMetadata", &admin("elsewhere"), metadata).await?;
+    ada.hear_until("the room's news", SOON, |heard| match heard.response() {
+        Some(Response::RoomUpdate(update)) => {
+            (update.room.as_ref()?.metadata == "there").then_some(())
+        }
+        _ => None,
+    })
+    .await?;
+    let claims = jwt_claims(&news.token);
+    assert_eq!(claims["video"]["room"], "elsewhere");
+
+    // Somebody of that name is there already: nobody is sent away for it.
+    let (_other, _) = Signal::join(&node.url(), &token("physics", "ada")?).await?;
+    let taken = call(&node, "MoveParticipant", &admin("physics"), to_elsewhere()).await?;
+    assert_eq!(taken.0, 409, "{taken:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_client_that_cannot_be_moved_joins_the_other_room_anew() -> Result<()> {
+    let node = Node::start().await?;
+    let older = "/rtc?sdk=android&version=2.0.0&protocol=13&auto_subscribe=1";
+    let (mut ada, _) = Signal::join_by(&node.url(), older, &token("physics", "ada")?).await?;
+    done(&node, "MoveParticipant", &admin("physics"), to_elsewhere()).await?;
+    let token = ada
+        .hear_until("a token", SOON, |heard| match heard.response() {
+            Some(Response::RoomMoved(_)) => panic!("it does not know what that is"),
+            Some(Response::RefreshToken(token)) => {
+                (jwt_claims(token)["video"]["room"] == "elsewhere").then(|| token.clone())
+            }
+            _ => None,
+        })
+        .await?;
+    let told = leave(&mut ada).await?;
+    assert_eq!(told.action(), proto::leave_request::Action::Reconnect);
+    let (_ada, join) = Signal::join_by(&node.url(), older, &token).await?;
+    assert_eq!(join.room.unwrap().name, "elsewhere");
+    Ok(())
+}
+
+fn to_elsewhere() -> Value {
+    json!({ "room": "physics", "identity": "ada", "destinationRoom": "elsewhere" })
+}
+
+async fn moved(signal: &mut Signal) -> Result<proto::RoomMovedResponse> {
+    signal
+        .hear_until("the move", SOON, |heard| match heard.response() {
+            Some(Response::RoomMoved(moved)) => Some(moved.clone()),
+            _ => None,
+        })
+        .await
+}
+
+/// What a token says, whoever signed it.
+fn jwt_claims(token: &str) -> Value {
+    let payload = token.split('.').nth(1).unwrap();
+    let bytes = URL_SAFE_NO_PAD.decode(payload).unwrap();
+    serde_json::from_slice(&bytes).unwrap()
 }

@@ -142,7 +142,7 @@ impl Permission {
 /// What somebody brings to a room.
 #[derive(Clone, Debug)]
 pub struct Membership {
-    /// Minted by the shell; `state`, `version` and `tracks` are overwritten.
+    /// Minted by the shell; `state` and `tracks` are overwritten, and `version` rises.
     pub participant: ParticipantInfo,
     /// Subscribe to every track, present and coming, without being asked.
     pub auto_subscribe: Wanted,

@@ -54,7 +54,7 @@ pub use output::{
 pub use pacer::{Admission, Pacer, Waiting};
 pub use quality::{ConnectionQuality, Quality};
 pub use room::{
-    DataDrops, Destinations, JoinRefusal, Joined, MAX_ATTRIBUTES, MAX_METADATA, MAX_NAME, Message,
-    Nonce, ParticipantChange, Resumed, Room, RoomChange, Synced, UnknownTrack,
+    DataDrops, Destinations, JoinRefusal, Joined, Luggage, MAX_ATTRIBUTES, MAX_METADATA, MAX_NAME,
+    Message, Moved, Nonce, ParticipantChange, Resumed, Room, RoomChange, Synced, UnknownTrack,
 };
 pub use speakers::{Loudness, Speaker};

@@ -11,7 +11,7 @@ use sfu::{Identity, Muted, RoomChange, RoomInfo};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::directory::Place;
+use crate::directory::{Distance, Place};
 use crate::ids;
 use crate::node::Node;
 use crate::shard::{Destination, Errand, Forwarding, Order, ShardInbox, ToShard};
@@ -106,22 +106,48 @@ async fn list(node: &Node, names: Arc<[String]>) -> Result<Answer, Failure> {
     Ok(Answer::Rooms(all))
 }
 
+/// Takes somebody to another room. One that has to be made is made beside the first, so
+/// that connections can be carried over.
 async fn send_to(
     node: &Node,
     room: Arc<str>,
     identity: Identity,
     destination: Arc<str>,
 ) -> Result<Answer, Failure> {
-    let there = describe(node, destination).await?;
-    if there.max_participants > 0 && there.participants >= there.max_participants {
-        return Err(Failure::DestinationFull);
+    let (_, place, distance) = node
+        .directory
+        .place_beside(&destination, &room)
+        .ok_or(Failure::RoomMissing)?;
+    match distance {
+        Distance::SameShard => {
+            let destination = node.new_room(destination, &RoomSettings::default());
+            in_room(node, room, |room| Order::Carry {
+                room,
+                identity,
+                destination,
+                place,
+            })
+            .await
+        }
+        Distance::OtherShard => {
+            let there = describe(node, destination.clone()).await?;
+            if there.max_participants > 0 && there.participants >= there.max_participants {
+                return Err(Failure::DestinationFull);
+            }
+            let task = Task::GetParticipant(identity.clone());
+            match in_room(node, destination, |room| Order::InRoom(room, task)).await {
+                Ok(_) => return Err(Failure::IdentityTaken),
+                Err(Failure::ParticipantMissing) => {}
+                Err(failure) => return Err(failure),
+            }
+            in_room(node, room, |room| Order::Move {
+                room,
+                identity,
+                destination: there,
+            })
+            .await
+        }
     }
-    in_room(node, room, |room| Order::Move {
-        room,
-        identity,
-        destination: there,
-    })
-    .await
 }
 
 /// Has somebody appear in another room too, which is made if need be.

@@ -12,7 +12,6 @@ use rustc_hash::FxHashMap;
 use sfu::{Command, Identity, LeaveReason, Refusal, RoomChange, RoomInfo};
 use tokio::sync::{mpsc, oneshot};
 
-use super::inbox::ToSignal;
 use super::{RoomKey, Shard};
 use crate::directory::Place;
 
@@ -69,6 +68,17 @@ pub(crate) enum Order {
         identity: Identity,
         /// To there.
         destination: Arc<RoomInfo>,
+    },
+    /// Take somebody to another room of this shard.
+    Carry {
+        /// From here.
+        room: Arc<str>,
+        /// Whom.
+        identity: Identity,
+        /// To there, should it have to be made.
+        destination: RoomInfo,
+        /// Keeps that room on this shard.
+        place: Place,
     },
 }
 
@@ -184,9 +194,18 @@ impl Shard {
             } => {
                 let key = self.named(&room)?;
                 let participant = self.identified(key, &identity)?;
-                self.tell(now, participant, ToSignal::Moved(destination));
-                self.part(now, participant, LeaveReason::Moved);
-                Ok(Answer::Done)
+                self.send_over(now, participant, destination)
+            }
+            Order::Carry {
+                room,
+                identity,
+                destination,
+                place,
+            } => {
+                let key = self.named(&room)?;
+                let participant = self.identified(key, &identity)?;
+                let destination = self.room(now, destination, place);
+                self.carry_over(now, participant, destination)
             }
         }
     }

@@ -167,7 +167,9 @@ pub(crate) enum ToSignal {
     /// News of its room.
     Notice(Notice),
     /// It belongs into another room now, and has to go there.
-    Moved(Arc<RoomInfo>),
+    SentOver(Arc<RoomInfo>),
+    /// It is in another room now, over the same connections.
+    Moved(Box<Joined>),
     /// News of participants, the same for many.
     Broadcast(Arc<Broadcast>),
     /// To its offer.

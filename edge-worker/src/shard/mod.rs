@@ -11,6 +11,7 @@ mod link;
 mod linking;
 mod member;
 mod membership;
+mod moving;
 mod negotiating;
 mod queue;
 mod reacting;

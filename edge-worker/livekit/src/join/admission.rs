@@ -112,7 +112,7 @@ impl Admission {
                 attributes: self.attributes.clone(),
                 state: State::Joining,
                 joined_at_ms: now_ms,
-                version: 1,
+                version: 0,
                 permission: self.permission.clone(),
                 kind: self.kind,
                 kind_details: self.kind_details.clone(),

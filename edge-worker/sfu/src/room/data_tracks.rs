@@ -262,7 +262,7 @@ impl DataTracks {
             .expect("short, and made of what ids are made of")
     }
 
-    fn insert(&mut self, key: ParticipantKey, info: Arc<DataTrackInfo>) {
+    pub(super) fn insert(&mut self, key: ParticipantKey, info: Arc<DataTrackInfo>) {
         let place = (key, info.handle);
         self.by_id.insert(info.id, place);
         let receivers = Vec::new();

@@ -187,6 +187,16 @@ impl Room {
     }
 
     fn remove(&mut self, now: Instant, key: ParticipantKey, reason: LeaveReason) {
+        self.remove_with(now, key, reason, Farewell::Dismissed);
+    }
+
+    pub(super) fn remove_with(
+        &mut self,
+        now: Instant,
+        key: ParticipantKey,
+        reason: LeaveReason,
+        farewell: Farewell,
+    ) {
         self.end_speaking(key);
         let Some(participant) = self.participants.find_mut(key) else {
             return;
@@ -221,12 +231,17 @@ impl Room {
         }
         self.pretending.forget(key);
         self.end_links(key, reason);
-        if is_heard(reason) {
-            self.outputs.tell(info.id, Notice::Leave(reason));
+        match farewell {
+            Farewell::Dismissed => {
+                if is_heard(reason) {
+                    self.outputs.tell(info.id, Notice::Leave(reason));
+                }
+                self.outputs.push(Output::Gone {
+                    participant: info.id,
+                });
+            }
+            Farewell::TakenAlong => {}
         }
-        self.outputs.push(Output::Gone {
-            participant: info.id,
-        });
         self.updates.forget(key);
         if !hidden {
             self.departed.note(now, &info);
@@ -270,7 +285,7 @@ impl Room {
             .collect()
     }
 
-    fn is_full_but_for(&self, replaced: Option<ParticipantKey>) -> bool {
+    pub(super) fn is_full_but_for(&self, replaced: Option<ParticipantKey>) -> bool {
         let most = self.info.max_participants;
         let seated = self
             .participants
@@ -279,6 +294,15 @@ impl Room {
             .count();
         most > 0 && seated >= most as usize
     }
+}
+
+/// What becomes of the connections of somebody who goes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Farewell {
+    /// They end.
+    Dismissed,
+    /// They go on in another room.
+    TakenAlong,
 }
 
 /// Whether somebody who goes for this reason still listens.

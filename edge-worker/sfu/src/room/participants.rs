@@ -145,7 +145,7 @@ impl Participant {
             protocol,
         } = membership;
         participant.state = State::Joined;
-        participant.version = 1;
+        participant.version = participant.version.saturating_add(1);
         participant.tracks.clear();
         participant.data_tracks.clear();
         Self {

@@ -8,7 +8,7 @@ use media::{Codec, MediaKind, TrackId};
 use crate::{OfferedSection, Publication, Received, Refusal, TrackInfo, TrackKey};
 
 /// The publishing half of one participant.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Publishing {
     /// Announced, not found in an offer yet; oldest first.
     pending: Vec<Pending>,
@@ -21,14 +21,14 @@ pub(super) struct Publishing {
 }
 
 /// A publication announced, without media.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Pending {
     publication: Publication,
     until: Instant,
 }
 
 /// The m-line of a published track.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Slot {
     received: Received,
     cid: String,
@@ -186,6 +186,17 @@ impl Publishing {
     pub(super) fn tracks(&self) -> Vec<TrackKey> {
         let offered = self.slots.iter().map(|slot| slot.received.track);
         offered.chain(self.linked.iter().copied()).collect()
+    }
+
+    /// Another room calls the tracks so: pairs of before and after. All at once, as keys
+    /// of two rooms may be the same numbers.
+    pub(super) fn rename(&mut self, names: &[(TrackKey, TrackKey)]) {
+        let slots = self.slots.iter_mut().map(|slot| &mut slot.received.track);
+        for track in slots.chain(&mut self.linked) {
+            if let Some((_, after)) = names.iter().find(|(before, _)| before == track) {
+                *track = *after;
+            }
+        }
     }
 
     /// A track came over a link.

@@ -15,6 +15,7 @@ mod film;
 mod joining;
 mod life;
 mod linking;
+mod moving;
 mod profile;
 mod publishing;
 mod random;

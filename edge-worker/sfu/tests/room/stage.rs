@@ -189,6 +189,11 @@ impl Stage {
         }
     }
 
+    /// The m-lines of a participant's next offer.
+    pub(crate) fn sections(&self, who: &str) -> Vec<OfferedSection> {
+        self.offers.get(&id(who)).cloned().unwrap_or_default()
+    }
+
     /// A participant's offer arrives.
     pub(crate) fn offer(&mut self, who: &str) -> Vec<Received> {
         let sections = self.offers.get(&id(who)).cloned().unwrap_or_default();
