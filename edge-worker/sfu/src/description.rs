@@ -146,6 +146,8 @@ pub struct Membership {
     pub participant: ParticipantInfo,
     /// Subscribe to every track, present and coming, without being asked.
     pub auto_subscribe: Wanted,
+    /// The same of data tracks.
+    pub auto_subscribe_data: Wanted,
     /// Start with the smallest layer and wait for wishes.
     pub adaptive_stream: bool,
     /// Whether pictures may stop where its link is too narrow.

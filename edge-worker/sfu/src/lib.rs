@@ -36,7 +36,7 @@ pub use allocator::{Load, Pausing};
 pub use command::{
     Access, Allowance, Command, Grantee, LeaveReason, Publication, Share, TrackSettings, Wanted,
 };
-pub use data_track::{DataHandle, DataPublication, DataTrackInfo};
+pub use data_track::{DataFrame, DataHandle, DataPublication, DataTrackInfo, DataWish};
 pub use description::{
     AudioFeature, Encryption, Identity, Membership, Muted, ParticipantInfo, Permission, RoomInfo,
     SimulcastCodec, Source, State, TrackInfo, VideoLayer, VideoQuality, Visibility,

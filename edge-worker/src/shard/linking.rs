@@ -391,6 +391,7 @@ fn membership(linked: &Linked, now_ms: i64) -> Membership {
     Membership {
         participant,
         auto_subscribe: Wanted::No,
+        auto_subscribe_data: Wanted::No,
         adaptive_stream: false,
         pausing: Pausing::Allowed,
         protocol: 0,

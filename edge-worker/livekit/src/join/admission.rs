@@ -123,6 +123,7 @@ impl Admission {
                 data_tracks: Vec::new(),
             },
             auto_subscribe: request.auto_subscribe,
+            auto_subscribe_data: request.auto_subscribe_data,
             adaptive_stream: request.adaptive_stream,
             pausing: match request.allow_pause {
                 Some(false) => Pausing::Never,

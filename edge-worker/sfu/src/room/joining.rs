@@ -80,6 +80,7 @@ impl Room {
         self.assess_soon(now);
         self.count(now);
         self.subscribe_to_all(key);
+        self.subscribe_to_all_data(key);
         Ok(Joined {
             room: Arc::clone(&self.info),
             participant: info,

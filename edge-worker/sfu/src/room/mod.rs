@@ -9,6 +9,7 @@ mod administering;
 mod allowance;
 mod assessing;
 mod bandwidth;
+mod data_pace;
 mod data_tracks;
 mod demands;
 mod departed;

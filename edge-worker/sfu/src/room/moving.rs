@@ -24,6 +24,7 @@ use crate::{
 pub struct Luggage {
     info: Arc<ParticipantInfo>,
     auto_subscribe: Wanted,
+    auto_subscribe_data: Wanted,
     first_quality: VideoQuality,
     protocol: i32,
     media: Media,
@@ -104,6 +105,7 @@ impl Room {
         let luggage = Luggage {
             info: Arc::clone(&found.info),
             auto_subscribe: found.auto_subscribe,
+            auto_subscribe_data: found.auto_subscribe_data,
             first_quality: found.first_quality,
             protocol: found.protocol,
             media,
@@ -139,6 +141,7 @@ impl Room {
             return Err(JoinRefusal::Closed);
         };
         let media = luggage.media;
+        let joined_data: Vec<_> = luggage.data_tracks.iter().map(|it| it.id).collect();
         let started = self.unpack(key, luggage);
         match media {
             Media::Connected => self.activated(now, participant),
@@ -147,6 +150,9 @@ impl Room {
         self.tracks_changed(now, key);
         for track in started {
             self.subscribe_everybody(track);
+        }
+        for track in joined_data {
+            self.subscribe_everybody_to_data(key, track);
         }
         if limited {
             self.divide(now, key, out);
@@ -212,6 +218,7 @@ impl Luggage {
         Membership {
             participant: (*self.info).clone(),
             auto_subscribe: self.auto_subscribe,
+            auto_subscribe_data: self.auto_subscribe_data,
             adaptive_stream: self.first_quality == VideoQuality::Low,
             pausing: self.reception.pausing(),
             protocol: self.protocol,

@@ -110,6 +110,7 @@ pub(super) struct Participant {
     pub(super) seat: Seat,
     pub(super) protocol: i32,
     pub(super) auto_subscribe: Wanted,
+    pub(super) auto_subscribe_data: Wanted,
     /// The layer it is sent before it says what it shows.
     pub(super) first_quality: VideoQuality,
     /// Where requests to it as a publisher go.
@@ -140,6 +141,7 @@ impl Participant {
         let Membership {
             mut participant,
             auto_subscribe,
+            auto_subscribe_data,
             adaptive_stream,
             pausing,
             protocol,
@@ -153,6 +155,7 @@ impl Participant {
             info: Arc::new(participant),
             protocol,
             auto_subscribe,
+            auto_subscribe_data,
             first_quality: if adaptive_stream {
                 VideoQuality::Low
             } else {

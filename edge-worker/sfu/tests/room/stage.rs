@@ -619,6 +619,7 @@ pub(crate) fn membership(name: &str) -> Membership {
             data_tracks: Vec::new(),
         },
         auto_subscribe: Wanted::Yes,
+        auto_subscribe_data: Wanted::No,
         adaptive_stream: false,
         pausing: Pausing::Allowed,
         protocol: 16,
