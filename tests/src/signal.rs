@@ -158,6 +158,23 @@ impl Signal {
             .with_context(|| format!("waited {limit:?} in vain for {what}"))?
     }
 
+    /// Waits for a ping of the node's; what it says meanwhile is passed over.
+    pub async fn pinged(&mut self, limit: Duration) -> Result<()> {
+        let search = async {
+            loop {
+                match self.socket.next().await {
+                    Some(Ok(Message::Ping(_))) => return Ok(()),
+                    Some(Ok(_)) => {}
+                    Some(Err(error)) => return Err(error.into()),
+                    None => bail!("the connection ended before a ping"),
+                }
+            }
+        };
+        timeout(limit, search)
+            .await
+            .with_context(|| format!("no ping within {limit:?}"))?
+    }
+
     /// The next message, however long it takes. Safe to drop and call again.
     pub async fn next(&mut self) -> Heard {
         loop {

@@ -115,6 +115,10 @@ fn in_room(
     Ok(Request::InRoom { room, task })
 }
 
+/// Of a room's settings those that this node can keep. Not taken: playout delays and synced
+/// streams (subscribers are offered neither; their clients keep sound and picture together
+/// by the publisher's clock), agents (nothing here dispatches them), tags and presets
+/// (LiveKit's cloud reads them), and on which node the room shall be.
 fn create(call: proto::CreateRoomRequest, caller: &Caller<'_>) -> Result<Request, Error> {
     caller.may(|grants| grants.room_create)?;
     let room = room_name(&call.name)?;
