@@ -16,6 +16,15 @@ pub(crate) struct Directory {
     rooms: Arc<Mutex<HashMap<Arc<str>, Entry>>>,
 }
 
+/// How far two rooms are apart.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Distance {
+    /// Connections can be carried from one to the other.
+    SameShard,
+    /// They have to be made anew.
+    OtherShard,
+}
+
 struct Entry {
     shard: usize,
     /// Places given out and not yet dropped.
@@ -52,6 +61,32 @@ impl Directory {
                 name: name.clone(),
             },
         )
+    }
+
+    /// The shard of room `name`; that of room `beside`, if it has to be opened. And whether
+    /// both are on one.
+    pub(crate) fn place_beside(
+        &self,
+        name: &Arc<str>,
+        beside: &str,
+    ) -> Option<(ShardInbox, Place, Distance)> {
+        let mut rooms = self.rooms.lock().unwrap_or_else(PoisonError::into_inner);
+        let near = rooms.get(beside)?.shard;
+        let entry = rooms.entry(name.clone()).or_insert(Entry {
+            shard: near,
+            places: 0,
+        });
+        entry.places += 1;
+        let distance = if entry.shard == near {
+            Distance::SameShard
+        } else {
+            Distance::OtherShard
+        };
+        let place = Place {
+            directory: self.clone(),
+            name: name.clone(),
+        };
+        Some((self.shards[entry.shard].clone(), place, distance))
     }
 
     /// The shard of room `name`, as [`place`](Self::place) says it, if it is open or being

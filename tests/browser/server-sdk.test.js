@@ -209,8 +209,9 @@ test('every method on a room with people in it', BOUNDED, async () => {
   assert.equal((await rpc('greet', { destinationIdentity: 'nobody' })).status, 404);
   assert.equal((await bayo.seen()).messages.length, 4, 'nobody else hears of calls');
 
-  // ForwardParticipant is not served.
-  await assert.rejects(service.forwardParticipant(room, 'ada', 'elsewhere'), { status: 501, code: 'unimplemented' });
+  // ForwardParticipant: there too, as long as it is here.
+  await service.forwardParticipant(room, 'ada', 'porch');
+  assert.deepEqual((await service.listParticipants('porch')).map(({ identity }) => identity), ['ada']);
 
   // RemoveParticipant: T9, the token is of no more use.
   await service.removeParticipant(room, 'bayo');

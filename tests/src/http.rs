@@ -81,6 +81,28 @@ pub async fn exchange(to: SocketAddr, bytes: &[u8]) -> Result<Vec<u8>> {
     Ok(answer)
 }
 
+/// Writes bytes to a TCP port and reads the first `count` of the answer, which may come
+/// before everything is written.
+pub async fn begin(to: SocketAddr, bytes: &[u8], count: usize) -> Result<Vec<u8>> {
+    let (mut answer, mut request) = TcpStream::connect(to).await?.into_split();
+    let mut begun = vec![0; count];
+    let reading = async { anyhow::Ok(answer.read_exact(&mut begun).await.map(|_| ())?) };
+    let writing = async {
+        // Who answers early may not take the rest.
+        let _ = request.write_all(bytes).await;
+        std::future::pending::<()>().await;
+    };
+    timeout(LIMIT, async {
+        tokio::select! {
+            read = reading => read,
+            () = writing => Ok(()),
+        }
+    })
+    .await
+    .context("no answer begins")??;
+    Ok(begun)
+}
+
 fn parse(bytes: &[u8]) -> Option<Answer> {
     let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")?;
     let head = std::str::from_utf8(&bytes[..end]).ok()?;

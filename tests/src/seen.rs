@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use livekit_protocol::{LeaveRequest, ParticipantInfo, TrackInfo, participant_info};
 use serde::Serialize;
 
-use crate::{signal::Heard, tally::Tally};
+use crate::{connection::Side, signal::Heard, tally::Tally};
 
 /// Everything a test may ask a peer about. A snapshot: it does not change by itself.
 #[derive(Debug, Clone, Default)]
@@ -67,6 +67,8 @@ pub struct Received {
 /// A message that came by data channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DataMessage {
+    /// Over which of its connections.
+    pub by: Side,
     /// The channel's label.
     pub channel: String,
     /// The sender, as the server stamped it.

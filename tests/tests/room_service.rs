@@ -6,6 +6,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use anyhow::Result;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use e2e::{
     http::{self, Answer},
     node::{Node, NodeOptions},
@@ -153,10 +154,79 @@ async fn rl_1_rooms_are_made_listed_changed_and_deleted_without_anybody_in_them(
     let missing = call(&node, "DeleteRoom", &admin_of, json!({ "room": "physics" })).await?;
     let not_found = json!({ "code": "not_found", "msg": "requested room does not exist" });
     assert_eq!(missing, (404, not_found));
-    // RL-2: a new room of that name is another one.
-    let new = done(&node, "CreateRoom", &admin_of, json!({ "name": "physics" })).await?;
-    assert_ne!(new["sid"], sid.as_str());
-    assert_eq!(node.metrics().await?.total("edge_rooms"), 4.0);
+    assert_eq!(node.metrics().await?.total("edge_rooms"), 3.0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn rl_2_a_room_opened_again_is_a_new_one() -> Result<()> {
+    let node = Node::start().await?;
+    let admin = admin("physics");
+    let room = || json!({ "name": "physics" });
+    let mut sids = BTreeSet::new();
+    for _ in 0..3 {
+        let first = done(&node, "CreateRoom", &admin, room()).await?;
+        let same = done(&node, "CreateRoom", &admin, room()).await?;
+        assert_eq!(first["sid"], same["sid"]);
+        let (_ada, join) = Signal::join(&node.url(), &token("physics", "ada")?).await?;
+        assert_eq!(join.room.unwrap().sid, first["sid"].as_str().unwrap());
+        sids.insert(first["sid"].to_string());
+        done(&node, "DeleteRoom", &admin, json!({ "room": "physics" })).await?;
+    }
+    assert_eq!(sids.len(), 3, "{sids:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn mu_3_the_app_unmutes_only_where_that_is_enabled() -> Result<()> {
+    for (enabled, status, msg) in [
+        ("false", 412, "remote unmute not enabled"),
+        // It gets as far as to look for the track.
+        ("true", 404, "track is not found"),
+    ] {
+        let node = Node::start_with(NodeOptions {
+            environment: vec![("EDGE_ROOM__ENABLE_REMOTE_UNMUTE".into(), enabled.into())],
+            ..NodeOptions::default()
+        })
+        .await?;
+        let (_ada, _) = Signal::join(&node.url(), &token("physics", "ada")?).await?;
+        let mute = |muted: bool| json!({ "room": "physics", "identity": "ada", "trackSid": "TR_a", "muted": muted });
+        let admin = admin("physics");
+        let (got, error) = call(&node, "MutePublishedTrack", &admin, mute(false)).await?;
+        assert_eq!((got, error["msg"].as_str()), (status, Some(msg)));
+        let (got, error) = call(&node, "MutePublishedTrack", &admin, mute(true)).await?;
+        assert_eq!(
+            (got, error["msg"].as_str()),
+            (404, Some("track is not found"))
+        );
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn ep_3_a_body_in_chunks_that_is_too_large_is_not_read_to_its_end() -> Result<()> {
+    let node = Node::start().await?;
+    let path = "/twirp/livekit.RoomService/ListRooms";
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n\
+         Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n",
+        admin("physics")
+    );
+    const CHUNK: usize = 1 << 20;
+    let chunk = format!("{CHUNK:x}\r\n{}\r\n", " ".repeat(CHUNK));
+    for (chunks, status) in [(9, "HTTP/1.1 200"), (11, "HTTP/1.1 413")] {
+        let mut whole = head.clone();
+        for _ in 0..chunks {
+            whole.push_str(&chunk);
+        }
+        // What is refused is refused before its end.
+        if chunks == 9 {
+            whole.push_str("2\r\n{}\r\n0\r\n\r\n");
+        }
+        let answer = http::begin(node.http(), whole.as_bytes(), status.len()).await?;
+        assert_eq!(String::from_utf8_lossy(&answer), status, "{chunks} MiB");
+    }
+    assert_eq!(names(&node).await?.len(), 0, "and the node goes on");
     Ok(())
 }
 
@@ -598,52 +668,124 @@ async fn hidden_participants_are_listed_for_the_app() -> Result<()> {
 }
 
 #[tokio::test]
-async fn whoever_is_moved_is_given_the_token_for_the_other_room() -> Result<()> {
+async fn whoever_is_moved_to_another_shard_is_given_the_token_to_join_there() -> Result<()> {
     let node = Node::start_with(NodeOptions {
         shards: 2,
         ..NodeOptions::default()
     })
     .await?;
     let (mut ada, _) = Signal::join(&node.url(), &token("physics", "ada")?).await?;
-    let to_elsewhere =
-        json!({ "room": "physics", "identity": "ada", "destinationRoom": "elsewhere" });
-    let missing = call(
-        &node,
-        "MoveParticipant",
-        &admin("physics"),
-        to_elsewhere.clone(),
-    )
-    .await?;
-    assert_eq!(missing.0, 404, "there is no such room: {missing:?}");
-    done(
-        &node,
-        "CreateRoom",
-        &admin(""),
-        json!({ "name": "elsewhere" }),
-    )
-    .await?;
-    done(
-        &node,
-        "MoveParticipant",
-        &admin("physics"),
-        to_elsewhere.clone(),
-    )
-    .await?;
-    let moved = ada
-        .hear_until("the move", SOON, |heard| {
-            if let Some(Response::RoomMoved(moved)) = heard.response() {
-                return Some(moved.clone());
-            }
-            None
-        })
-        .await?;
+    // A new room goes where fewer are.
+    let room = json!({ "name": "elsewhere", "maxParticipants": 1 });
+    done(&node, "CreateRoom", &admin(""), room).await?;
+    let (bayo, _) = Signal::join(&node.url(), &token("elsewhere", "bayo")?).await?;
+    let full = call(&node, "MoveParticipant", &admin("physics"), to_elsewhere()).await?;
+    assert_eq!(full.0, 429, "{full:?}");
+    drop(bayo);
+    let who = json!({ "room": "elsewhere", "identity": "bayo" });
+    done(&node, "RemoveParticipant", &admin("elsewhere"), who).await?;
+    done(&node, "MoveParticipant", &admin("physics"), to_elsewhere()).await?;
+    let moved = moved(&mut ada).await?;
     assert_eq!(moved.room.unwrap().name, "elsewhere");
     let told = leave(&mut ada).await?;
     assert_eq!(told.reason(), proto::DisconnectReason::Migration);
     assert_eq!(told.action(), proto::leave_request::Action::Reconnect);
     let (_ada, join) = Signal::join(&node.url(), &moved.token).await?;
     assert_eq!(join.room.unwrap().name, "elsewhere");
-    let gone = call(&node, "MoveParticipant", &admin("physics"), to_elsewhere).await?;
+    let who = json!({ "room": "physics", "identity": "ada" });
+    let gone = call(&node, "GetParticipant", &admin("physics"), who).await?;
     assert_eq!(gone.0, 404);
     Ok(())
+}
+
+#[tokio::test]
+async fn whoever_is_moved_on_one_shard_stays_connected_and_comes_back_to_the_new_room() -> Result<()>
+{
+    let node = Node::start_with(NodeOptions {
+        shards: 2,
+        ..NodeOptions::default()
+    })
+    .await?;
+    let (mut ada, join) = Signal::join(&node.url(), &token("physics", "ada")?).await?;
+    let sid = join.participant.unwrap().sid;
+    let (mut bayo, _) = Signal::join(&node.url(), &token("physics", "bayo")?).await?;
+    // The room is made for it, where it can be carried to.
+    done(&node, "MoveParticipant", &admin("physics"), to_elsewhere()).await?;
+    let news = moved(&mut ada).await?;
+    assert_eq!(news.room.unwrap().name, "elsewhere");
+    assert_eq!(news.participant.unwrap().sid, sid);
+    assert!(news.other_participants.is_empty());
+    let gone = |heard: &e2e::signal::Heard| {
+        let Some(Response::Update(update)) = heard.response() else {
+            return None;
+        };
+        let left = proto::participant_info::State::Disconnected;
+        let mut told = update.participants.iter();
+        told.find(|it| it.identity == "ada" && it.state() == left)
+            .map(|_| ())
+    };
+    bayo.hear_until("that ada is gone", SOON, gone).await?;
+    let who = json!({ "room": "elsewhere", "identity": "ada" });
+    let found = done(&node, "GetParticipant", &admin("elsewhere"), who.clone()).await?;
+    assert_eq!(found["sid"], sid.as_str());
+    // What it hears from now on is of the new room.
+    let metadata = json!({ "room": "elsewhere", "metadata": "there" });
+    done(&node, "UpdateRoomMetadata", &admin("elsewhere"), metadata).await?;
+    ada.hear_until("the room's news", SOON, |heard| match heard.response() {
+        Some(Response::RoomUpdate(update)) => {
+            (update.room.as_ref()?.metadata == "there").then_some(())
+        }
+        _ => None,
+    })
+    .await?;
+    let claims = jwt_claims(&news.token);
+    assert_eq!(claims["video"]["room"], "elsewhere");
+
+    // Somebody of that name is there already: nobody is sent away for it.
+    let (_other, _) = Signal::join(&node.url(), &token("physics", "ada")?).await?;
+    let taken = call(&node, "MoveParticipant", &admin("physics"), to_elsewhere()).await?;
+    assert_eq!(taken.0, 409, "{taken:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_client_that_cannot_be_moved_joins_the_other_room_anew() -> Result<()> {
+    let node = Node::start().await?;
+    let older = "/rtc?sdk=android&version=2.0.0&protocol=13&auto_subscribe=1";
+    let (mut ada, _) = Signal::join_by(&node.url(), older, &token("physics", "ada")?).await?;
+    done(&node, "MoveParticipant", &admin("physics"), to_elsewhere()).await?;
+    let token = ada
+        .hear_until("a token", SOON, |heard| match heard.response() {
+            Some(Response::RoomMoved(_)) => panic!("it does not know what that is"),
+            Some(Response::RefreshToken(token)) => {
+                (jwt_claims(token)["video"]["room"] == "elsewhere").then(|| token.clone())
+            }
+            _ => None,
+        })
+        .await?;
+    let told = leave(&mut ada).await?;
+    assert_eq!(told.action(), proto::leave_request::Action::Reconnect);
+    let (_ada, join) = Signal::join_by(&node.url(), older, &token).await?;
+    assert_eq!(join.room.unwrap().name, "elsewhere");
+    Ok(())
+}
+
+fn to_elsewhere() -> Value {
+    json!({ "room": "physics", "identity": "ada", "destinationRoom": "elsewhere" })
+}
+
+async fn moved(signal: &mut Signal) -> Result<proto::RoomMovedResponse> {
+    signal
+        .hear_until("the move", SOON, |heard| match heard.response() {
+            Some(Response::RoomMoved(moved)) => Some(moved.clone()),
+            _ => None,
+        })
+        .await
+}
+
+/// What a token says, whoever signed it.
+fn jwt_claims(token: &str) -> Value {
+    let payload = token.split('.').nth(1).unwrap();
+    let bytes = URL_SAFE_NO_PAD.decode(payload).unwrap();
+    serde_json::from_slice(&bytes).unwrap()
 }

@@ -7,6 +7,7 @@ use std::{
 
 use e2e::{
     call::{Call, ROOM},
+    connection::Side,
     node::{Node, NodeOptions, rust_peer},
     peer::{LOSSY, Peer, PeerOptions, RELIABLE},
     seen::DataMessage,
@@ -66,7 +67,7 @@ async fn tracks_are_described_as_their_publisher_described_them() {
 }
 
 #[tokio::test]
-async fn messages_go_both_ways_stamped_with_their_sender_and_not_back() {
+async fn jn_5_messages_go_both_ways_by_the_right_connection_stamped_and_not_back() {
     let call = Call::start().await.unwrap();
     for channel in [RELIABLE, LOSSY] {
         for (from, to) in [(&call.ada, &call.bayo), (&call.bayo, &call.ada)] {
@@ -74,6 +75,7 @@ async fn messages_go_both_ways_stamped_with_their_sender_and_not_back() {
             let said = format!("{} on {channel}", sender.identity).into_bytes();
             from.send_data(channel, &said, &[]).unwrap();
             let expected = DataMessage {
+                by: Side::Subscriber,
                 channel: channel.to_owned(),
                 identity: sender.identity,
                 sid: sender.sid,

@@ -2,6 +2,7 @@
 //! the rest is between its publisher and its subscribers.
 
 use bytes::Bytes;
+use sfu::DataFrame;
 
 /// Longest frame; SDKs cut theirs at 16,000 bytes.
 pub const MAX_FRAME: usize = 65_535;
@@ -15,8 +16,19 @@ const HEADER: usize = 12;
 /// Where the track's number stands, its upper byte first.
 const HANDLE: usize = 2;
 
-/// The number of the track that a frame is of; `None` if it is no frame we know.
-pub fn handle(frame: &[u8]) -> Option<u16> {
+/// Where the frame's number stands, in each packet of it.
+const NUMBER: usize = 6;
+
+/// Which track and frame a packet is of; `None` if it is none that we know.
+pub fn read(bytes: &Bytes) -> Option<DataFrame> {
+    Some(DataFrame {
+        handle: handle(bytes)?,
+        number: u16::from_be_bytes(*bytes.get(NUMBER..)?.first_chunk()?),
+        bytes: bytes.clone(),
+    })
+}
+
+fn handle(frame: &[u8]) -> Option<u16> {
     let known = frame.len() >= HEADER && frame.len() <= MAX_FRAME && frame[0] >> 5 == VERSION;
     let handle = u16::from_be_bytes(*frame.get(HANDLE..)?.first_chunk()?);
     (known && handle != 0).then_some(handle)
@@ -60,6 +72,16 @@ mod tests {
     }
 
     use super::handle as handle_of;
+
+    #[test]
+    fn the_frames_number_stands_behind_that_of_the_packet() {
+        let bytes = Bytes::from_static(&[0x18, 0, 0, 9, 1, 2, 0x30, 0x39, 0, 0, 0, 0, 7]);
+        let frame = read(&bytes).unwrap();
+        assert_eq!(
+            (frame.handle, frame.number, frame.bytes),
+            (9, 12_345, bytes)
+        );
+    }
 
     #[test]
     fn only_the_number_is_written() {

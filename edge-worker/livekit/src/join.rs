@@ -46,6 +46,8 @@ pub struct JoinRequest {
     pub client: Client,
     /// Subscribe to every track without being asked.
     pub auto_subscribe: Wanted,
+    /// The same of data tracks.
+    pub auto_subscribe_data: Wanted,
     /// Start with the smallest layer and wait for wishes.
     pub adaptive_stream: bool,
     /// Whether its pictures may be paused where bandwidth is short.
@@ -111,6 +113,8 @@ impl JoinRequest {
                 network: text("network"),
             },
             auto_subscribe: wanted(truth("auto_subscribe").unwrap_or(true)),
+            // Most clients ask for each one they open.
+            auto_subscribe_data: wanted(truth("auto_subscribe_data_track").unwrap_or(false)),
             adaptive_stream: truth("adaptive_stream").unwrap_or(false),
             allow_pause: truth("subscriber_allow_pause"),
             reconnect: truth("reconnect").unwrap_or(false).then(|| Reconnect {
@@ -285,6 +289,19 @@ mod tests {
             (client.browser.as_str(), client.version.as_str()),
             ("Chrome", "2.15.5")
         );
+    }
+
+    #[test]
+    fn data_tracks_are_received_unasked_only_by_who_says_so() {
+        for (query, expected) in [
+            ("", Wanted::No),
+            ("auto_subscribe=1", Wanted::No),
+            ("auto_subscribe_data_track=1", Wanted::Yes),
+            ("auto_subscribe_data_track=false", Wanted::No),
+        ] {
+            let request = v0(query).unwrap();
+            assert_eq!(request.auto_subscribe_data, expected, "{query}");
+        }
     }
 
     #[test]

@@ -58,6 +58,15 @@ pub enum Request {
         /// What.
         task: Task,
     },
+    /// Have somebody appear in another room too.
+    ForwardParticipant {
+        /// Where it is.
+        room: Arc<str>,
+        /// Whom.
+        identity: Identity,
+        /// Where it shall appear.
+        destination: Arc<str>,
+    },
     /// Take somebody to another room.
     MoveParticipant {
         /// From where.

@@ -1,9 +1,10 @@
 //! Wishes of participants that enter a room.
 
-use media::{DataTrackId, ParticipantId, TrackId};
+use media::{ParticipantId, TrackId};
 
 use crate::{
-    AudioFeature, DataPublication, Identity, Muted, ParticipantChange, TrackInfo, VideoQuality,
+    AudioFeature, DataPublication, DataWish, Identity, Muted, ParticipantChange, TrackInfo,
+    VideoQuality,
 };
 
 /// A wish of one participant.
@@ -58,7 +59,7 @@ pub enum Command {
         handle: u32,
     },
     /// Wants data tracks of others, or no longer.
-    SubscribeData(Vec<(DataTrackId, Wanted)>),
+    SubscribeData(Vec<DataWish>),
     /// Shows itself differently.
     UpdateMetadata {
         /// Its permission is not read.

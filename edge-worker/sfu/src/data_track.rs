@@ -4,10 +4,12 @@
 //! the way in, one of each subscriber's own on the way out. Where the number stands in a
 //! frame is left to `livekit`.
 
+use std::num::NonZeroU32;
+
 use bytes::Bytes;
 use media::{DataTrackId, ParticipantId};
 
-use crate::{Encryption, Identity};
+use crate::{Encryption, Identity, Wanted};
 
 /// A data track as clients see it.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -35,6 +37,28 @@ pub struct DataPublication {
     pub encryption: Encryption,
     /// Passed on.
     pub format: Bytes,
+}
+
+/// Whether somebody wants a data track.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct DataWish {
+    /// Which.
+    pub track: DataTrackId,
+    /// From now on.
+    pub wanted: Wanted,
+    /// Frames per second at most; `None`: all of them.
+    pub fps: Option<NonZeroU32>,
+}
+
+/// A packet of a data track, from its publisher.
+#[derive(Clone, Debug)]
+pub struct DataFrame {
+    /// Its publisher's number for the track.
+    pub handle: u16,
+    /// The same in all packets of one frame.
+    pub number: u16,
+    /// As it came.
+    pub bytes: Bytes,
 }
 
 /// The number under which somebody receives a data track.

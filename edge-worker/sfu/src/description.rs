@@ -142,10 +142,12 @@ impl Permission {
 /// What somebody brings to a room.
 #[derive(Clone, Debug)]
 pub struct Membership {
-    /// Minted by the shell; `state`, `version` and `tracks` are overwritten.
+    /// Minted by the shell; `state` and `tracks` are overwritten, and `version` rises.
     pub participant: ParticipantInfo,
     /// Subscribe to every track, present and coming, without being asked.
     pub auto_subscribe: Wanted,
+    /// The same of data tracks.
+    pub auto_subscribe_data: Wanted,
     /// Start with the smallest layer and wait for wishes.
     pub adaptive_stream: bool,
     /// Whether pictures may stop where its link is too narrow.

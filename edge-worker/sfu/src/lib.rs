@@ -18,6 +18,7 @@ mod description;
 mod fact;
 mod fanout;
 mod keyframes;
+mod link;
 mod notice;
 mod output;
 mod pacer;
@@ -35,13 +36,14 @@ pub use allocator::{Load, Pausing};
 pub use command::{
     Access, Allowance, Command, Grantee, LeaveReason, Publication, Share, TrackSettings, Wanted,
 };
-pub use data_track::{DataHandle, DataPublication, DataTrackInfo};
+pub use data_track::{DataFrame, DataHandle, DataPublication, DataTrackInfo, DataWish};
 pub use description::{
     AudioFeature, Encryption, Identity, Membership, Muted, ParticipantInfo, Permission, RoomInfo,
     SimulcastCodec, Source, State, TrackInfo, VideoLayer, VideoQuality, Visibility,
 };
 pub use fact::{Fact, Happened};
 pub use fanout::{Binding, DropCounts, DropReason, Fanout, Wish};
+pub use link::{Carried, LinkKey, LinkNews, Linked, LinkedTrack, Origin};
 pub use notice::{
     CodecDemand, Notice, Refusal, RefusedWish, StreamState, Streaming, SubscriptionFailure,
 };
@@ -52,7 +54,7 @@ pub use output::{
 pub use pacer::{Admission, Pacer, Waiting};
 pub use quality::{ConnectionQuality, Quality};
 pub use room::{
-    DataDrops, Destinations, JoinRefusal, Joined, MAX_ATTRIBUTES, MAX_METADATA, MAX_NAME, Message,
-    Nonce, ParticipantChange, Resumed, Room, RoomChange, Synced, UnknownTrack,
+    DataDrops, Destinations, JoinRefusal, Joined, Luggage, MAX_ATTRIBUTES, MAX_METADATA, MAX_NAME,
+    Message, Moved, Nonce, ParticipantChange, Resumed, Room, RoomChange, Synced, UnknownTrack,
 };
 pub use speakers::{Loudness, Speaker};

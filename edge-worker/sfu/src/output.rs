@@ -4,9 +4,9 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
-use media::{Codec, MediaKind, Mid, Outgoing, ParticipantId, Rid, Rtcp, TrackId};
+use media::{Codec, MediaKind, Mid, Outgoing, ParticipantId, Rid, Rtcp, Ssrc, TrackId};
 
-use crate::{Fact, Load, Notice};
+use crate::{Carried, Fact, LinkKey, LinkNews, Load, Notice};
 
 /// One transport of the shard.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -45,6 +45,17 @@ pub trait Outlet {
     fn backlog(&self, transport: TransportKey) -> Duration {
         let _ = transport;
         Duration::ZERO
+    }
+
+    /// Sends media of a track of this room over a link, whole layers as published.
+    fn carry(&mut self, link: LinkKey, track: TrackKey, media: Carried<'_>) {
+        let _ = (link, track, media);
+    }
+
+    /// Asks the room at the other end of a link for a keyframe of one layer; `track` is
+    /// what that room calls it.
+    fn ask(&mut self, link: LinkKey, track: TrackKey, ssrc: Ssrc) {
+        let _ = (link, track, ssrc);
     }
 }
 
@@ -105,6 +116,13 @@ pub enum Output {
     Gone {
         /// Who.
         participant: ParticipantId,
+    },
+    /// Say something over a link.
+    Link {
+        /// Which.
+        link: LinkKey,
+        /// What.
+        news: LinkNews,
     },
     /// For those who keep records.
     Fact(Box<Fact>),

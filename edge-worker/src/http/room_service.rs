@@ -4,16 +4,17 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use livekit::join::RoomSettings;
 use livekit::room_service::{Answer, Failure, Request, Task};
 use livekit::server_data::{Rpc, RpcNews};
 use sfu::{Identity, Muted, RoomChange, RoomInfo};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::directory::Place;
+use crate::directory::{Distance, Place};
 use crate::ids;
 use crate::node::Node;
-use crate::shard::{Errand, Order, ShardInbox, ToShard};
+use crate::shard::{Destination, Errand, Forwarding, Order, ShardInbox, ToShard};
 
 /// A shard answers within milliseconds; callers give up after ten seconds.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
@@ -51,6 +52,11 @@ pub(super) async fn perform(node: &Node, request: Request) -> Result<Answer, Fai
             identity,
             destination,
         } => send_to(node, room, identity, destination).await,
+        Request::ForwardParticipant {
+            room,
+            identity,
+            destination,
+        } => forward(node, room, identity, destination).await,
     }
 }
 
@@ -100,22 +106,77 @@ async fn list(node: &Node, names: Arc<[String]>) -> Result<Answer, Failure> {
     Ok(Answer::Rooms(all))
 }
 
+/// Takes somebody to another room. One that has to be made is made beside the first, so
+/// that connections can be carried over.
 async fn send_to(
     node: &Node,
     room: Arc<str>,
     identity: Identity,
     destination: Arc<str>,
 ) -> Result<Answer, Failure> {
-    let there = describe(node, destination).await?;
-    if there.max_participants > 0 && there.participants >= there.max_participants {
-        return Err(Failure::DestinationFull);
+    let (_, place, distance) = node
+        .directory
+        .place_beside(&destination, &room)
+        .ok_or(Failure::RoomMissing)?;
+    match distance {
+        Distance::SameShard => {
+            let destination = node.new_room(destination, &RoomSettings::default());
+            in_room(node, room, |room| Order::Carry {
+                room,
+                identity,
+                destination,
+                place,
+            })
+            .await
+        }
+        Distance::OtherShard => {
+            let there = describe(node, destination.clone()).await?;
+            if there.max_participants > 0 && there.participants >= there.max_participants {
+                return Err(Failure::DestinationFull);
+            }
+            let task = Task::GetParticipant(identity.clone());
+            match in_room(node, destination, |room| Order::InRoom(room, task)).await {
+                Ok(_) => return Err(Failure::IdentityTaken),
+                Err(Failure::ParticipantMissing) => {}
+                Err(failure) => return Err(failure),
+            }
+            in_room(node, room, |room| Order::Move {
+                room,
+                identity,
+                destination: there,
+            })
+            .await
+        }
     }
-    in_room(node, room, |room| Order::Move {
+}
+
+/// Has somebody appear in another room too, which is made if need be.
+async fn forward(
+    node: &Node,
+    room: Arc<str>,
+    identity: Identity,
+    destination: Arc<str>,
+) -> Result<Answer, Failure> {
+    // Held until the answer is there, so that the room stays where it is.
+    let (near, _place) = node.directory.find(&room).ok_or(Failure::RoomMissing)?;
+    let (shard, place) = node.directory.place(&destination);
+    let (reply, answer) = oneshot::channel();
+    let destination = Destination {
+        shard,
+        room: node.new_room(destination, &RoomSettings::default()),
+        place,
+        now_ms: unix_time().as_millis() as i64,
+    };
+    let forwarding = Box::new(Forwarding {
         room,
         identity,
-        destination: there,
-    })
-    .await
+        near: near.clone(),
+        destination,
+        reply,
+    });
+    near.send(ToShard::Forward(forwarding))
+        .map_err(|_| Failure::Busy)?;
+    wait(answer).await
 }
 
 async fn describe(node: &Node, room: Arc<str>) -> Result<Arc<RoomInfo>, Failure> {
@@ -133,9 +194,8 @@ async fn describe(node: &Node, room: Arc<str>) -> Result<Arc<RoomInfo>, Failure>
 async fn call(node: &Node, room: Arc<str>, rpc: Rpc) -> Result<Answer, Failure> {
     /// An acknowledgement and an answer, even if the client repeats one.
     const NEWS: usize = 4;
-    let (news, mut heard) = mpsc::channel(NEWS);
-    let asked = Instant::now();
-    let (acknowledged_by, answered_by) = (asked + Rpc::ACKNOWLEDGED_WITHIN, asked + rpc.limit);
+    let (news, heard) = mpsc::channel(NEWS);
+    let (asked, limit) = (Instant::now(), rpc.limit);
     in_room(node, room, |room| Order::Call {
         room,
         rpc,
@@ -143,15 +203,54 @@ async fn call(node: &Node, room: Arc<str>, rpc: Rpc) -> Result<Answer, Failure> 
         news,
     })
     .await?;
-    let mut until = acknowledged_by.min(answered_by);
+    hear_out(heard, asked, limit).await
+}
+
+/// Waits until a participant's method returns, which it has to take up soon.
+async fn hear_out(
+    mut heard: mpsc::Receiver<RpcNews>,
+    asked: Instant,
+    limit: Duration,
+) -> Result<Answer, Failure> {
+    let mut patience = Patience::new(asked, limit);
     loop {
-        match timeout_at(until, heard.recv()).await {
-            Ok(Some(RpcNews::Acknowledged)) => until = answered_by,
+        match timeout_at(patience.until, heard.recv()).await {
+            Ok(Some(RpcNews::Acknowledged)) => patience.taken_up(),
             Ok(Some(RpcNews::Returned(payload))) => return Ok(Answer::Returned(payload)),
             Ok(Some(RpcNews::Failed(error))) => return Err(Failure::RpcFailed(error)),
             Ok(None) => return Err(Failure::RpcDisconnected),
-            Err(_) if until == answered_by => return Err(Failure::RpcUnanswered),
-            Err(_) => return Err(Failure::RpcUnacknowledged),
+            Err(_) => return Err(patience.at_its_end()),
+        }
+    }
+}
+
+/// How long a participant's method is waited for.
+#[derive(Clone, Copy, Debug)]
+struct Patience {
+    until: Instant,
+    answered_by: Instant,
+}
+
+impl Patience {
+    fn new(asked: Instant, limit: Duration) -> Self {
+        let answered_by = asked + limit;
+        Self {
+            until: answered_by.min(asked + Rpc::ACKNOWLEDGED_WITHIN),
+            answered_by,
+        }
+    }
+
+    /// The client has acknowledged the call.
+    fn taken_up(&mut self) {
+        self.until = self.answered_by;
+    }
+
+    /// What went wrong when nothing more came.
+    fn at_its_end(&self) -> Failure {
+        if self.until == self.answered_by {
+            Failure::RpcUnanswered
+        } else {
+            Failure::RpcUnacknowledged
         }
     }
 }
@@ -196,8 +295,71 @@ async fn wait(answer: Reply) -> Result<Answer, Failure> {
 }
 
 fn unix_now() -> u64 {
+    unix_time().as_secs()
+}
+
+fn unix_time() -> Duration {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default()
-        .as_secs()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What SDKs wait for an answer.
+    const CALLER_WAITS: Duration = Duration::from_secs(10);
+
+    #[tokio::test]
+    async fn tw_6_a_room_that_does_not_answer_is_given_up_well_before_the_caller_gives_up() {
+        let (held, answer) = oneshot::channel();
+        let asked = Instant::now();
+        let given_up = timeout(CALLER_WAITS * 3 / 4, wait(answer)).await;
+        let took = asked.elapsed();
+        assert_eq!(given_up.unwrap().err(), Some(Failure::Late), "{took:?}");
+        drop(held);
+    }
+
+    #[test]
+    fn tw_6_a_shard_that_takes_no_more_is_not_waited_for() {
+        let poll = mio::Poll::new().unwrap();
+        let waker = mio::Waker::new(poll.registry(), mio::Token(0)).unwrap();
+        let (shard, inbox) = ShardInbox::new(waker);
+        let names: Arc<[String]> = Arc::default();
+        let ask = || {
+            let names = Arc::clone(&names);
+            send(&shard, Order::List { names })
+        };
+        while ask().is_ok() {}
+        assert_eq!(ask().err(), Some(Failure::Busy));
+        drop(inbox);
+    }
+
+    #[test]
+    fn a_method_is_waited_for_seven_seconds_until_it_is_taken_up_and_then_to_its_limit() {
+        let asked = Instant::now();
+        let at = |seconds| asked + Duration::from_secs(seconds);
+        for (limit, before, after) in [
+            (15, (7, Failure::RpcUnacknowledged), 15),
+            (60, (7, Failure::RpcUnacknowledged), 60),
+            // Who is in a hurry does not wait for that.
+            (3, (3, Failure::RpcUnanswered), 3),
+        ] {
+            let mut patience = Patience::new(asked, Duration::from_secs(limit));
+            let silence = (patience.until, patience.at_its_end());
+            assert_eq!(silence, (at(before.0), before.1), "{limit} s");
+            patience.taken_up();
+            let silence = (patience.until, patience.at_its_end());
+            assert_eq!(silence, (at(after), Failure::RpcUnanswered), "{limit} s");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_call_ends_with_the_participant_it_is_made_of() {
+        let (tell, heard) = mpsc::channel::<RpcNews>(4);
+        drop(tell);
+        let answer = hear_out(heard, Instant::now(), Duration::from_secs(15)).await;
+        assert_eq!(answer.err(), Some(Failure::RpcDisconnected));
+    }
 }

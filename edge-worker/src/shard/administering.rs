@@ -12,7 +12,6 @@ use rustc_hash::FxHashMap;
 use sfu::{Command, Identity, LeaveReason, Refusal, RoomChange, RoomInfo};
 use tokio::sync::{mpsc, oneshot};
 
-use super::inbox::ToSignal;
 use super::{RoomKey, Shard};
 use crate::directory::Place;
 
@@ -69,6 +68,17 @@ pub(crate) enum Order {
         identity: Identity,
         /// To there.
         destination: Arc<RoomInfo>,
+    },
+    /// Take somebody to another room of this shard.
+    Carry {
+        /// From here.
+        room: Arc<str>,
+        /// Whom.
+        identity: Identity,
+        /// To there, should it have to be made.
+        destination: RoomInfo,
+        /// Keeps that room on this shard.
+        place: Place,
     },
 }
 
@@ -184,9 +194,18 @@ impl Shard {
             } => {
                 let key = self.named(&room)?;
                 let participant = self.identified(key, &identity)?;
-                self.tell(now, participant, ToSignal::Moved(destination));
-                self.part(now, participant, LeaveReason::Moved);
-                Ok(Answer::Done)
+                self.send_over(now, participant, destination)
+            }
+            Order::Carry {
+                room,
+                identity,
+                destination,
+                place,
+            } => {
+                let key = self.named(&room)?;
+                let participant = self.identified(key, &identity)?;
+                let destination = self.room(now, destination, place);
+                self.carry_over(now, participant, destination)
             }
         }
     }
@@ -293,7 +312,7 @@ impl Shard {
         Ok(Answer::Done)
     }
 
-    fn named(&self, name: &str) -> Result<RoomKey, Failure> {
+    pub(super) fn named(&self, name: &str) -> Result<RoomKey, Failure> {
         self.names.get(name).copied().ok_or(Failure::RoomMissing)
     }
 
@@ -302,7 +321,11 @@ impl Shard {
         Ok(Arc::clone(open.room.info()))
     }
 
-    fn identified(&self, key: RoomKey, identity: &Identity) -> Result<ParticipantId, Failure> {
+    pub(super) fn identified(
+        &self,
+        key: RoomKey,
+        identity: &Identity,
+    ) -> Result<ParticipantId, Failure> {
         let open = self.rooms.get(&key).ok_or(Failure::RoomMissing)?;
         let found = open.room.find_identity(identity);
         found

@@ -19,7 +19,7 @@ impl Shard {
         match output {
             Output::Notice { to, notice } => {
                 let Some(member) = self.members.get_mut(&to) else {
-                    return;
+                    return self.overhear(to, &notice);
                 };
                 let message = if let Notice::Participants(list) = notice {
                     ToSignal::Broadcast(broadcast(&mut self.broadcast, list))
@@ -64,6 +64,7 @@ impl Shard {
             }
             Output::Load { participant, load } => self.want(now, participant, load),
             Output::Gone { participant } => self.forget(now, participant),
+            Output::Link { link, news } => self.tell_link(link, news),
             Output::Fact(fact) => self.facts.tell(*fact),
         }
     }

@@ -9,12 +9,14 @@ use livekit::join::Mode;
 use livekit::signal::{Response, Scenario, SyncState, Target};
 use media::{Mid, ParticipantId, TrackId};
 use sfu::{
-    Command, Identity, JoinRefusal, Joined, LeaveReason, Membership, Notice, ParticipantInfo,
-    Resumed, RoomInfo,
+    Command, Identity, JoinRefusal, Joined, LeaveReason, LinkKey, Membership, Notice,
+    ParticipantInfo, Resumed, RoomInfo,
 };
 use transport::sdp::Description;
 
 use super::administering::Errand;
+use super::link::{Extension, LinkMessage};
+use super::linking::Forwarding;
 use crate::directory::Place;
 
 /// Wishes waiting for one shard: a second of a very busy node's signalling.
@@ -41,6 +43,17 @@ pub(crate) enum ToShard {
     },
     /// The app asks something.
     Administer(Box<Errand>),
+    /// Somebody of a room here shall appear in another one too.
+    Forward(Box<Forwarding>),
+    /// Somebody of another room shall appear in one here.
+    Extend(Box<Extension>),
+    /// The other end of a link says something.
+    Link {
+        /// Which.
+        link: LinkKey,
+        /// What.
+        message: LinkMessage,
+    },
     /// Send everybody away, then stop.
     Stop,
 }
@@ -154,7 +167,9 @@ pub(crate) enum ToSignal {
     /// News of its room.
     Notice(Notice),
     /// It belongs into another room now, and has to go there.
-    Moved(Arc<RoomInfo>),
+    SentOver(Arc<RoomInfo>),
+    /// It is in another room now, over the same connections.
+    Moved(Box<Joined>),
     /// News of participants, the same for many.
     Broadcast(Arc<Broadcast>),
     /// To its offer.

@@ -137,19 +137,22 @@ impl Shard {
 
     /// Somebody leaves, for whatever reason; its room tells everybody.
     pub(super) fn part(&mut self, now: Instant, participant: ParticipantId, reason: LeaveReason) {
-        let Some(member) = self.members.get(&participant) else {
-            return;
+        let room = match self.members.get(&participant) {
+            Some(member) => {
+                self.metrics.left(reason);
+                Some(member.room)
+            }
+            None => self.links.room_of(participant),
         };
-        self.metrics.left(reason);
-        self.with_room(now, member.room, |room, _| {
-            room.leave(now, participant, reason)
-        });
+        if let Some(room) = room {
+            self.with_room(now, room, |room, _| room.leave(now, participant, reason));
+        }
     }
 
     /// The room has let somebody go: nothing of it stays.
     pub(super) fn forget(&mut self, now: Instant, participant: ParticipantId) {
         let Some(member) = self.members.remove(&participant) else {
-            return;
+            return self.links.vanished(participant);
         };
         for key in member.transports() {
             self.timers.set(Timer::Transport(key.0), None);
@@ -226,6 +229,7 @@ impl Shard {
         open.count_drops(&self.metrics);
         info!(room = %open.room.info().id, "room closed");
         self.names.remove(&open.name);
+        self.links.room_closed(key);
         self.timers.set(Timer::Room(key), None);
         self.metrics.rooms.dec();
     }

@@ -7,8 +7,11 @@ mod bandwidth;
 mod carrying;
 mod demux;
 mod inbox;
+mod link;
+mod linking;
 mod member;
 mod membership;
+mod moving;
 mod negotiating;
 mod queue;
 mod reacting;
@@ -39,9 +42,12 @@ pub(crate) use administering::{Errand, Order};
 pub(crate) use inbox::{
     Arrival, Broadcast, OUTBOX_LEN, Return, ShardInbox, Signal, SignalKey, ToShard, ToSignal, Wish,
 };
+pub(crate) use link::Destination;
+pub(crate) use linking::Forwarding;
 
 use administering::Calls;
 use demux::Demux;
+use linking::Links;
 use member::Member;
 use queue::{Payload, SendQueue};
 use timers::Timers;
@@ -73,6 +79,7 @@ pub struct Shard {
     next_room: u64,
     members: FxHashMap<ParticipantId, Member>,
     transports: Transports,
+    links: Links,
     demux: Demux,
     timers: Timers<Timer>,
     dirty_rooms: Vec<RoomKey>,
@@ -178,6 +185,7 @@ impl Shard {
             next_room: 0,
             members: FxHashMap::default(),
             transports: Transports::default(),
+            links: Links::default(),
             demux: Demux::default(),
             timers: Timers::default(),
             dirty_rooms: Vec::new(),
@@ -347,6 +355,7 @@ impl Shard {
         };
         if let Some(incoming) = incoming {
             if let Some(track) = slot.origin(incoming.mid) {
+                self.tally.packets_received += 1;
                 self.forward(now, room, track, &incoming.packet);
             }
         } else if !self.demux.knows(from, key)
@@ -375,10 +384,10 @@ impl Shard {
         let Some(open) = self.rooms.get_mut(&key) else {
             return;
         };
-        self.tally.packets_received += 1;
         let mut wire = Wire {
             now,
             transports: &mut self.transports,
+            links: &mut self.links,
             queue: &mut self.queue,
             payload: Payload::new(packet.payload),
         };
@@ -426,6 +435,11 @@ impl Shard {
                 for open in self.rooms.values_mut() {
                     open.count_drops(&self.metrics);
                 }
+                self.metrics
+                    .packets_dropped
+                    .with_label_values(&["link_full"])
+                    .inc_by(self.links.take_dropped());
+                self.links.retry();
                 self.timers.set(Timer::Count, Some(now + COUNT_INTERVAL));
             }
             Timer::Negotiation(participant) => {
@@ -460,6 +474,9 @@ impl Shard {
                     });
                 }
                 Ok(ToShard::Administer(errand)) => self.administer(now, *errand),
+                Ok(ToShard::Forward(forwarding)) => self.forward_participant(now, *forwarding),
+                Ok(ToShard::Extend(extension)) => self.appear(now, *extension),
+                Ok(ToShard::Link { link, message }) => self.heed_link(now, link, message),
                 Ok(ToShard::Stop) => self.stop(now),
                 Err(mpsc::TryRecvError::Empty) => return false,
                 Err(mpsc::TryRecvError::Disconnected) => {
@@ -576,6 +593,7 @@ impl Shard {
         let mut wire = Wire {
             now,
             transports: &mut self.transports,
+            links: &mut self.links,
             queue: &mut self.queue,
             payload: Payload::new(&[]),
         };

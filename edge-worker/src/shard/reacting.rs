@@ -86,7 +86,9 @@ impl Shard {
                     .get_mut(key)
                     .and_then(|slot| slot.origin(mid));
                 if let Some(track) = track {
-                    self.with_room(now, room, |room, _| room.handle_report(now, track, &rtcp));
+                    self.with_room(now, room, |room, wire| {
+                        room.handle_report(now, track, &rtcp, wire);
+                    });
                 }
             }
         }
@@ -94,12 +96,12 @@ impl Shard {
 
     /// A frame of a data track.
     fn frame(&mut self, now: Instant, from: ParticipantId, room: RoomKey, frame: &Bytes) {
-        let Some(handle) = data_track::handle(frame) else {
+        let Some(frame) = data_track::read(frame) else {
             let dropped = &self.metrics.data_dropped;
             dropped.with_label_values(&["frame"]).inc();
             return;
         };
-        self.with_room(now, room, |room, _| room.handle_frame(from, handle, frame));
+        self.with_room(now, room, |room, _| room.handle_frame(now, from, &frame));
     }
 
     /// A data message from a client.

@@ -97,6 +97,7 @@ fn is_kept(message: &ToSignal) -> bool {
         | ToSignal::Unknown
         | ToSignal::ComeBack(_)
         | ToSignal::LeaveForGood(_)
+        | ToSignal::SentOver(_)
         | ToSignal::Moved(_)
         | ToSignal::Answer { .. }
         | ToSignal::Offer { .. }

@@ -7,10 +7,14 @@ use std::time::{Duration, Instant};
 use batch::{Socket, Trains};
 use media::{Bitrate, Mid, Outgoing, ParticipantId, Rtcp, Ssrc, TrackId};
 use rustc_hash::FxHashMap;
-use sfu::{Admission, Outlet, Pacer, SenderKey, Sink, SubscriptionKey, TrackKey, TransportKey};
+use sfu::{
+    Admission, Carried, LinkKey, Outlet, Pacer, SenderKey, Sink, SubscriptionKey, TrackKey,
+    TransportKey,
+};
 use transport::{Drops, SenderId, Transport};
 
 use super::RoomKey;
+use super::linking::Links;
 use super::queue::{Exit, Payload, SendQueue, Time};
 use crate::metrics::{Metrics, Tally};
 
@@ -241,6 +245,7 @@ pub(super) fn place(key: TransportKey) -> u16 {
 pub(super) struct Wire<'a> {
     pub(super) now: Instant,
     pub(super) transports: &'a mut Transports,
+    pub(super) links: &'a mut Links,
     pub(super) queue: &'a mut SendQueue,
     /// Of the packet that the room was given.
     pub(super) payload: Payload<'a>,
@@ -268,6 +273,14 @@ impl Outlet for Wire<'_> {
         };
         slot.transport.send_rtcp(rtcp);
         self.transports.touch(transport);
+    }
+
+    fn carry(&mut self, link: LinkKey, track: TrackKey, media: Carried<'_>) {
+        self.links.carry(link, track, media);
+    }
+
+    fn ask(&mut self, link: LinkKey, track: TrackKey, ssrc: Ssrc) {
+        self.links.ask(link, track, ssrc);
     }
 }
 

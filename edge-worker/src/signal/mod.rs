@@ -223,7 +223,8 @@ impl Connection {
                 }
                 Ok(())
             }
-            ToSignal::Moved(room) => self.move_to(&room).await,
+            ToSignal::SentOver(room) => self.send_over(&room).await,
+            ToSignal::Moved(joined) => self.moved(&joined).await,
             ToSignal::Broadcast(broadcast) => {
                 self.follow(broadcast.participants()).await?;
                 match self.format {

@@ -1,26 +1,46 @@
-//! Somebody is taken to another room: it is given the token for it, and joins there.
+//! Somebody is taken to another room: over the connections it has where that is possible,
+//! else it is given the token to join there.
 
 use livekit::Claims;
 use livekit::signal::Response;
-use sfu::RoomInfo;
+use sfu::{Joined, RoomInfo};
 
 use super::{Connection, Ending, unix_now};
 
 impl Connection {
+    /// Tells the client which room it is in now, and goes on.
+    pub(super) async fn moved(&mut self, joined: &Joined) -> Result<(), Ending> {
+        self.guest.claims = self.claims_for(&joined.room);
+        self.enter(&joined.participant);
+        let token = self.token(&self.guest.claims);
+        self.say(&Response::room_moved(joined, token.unwrap_or_default()))
+            .await
+    }
+
     /// Tells the client which room it belongs into now. The goodbye that follows makes
     /// it join anew, with this token.
-    pub(super) async fn move_to(&mut self, room: &RoomInfo) -> Result<(), Ending> {
+    pub(super) async fn send_over(&mut self, room: &RoomInfo) -> Result<(), Ending> {
+        let Some(token) = self.token(&self.claims_for(room)) else {
+            return Ok(());
+        };
+        let moved = Response::room_to_join(room, token.clone());
+        if self.recipient().understands(&moved) {
+            self.say(&moved).await?;
+        }
+        self.say(&Response::refresh_token(token)).await
+    }
+
+    /// What the client may do in another room: the same, as joining is meant.
+    fn claims_for(&self, room: &RoomInfo) -> Claims {
         let mut claims: Claims = self.guest.claims.clone();
         claims.video.room = room.name.to_string();
         claims.video.room_join = true;
         // Those of the room it was in.
         claims.room_config = None;
-        let token = self.node.keys.refresh(&claims, unix_now().as_secs());
-        let Some(token) = token else { return Ok(()) };
-        let moved = Response::room_moved(room, token.clone());
-        if self.recipient().understands(&moved) {
-            self.say(&moved).await?;
-        }
-        self.say(&Response::refresh_token(token)).await
+        claims
+    }
+
+    fn token(&self, claims: &Claims) -> Option<String> {
+        self.node.keys.refresh(claims, unix_now().as_secs())
     }
 }

@@ -1,10 +1,18 @@
 // @ts-check
 /** An app's server that webhooks are posted to. It can be away, out of order, or well; what it took it has verified. */
 
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
+import { fileURLToPath } from 'node:url';
 import { WebhookReceiver } from 'livekit-server-sdk';
 
 /** @typedef {import('livekit-server-sdk').WebhookEvent} WebhookEvent */
+
+const fixture = (/** @type {string} */ name) => fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url));
+
+/** Who vouches for a receiver over HTTPS; nobody else does. */
+export const AUTHORITY = fixture('authority.pem');
 
 export class Receiver {
   /** Events taken, in the order they came. @type {WebhookEvent[]} */
@@ -19,12 +27,18 @@ export class Receiver {
   /**
    * @param {string} key
    * @param {string} secret
+   * @param {'http' | 'https'} [scheme]
    */
-  constructor(key, secret) {
+  constructor(key, secret, scheme = 'http') {
+    this.scheme = scheme;
     this.receiver = new WebhookReceiver(key, secret);
-    this.server = createServer((request, response) => {
+    const answer = (/** @type {import('node:http').IncomingMessage} */ request,
+      /** @type {import('node:http').ServerResponse} */ response) => {
       this.answer(request).then((status) => response.writeHead(status).end());
-    });
+    };
+    this.server = scheme === 'http'
+      ? createServer(answer)
+      : createSecureServer({ cert: readFileSync(fixture('receiver.pem')), key: readFileSync(fixture('receiver.key.pem')) }, answer);
   }
 
   /**
@@ -47,7 +61,7 @@ export class Receiver {
   }
 
   get url() {
-    return `http://127.0.0.1:${this.port}/livekit`;
+    return `${this.scheme}://127.0.0.1:${this.port}/livekit`;
   }
 
   /** @param {string} room */

@@ -404,7 +404,7 @@ async fn read_channel(side: Side, channel: Arc<dyn DataChannel>, seen: watch::Se
                 seen.send_modify(|seen| seen.open_channels.push(label.clone()));
             }
             DataChannelEvent::OnMessage(message) => {
-                let message = read_message(&label, &message.data);
+                let message = read_message(side, &label, &message.data);
                 seen.send_modify(|seen| seen.messages.push(message));
             }
             DataChannelEvent::OnClose => return,
@@ -414,13 +414,14 @@ async fn read_channel(side: Side, channel: Arc<dyn DataChannel>, seen: watch::Se
 }
 
 /// What is no packet of LiveKit's is kept as it is, without a sender.
-fn read_message(channel: &str, bytes: &[u8]) -> DataMessage {
+fn read_message(by: Side, channel: &str, bytes: &[u8]) -> DataMessage {
     let packet = DataPacket::decode(bytes).unwrap_or_default();
     let (payload, topic) = match packet.value {
         Some(data_packet::Value::User(user)) => (user.payload, user.topic.unwrap_or_default()),
         _ => (bytes.to_vec(), String::new()),
     };
     DataMessage {
+        by,
         channel: channel.to_owned(),
         identity: packet.participant_identity,
         sid: packet.participant_sid,

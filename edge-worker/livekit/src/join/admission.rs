@@ -112,7 +112,7 @@ impl Admission {
                 attributes: self.attributes.clone(),
                 state: State::Joining,
                 joined_at_ms: now_ms,
-                version: 1,
+                version: 0,
                 permission: self.permission.clone(),
                 kind: self.kind,
                 kind_details: self.kind_details.clone(),
@@ -123,6 +123,7 @@ impl Admission {
                 data_tracks: Vec::new(),
             },
             auto_subscribe: request.auto_subscribe,
+            auto_subscribe_data: request.auto_subscribe_data,
             adaptive_stream: request.adaptive_stream,
             pausing: match request.allow_pause {
                 Some(false) => Pausing::Never,

@@ -94,6 +94,7 @@ fn read(
             .map(Client::from_proto)
             .unwrap_or_default(),
         auto_subscribe: wanted(settings.auto_subscribe),
+        auto_subscribe_data: wanted(settings.auto_subscribe_data_track.unwrap_or(false)),
         adaptive_stream: settings.adaptive_stream,
         allow_pause: settings.subscriber_allow_pause,
         reconnect: message.reconnect.then(|| Reconnect {

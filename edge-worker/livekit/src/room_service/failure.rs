@@ -1,5 +1,7 @@
 //! What may go wrong with a call that was read and allowed.
 
+use sfu::JoinRefusal;
+
 use crate::server_data::RpcError;
 use crate::twirp::{Code, Error};
 
@@ -24,6 +26,12 @@ pub enum Failure {
     /// As many as it may hold are in the destination.
     #[error("the destination room is full")]
     DestinationFull,
+    /// It is in that room only as long as it is in another one, and follows that.
+    #[error("the participant is forwarded from another room")]
+    Forwarded,
+    /// Somebody else in that room has the name, who shall not be sent away for it.
+    #[error("the identity is in use in the destination room")]
+    IdentityTaken,
     /// More calls wait for answers of clients than we keep.
     #[error("too many calls are waiting for participants")]
     TooManyRpcs,
@@ -55,6 +63,16 @@ mod rpc {
     pub(super) const RECIPIENT_DISCONNECTED: u32 = 1503;
 }
 
+impl From<JoinRefusal> for Failure {
+    fn from(refusal: JoinRefusal) -> Self {
+        match refusal {
+            JoinRefusal::Full => Self::DestinationFull,
+            // It is about to be gone: tried again, there is a new one.
+            JoinRefusal::Closed => Self::Busy,
+        }
+    }
+}
+
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
         let text = failure.to_string();
@@ -63,7 +81,10 @@ impl From<Failure> for Error {
             Failure::RoomMissing | Failure::ParticipantMissing | Failure::TrackMissing => {
                 Self::new(Code::NotFound, text)
             }
-            Failure::RemoteUnmuteOff => Self::new(Code::FailedPrecondition, text),
+            Failure::RemoteUnmuteOff | Failure::Forwarded => {
+                Self::new(Code::FailedPrecondition, text)
+            }
+            Failure::IdentityTaken => Self::new(Code::AlreadyExists, text),
             Failure::TooLong => Self::new(Code::InvalidArgument, text),
             Failure::DestinationFull | Failure::TooManyRpcs => {
                 Self::new(Code::ResourceExhausted, text)

@@ -115,6 +115,10 @@ fn in_room(
     Ok(Request::InRoom { room, task })
 }
 
+/// Of a room's settings those that this node can keep. Not taken: playout delays and synced
+/// streams (subscribers are offered neither; their clients keep sound and picture together
+/// by the publisher's clock), agents (nothing here dispatches them), tags and presets
+/// (LiveKit's cloud reads them), and on which node the room shall be.
 fn create(call: proto::CreateRoomRequest, caller: &Caller<'_>) -> Result<Request, Error> {
     caller.may(|grants| grants.room_create)?;
     let room = room_name(&call.name)?;
@@ -147,10 +151,11 @@ fn transfer(call: proto::MoveParticipantRequest, caller: &Caller<'_>) -> Result<
 
 fn forward(call: proto::ForwardParticipantRequest, caller: &Caller<'_>) -> Result<Request, Error> {
     may_transfer(caller, &call.room, &call.destination_room)?;
-    room_name(&call.room)?;
-    identity(&call.identity)?;
-    room_name(&call.destination_room)?;
-    Err(Error::new(Code::Unimplemented, "not implemented"))
+    Ok(Request::ForwardParticipant {
+        room: room_name(&call.room)?,
+        identity: identity(&call.identity)?,
+        destination: room_name(&call.destination_room)?,
+    })
 }
 
 fn may_transfer(caller: &Caller<'_>, room: &str, destination: &str) -> Result<(), Error> {
@@ -158,7 +163,9 @@ fn may_transfer(caller: &Caller<'_>, room: &str, destination: &str) -> Result<()
         grants.room_admin && grants.room == room && grants.destination_room == destination
     })?;
     if room == destination {
-        return Err(invalid("source and destination room are the same"));
+        // LiveKit's words, with the space it ends in.
+        let argument = "destination room cannot be the same as source room";
+        return Err(invalid(&format!("{argument} ")).with("argument", argument));
     }
     Ok(())
 }
@@ -215,7 +222,7 @@ fn send(call: proto::SendDataRequest) -> Result<Task, Error> {
 
 fn rpc(call: proto::PerformRpcRequest) -> Result<Task, Error> {
     if call.destination_identity.is_empty() {
-        return Err(invalid("destination_identity is required"));
+        return Err(invalid("destination identity is required"));
     }
     if call.method.is_empty() || call.method.len() > LONGEST_METHOD {
         return Err(invalid("method must have 1 to 64 bytes"));

@@ -1,9 +1,13 @@
 //! What is said of data tracks: announced, ended, wanted, and under which numbers they
 //! are received.
 
+use std::num::NonZeroU32;
+
 use bytes::Bytes;
 use prost::Message;
-use sfu::{Command, DataHandle, DataPublication, DataTrackInfo, Encryption, Refusal, Wanted};
+use sfu::{
+    Command, DataHandle, DataPublication, DataTrackInfo, DataWish, Encryption, Refusal, Wanted,
+};
 
 use super::{Request, Response};
 use crate::info;
@@ -41,8 +45,12 @@ pub(super) fn unpublish(message: proto::UnpublishDataTrackRequest) -> Request {
     Request::Command(Command::UnpublishData { handle })
 }
 
-/// What is no id of ours names nothing.
 pub(super) fn subscribe(message: &proto::UpdateDataSubscription) -> Request {
+    Request::Command(Command::SubscribeData(wishes(message)))
+}
+
+/// What is no id of ours names nothing.
+pub(super) fn wishes(message: &proto::UpdateDataSubscription) -> Vec<DataWish> {
     let updates = message.updates.iter().take(MAX_UPDATES);
     let wishes = updates.filter_map(|update| {
         let wanted = if update.subscribe {
@@ -50,9 +58,28 @@ pub(super) fn subscribe(message: &proto::UpdateDataSubscription) -> Request {
         } else {
             Wanted::No
         };
-        Some((update.track_sid.parse().ok()?, wanted))
+        Some(DataWish {
+            track: update.track_sid.parse().ok()?,
+            wanted,
+            fps: update
+                .options
+                .as_ref()
+                .and_then(|options| NonZeroU32::new(options.target_fps?)),
+        })
     });
-    Request::Command(Command::SubscribeData(wishes.collect()))
+    wishes.collect()
+}
+
+/// A data track as a client believes that it publishes it; what is none of ours it
+/// cannot believe.
+pub(super) fn believed(message: &proto::DataTrackInfo) -> Option<DataTrackInfo> {
+    Some(DataTrackInfo {
+        id: message.sid.parse().ok()?,
+        handle: message.pub_handle.try_into().ok()?,
+        name: message.name.chars().take(MAX_NAME).collect(),
+        encryption: info::encryption(message.encryption),
+        format: Bytes::new(),
+    })
 }
 
 /// A data track as participants are shown with it.
@@ -165,11 +192,17 @@ mod tests {
     }
 
     #[test]
-    fn a_subscription_names_data_tracks_of_ours() {
+    fn a_subscription_names_data_tracks_of_ours_and_how_often_frames_shall_come() {
         let update = |track_sid: &str, subscribe| proto::update_data_subscription::Update {
             track_sid: track_sid.into(),
             subscribe,
             options: None,
+        };
+        let at = |fps| proto::update_data_subscription::Update {
+            options: Some(proto::DataTrackSubscriptionOptions {
+                target_fps: Some(fps),
+            }),
+            ..update("DTR_a", true)
         };
         let message = proto::UpdateDataSubscription {
             updates: vec![
@@ -177,7 +210,14 @@ mod tests {
                 update("TR_b", true),
                 update("", true),
                 update("DTR_c", false),
+                at(10),
+                at(0),
             ],
+        };
+        let wish = |track: &str, wanted, fps| DataWish {
+            track: track.parse().unwrap(),
+            wanted,
+            fps,
         };
         let Request::Command(Command::SubscribeData(wishes)) = subscribe(&message) else {
             panic!("a wish")
@@ -185,8 +225,10 @@ mod tests {
         assert_eq!(
             wishes,
             [
-                ("DTR_a".parse().unwrap(), Wanted::Yes),
-                ("DTR_c".parse().unwrap(), Wanted::No)
+                wish("DTR_a", Wanted::Yes, None),
+                wish("DTR_c", Wanted::No, None),
+                wish("DTR_a", Wanted::Yes, NonZeroU32::new(10)),
+                wish("DTR_a", Wanted::Yes, None),
             ]
         );
     }

@@ -24,6 +24,9 @@ impl From<&Client> for Recipient {
 }
 
 impl Recipient {
+    /// Clients of earlier protocols cannot be taken to another room.
+    pub const MOVES_FROM_PROTOCOL: i32 = 16;
+
     /// Whether it understands `response`; what it does not may confuse it.
     pub fn understands(self, response: &Response) -> bool {
         use crate::proto::request_response::Reason;
@@ -39,7 +42,7 @@ impl Recipient {
             return self.protocol > 6;
         }
         if matches!(response, Wire::RoomMoved(_)) {
-            return self.protocol > 15;
+            return self.protocol >= Self::MOVES_FROM_PROTOCOL;
         }
         if let Wire::RequestResponse(answer) = response
             && answer.reason == i32::from(Reason::Ok)

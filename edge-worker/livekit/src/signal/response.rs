@@ -176,12 +176,24 @@ impl Response {
 
     /// The client belongs into another room now; `token` lets it join there. Who is
     /// there it hears when it has joined.
-    pub fn room_moved(room: &RoomInfo, token: impl Into<String>) -> Self {
+    pub fn room_to_join(room: &RoomInfo, token: impl Into<String>) -> Self {
         Self::of(Wire::RoomMoved(proto::RoomMovedResponse {
             room: Some(info::room(room)),
             token: token.into(),
             participant: None,
             other_participants: Vec::new(),
+        }))
+    }
+
+    /// The client is in another room now, and goes on over its connections; `token` is
+    /// for coming back there.
+    pub fn room_moved(joined: &sfu::Joined, token: impl Into<String>) -> Self {
+        let others = joined.others.iter();
+        Self::of(Wire::RoomMoved(proto::RoomMovedResponse {
+            room: Some(info::room(&joined.room)),
+            token: token.into(),
+            participant: Some(info::participant(&joined.participant)),
+            other_participants: others.map(|other| info::participant(other)).collect(),
         }))
     }
 

@@ -1,9 +1,12 @@
 //! What a client that came back believes, as it writes it.
 
+use std::sync::Arc;
+
 use media::ParticipantId;
 use prost::Message;
 use sfu::{Synced, Wanted};
 
+use super::data_track;
 use super::request::{DecodeError, MAX_SMALL_MESSAGE, MAX_TRACKS, track_ids};
 use crate::proto;
 use crate::wire;
@@ -28,10 +31,14 @@ impl SyncState {
         const PUBLISH_TRACKS: u32 = 3;
         const DISABLED: u32 = 6;
         const RECEIVED: u32 = 7;
+        const PUBLISH_DATA_TRACKS: u32 = 8;
+        const DATA_SUBSCRIPTION: u32 = 9;
         let mut used = Vec::new();
         for field in wire::fields(message) {
             let field = field.map_err(|_| DecodeError::Binary)?;
-            if let SUBSCRIPTION | PUBLISH_TRACKS | DISABLED | RECEIVED = field.number {
+            if let SUBSCRIPTION | PUBLISH_TRACKS | DISABLED | RECEIVED | PUBLISH_DATA_TRACKS
+            | DATA_SUBSCRIPTION = field.number
+            {
                 used.extend_from_slice(field.whole);
             }
         }
@@ -61,6 +68,10 @@ impl SyncState {
             let from: ParticipantId = received.publisher_sid.parse().ok()?;
             Some((from, received.last_seq))
         });
+        let published_data = state.publish_data_tracks.iter();
+        let published_data =
+            published_data.filter_map(|published| data_track::believed(published.info.as_ref()?));
+        let data = state.data_subscription.as_ref();
         Self::Claims(Synced {
             published,
             tracks: track_ids(subscription.track_sids.iter().chain(nested)),
@@ -70,6 +81,8 @@ impl SyncState {
                 Wanted::No
             },
             disabled: track_ids(state.track_sids_disabled.iter()),
+            published_data: published_data.take(MAX_TRACKS).map(Arc::new).collect(),
+            data: data.map(data_track::wishes).unwrap_or_default(),
             received: received.take(MAX_SENDERS).collect(),
         })
     }
@@ -78,6 +91,8 @@ impl SyncState {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bytes::Bytes;
+    use sfu::{DataTrackInfo, DataWish, Encryption};
 
     fn published(sids: &[&str]) -> proto::SyncState {
         let track = |sid: &&str| proto::TrackPublishedResponse {
@@ -95,6 +110,14 @@ mod tests {
 
     #[test]
     fn everything_but_the_descriptions_is_read() {
+        let data_track = |sid: &str| proto::PublishDataTrackResponse {
+            info: Some(proto::DataTrackInfo {
+                pub_handle: 3,
+                sid: sid.into(),
+                name: "position".into(),
+                ..Default::default()
+            }),
+        };
         let state = proto::SyncState {
             answer: Some(proto::SessionDescription {
                 sdp: "x".repeat(1_000_000),
@@ -116,6 +139,14 @@ mod tests {
                     last_seq: 7,
                 },
             ],
+            publish_data_tracks: ["DTR_x", "junk"].map(data_track).into(),
+            data_subscription: Some(proto::UpdateDataSubscription {
+                updates: vec![proto::update_data_subscription::Update {
+                    track_sid: "DTR_y".into(),
+                    subscribe: true,
+                    options: None,
+                }],
+            }),
             ..published(&["TR_own", ""])
         };
         let expected = Synced {
@@ -124,6 +155,18 @@ mod tests {
             wanted: Wanted::No,
             disabled: vec!["TR_b".parse().unwrap()],
             received: vec![("PA_x".parse().unwrap(), 7)],
+            published_data: vec![Arc::new(DataTrackInfo {
+                id: "DTR_x".parse().unwrap(),
+                handle: 3,
+                name: "position".into(),
+                encryption: Encryption::None,
+                format: Bytes::new(),
+            })],
+            data: vec![DataWish {
+                track: "DTR_y".parse().unwrap(),
+                wanted: Wanted::Yes,
+                fps: None,
+            }],
         };
         let read = SyncState::read(&state.encode_to_vec()).unwrap();
         assert_eq!(read, SyncState::Claims(expected));

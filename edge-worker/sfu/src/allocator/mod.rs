@@ -103,6 +103,19 @@ impl Allocator {
         }
     }
 
+    /// The same link, with nothing on it yet.
+    pub(crate) fn elsewhere(&self) -> Self {
+        Self {
+            lines: FxHashMap::default(),
+            ..*self
+        }
+    }
+
+    /// Whether pictures may stop where the link is too narrow.
+    pub(crate) fn pausing(&self) -> Pausing {
+        self.pausing
+    }
+
     /// What the link is believed to carry.
     pub(crate) fn set_estimate(&mut self, estimate: Option<Bitrate>) {
         self.estimate = estimate;

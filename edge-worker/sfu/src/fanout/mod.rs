@@ -19,7 +19,7 @@ use rustc_hash::FxHashMap;
 
 use crate::quality::{Leg, missing_layers};
 use crate::select::LayerSet;
-use crate::{Muted, Outlet, Sink, SubscriptionKey, TransportKey};
+use crate::{Carried, LinkKey, Muted, Origin, Outlet, Sink, SubscriptionKey, TrackKey};
 
 pub(crate) use arrival::{Arrival, Marks, Vp8Marks};
 pub use drops::{DropCounts, DropReason};
@@ -34,11 +34,12 @@ pub struct Fanout {
     kind: MediaKind,
     /// Low to high; empty for a track with a single layer.
     rids: Vec<Rid>,
-    origin: Option<TransportKey>,
+    origin: Option<Origin>,
     muted: Muted,
     intakes: Intakes,
     live: LayerSet,
     forwarders: Forwarders,
+    taps: Vec<Tap>,
     drops: DropCounts,
     wake_at: Option<Instant>,
 }
@@ -52,6 +53,16 @@ pub struct Binding {
     pub ssrc: Ssrc,
     /// What the subscriber understands.
     pub codecs: Vec<Codec>,
+}
+
+/// A link that carries the track, whole layers as published.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tap {
+    pub(crate) link: LinkKey,
+    /// What both ends call the track.
+    pub(crate) track: TrackKey,
+    /// What is wanted at the far end.
+    pub(crate) layers: LayerSet,
 }
 
 /// What a subscriber wants of a track.
@@ -79,6 +90,7 @@ impl Fanout {
             intakes: Intakes::default(),
             live: LayerSet::default(),
             forwarders: Forwarders::default(),
+            taps: Vec::new(),
             drops: DropCounts::default(),
             wake_at: None,
         }
@@ -95,8 +107,8 @@ impl Fanout {
     }
 
     /// Where reports and requests to the publisher go.
-    pub fn set_origin(&mut self, transport: TransportKey) {
-        self.origin = Some(transport);
+    pub fn set_origin(&mut self, origin: Origin) {
+        self.origin = Some(origin);
     }
 
     /// Forwards to a new subscription, or to an old one over a new m-line.
@@ -156,6 +168,9 @@ impl Fanout {
             Err(reason) => return self.drops.add(reason),
         };
         if self.muted == Muted::No {
+            for tap in self.taps.iter().filter(|tap| tap.layers.contains(layer)) {
+                out.carry(tap.link, tap.track, Carried::Packet(packet));
+            }
             let changed = self.follow_liveness(now, layer, &arrival);
             let starved = self.fan_out(now, layer, order, &arrival, out);
             if changed || starved {
@@ -193,11 +208,36 @@ impl Fanout {
         self.tell_publisher(now, layer, out);
     }
 
+    /// Carries the track over a link too, or other layers of it than before.
+    pub(crate) fn tap(&mut self, tap: Tap) {
+        self.untap(tap.link);
+        self.taps.push(tap);
+    }
+
+    /// Carries the track over a link no longer.
+    pub(crate) fn untap(&mut self, link: LinkKey) {
+        self.taps.retain(|tap| tap.link != link);
+    }
+
+    /// A keyframe of the layer with this SSRC is needed at the far end of a link.
+    pub(crate) fn asked(&mut self, now: Instant, ssrc: Ssrc, out: &mut impl Outlet) {
+        for layer in Layer::ALL {
+            let intake = self.intakes[layer.index()].as_mut();
+            if let Some(intake) = intake.filter(|intake| intake.ssrc() == ssrc) {
+                intake.want_keyframe();
+                self.tell_publisher(now, layer, out);
+            }
+        }
+    }
+
     /// Hears what the publisher reports.
-    pub fn handle_report(&mut self, now: Instant, rtcp: &Rtcp) {
+    pub fn handle_report(&mut self, now: Instant, rtcp: &Rtcp, out: &mut impl Outlet) {
         let Rtcp::SenderReport(report) = rtcp else {
             return;
         };
+        for tap in &self.taps {
+            out.carry(tap.link, tap.track, Carried::Report(report));
+        }
         for layer in Layer::ALL {
             let intake = self.intakes[layer.index()].as_mut();
             let Some(intake) = intake.filter(|intake| intake.ssrc() == report.ssrc) else {
@@ -418,10 +458,19 @@ impl Fanout {
             return;
         };
         while intake.deadline(now).is_some_and(|at| at <= now) {
-            let audience = self.forwarders.audience(layer);
+            let audience = if self.taps.iter().any(|tap| tap.layers.contains(layer)) {
+                Audience::Somebody
+            } else {
+                self.forwarders.audience(layer)
+            };
             let rtcp = intake.poll(now, audience);
-            if let (Some(transport), Some(rtcp)) = (self.origin, rtcp) {
-                out.rtcp(transport, rtcp);
+            match (self.origin, rtcp) {
+                (Some(Origin::Transport(transport)), Some(rtcp)) => out.rtcp(transport, rtcp),
+                // What is lost before the link is repaired there, and reported on there.
+                (Some(Origin::Link { link, track }), Some(Rtcp::KeyframeRequest { ssrc })) => {
+                    out.ask(link, track, ssrc);
+                }
+                (Some(Origin::Link { .. }) | None, Some(_)) | (_, None) => {}
             }
         }
         let deadline = intake.deadline(now);

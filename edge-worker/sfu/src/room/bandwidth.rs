@@ -46,8 +46,22 @@ impl Reception {
         self.paused.remove(&subscription);
     }
 
+    /// As it begins in another room, over the same link.
+    pub(super) fn elsewhere(&self) -> Self {
+        Self {
+            allocator: self.allocator.elsewhere(),
+            paused: FxHashSet::default(),
+            load: None,
+        }
+    }
+
+    /// Whether pictures may stop where its link is too narrow.
+    pub(super) fn pausing(&self) -> Pausing {
+        self.allocator.pausing()
+    }
+
     /// Whether its link is known to be limited.
-    fn limit(&self) -> Option<Bitrate> {
+    pub(super) fn limit(&self) -> Option<Bitrate> {
         self.allocator.limit()
     }
 

@@ -1,18 +1,20 @@
 //! Data tracks of a room: who publishes which, and who receives it under which number.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Instant;
 
-use bytes::Bytes;
 use media::{DataTrackId, ParticipantId};
 use rustc_hash::FxHashMap;
 
 use super::Room;
-use super::participants::ParticipantKey;
+use super::data_pace::{Fate, Pace};
+use super::participants::{Participant, ParticipantKey};
 use super::updates::Urgency;
 use crate::{
-    DataHandle, DataPublication, DataTrackInfo, Notice, Output, Refusal, RefusedWish, Wanted,
+    DataFrame, DataHandle, DataPublication, DataTrackInfo, DataWish, Notice, Output, Refusal,
+    RefusedWish, Wanted,
 };
 
 /// All data tracks of a room.
@@ -31,11 +33,13 @@ struct Published {
     receivers: Vec<Receiver>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Receiver {
     key: ParticipantKey,
     id: ParticipantId,
     handle: u16,
+    /// Where it does not want all frames.
+    pace: Option<Pace>,
 }
 
 /// What somebody receives, by its numbers.
@@ -83,8 +87,10 @@ impl Room {
             format: publication.format,
         });
         self.data_tracks.insert(key, Arc::clone(&info));
+        let track = info.id;
         self.outputs.tell(id, Notice::DataPublished(info));
         self.describe_data(now, key);
+        self.subscribe_everybody_to_data(key, track);
     }
 
     fn check_data(
@@ -140,21 +146,23 @@ impl Room {
 
     /// Somebody wants data tracks of others, or no longer. What it names and is not
     /// there has gone in the meantime.
-    pub(super) fn subscribe_data(
-        &mut self,
-        key: ParticipantKey,
-        wishes: Vec<(DataTrackId, Wanted)>,
-    ) {
+    pub(super) fn subscribe_data(&mut self, key: ParticipantKey, wishes: Vec<DataWish>) {
         let Some(subscriber) = self.participants.find(key) else {
             return;
         };
         let id = subscriber.info.id;
         let may = subscriber.info.permission.can_subscribe;
         let mut wanted = false;
-        for (track, wish) in wishes {
+        for DataWish {
+            track,
+            wanted: wish,
+            fps,
+        } in wishes
+        {
             match wish {
                 Wanted::Yes if may => {
                     wanted |= self.data_tracks.subscribe(track, key, id);
+                    self.data_tracks.pace(track, key, fps);
                 }
                 Wanted::Yes => {}
                 Wanted::No => self.data_tracks.unsubscribe(track, key),
@@ -162,6 +170,57 @@ impl Room {
         }
         if wanted {
             self.tell_data_handles(key);
+        }
+    }
+
+    /// Gives a new data track to all who want every one.
+    pub(super) fn subscribe_everybody_to_data(
+        &mut self,
+        publisher: ParticipantKey,
+        track: DataTrackId,
+    ) {
+        let wants = |(key, participant): &(ParticipantKey, &Participant)| {
+            *key != publisher
+                && participant.auto_subscribe_data == Wanted::Yes
+                && participant.info.permission.can_subscribe
+        };
+        let receivers = self.participants.iter().filter(wants);
+        let receivers: Vec<_> = receivers.map(|(key, found)| (key, found.info.id)).collect();
+        for (key, id) in receivers {
+            if self.data_tracks.subscribe(track, key, id) {
+                self.tell_data_handles(key);
+            }
+        }
+    }
+
+    /// Gives somebody who wants every data track those that are there.
+    pub(super) fn subscribe_to_all_data(&mut self, key: ParticipantKey) {
+        let Some(subscriber) = self.participants.find(key) else {
+            return;
+        };
+        let wanted = subscriber.auto_subscribe_data == Wanted::Yes;
+        if !wanted || !subscriber.info.permission.can_subscribe {
+            return;
+        }
+        let id = subscriber.info.id;
+        for track in self.data_tracks.of_others(key) {
+            self.data_tracks.subscribe(track, key, id);
+        }
+        self.tell_data_handles(key);
+    }
+
+    /// Somebody who came back believes that it publishes these: what is not so, it is
+    /// told to have ended.
+    pub(super) fn correct_data(&mut self, key: ParticipantKey, believed: Vec<Arc<DataTrackInfo>>) {
+        let Some(publisher) = self.participants.find(key) else {
+            return;
+        };
+        let id = publisher.info.id;
+        for track in believed {
+            let known = self.data_tracks.by_id.get(&track.id);
+            if known.is_none_or(|(of, _)| *of != key) {
+                self.outputs.tell(id, Notice::DataUnpublished(track));
+            }
         }
     }
 
@@ -194,10 +253,10 @@ impl Room {
         subscriber.tracks.iter().filter_map(handle).collect()
     }
 
-    /// A frame of a data track arrived, under its publisher's number.
-    pub fn handle_frame(&mut self, from: ParticipantId, handle: u16, frame: &Bytes) {
+    /// A packet of a data track arrived, under its publisher's number.
+    pub fn handle_frame(&mut self, now: Instant, from: ParticipantId, frame: &DataFrame) {
         let found = self.participants.key_of(from);
-        let found = found.and_then(|key| self.data_tracks.published.get(&(key, handle)));
+        let found = found.and_then(|key| self.data_tracks.published.get_mut(&(key, frame.handle)));
         let Some(track) = found else {
             self.drops.unpublished += 1;
             return;
@@ -206,11 +265,16 @@ impl Room {
             self.drops.queue_full += 1;
             return;
         }
-        for receiver in &track.receivers {
+        for receiver in &mut track.receivers {
+            if let Some(pace) = &mut receiver.pace
+                && pace.judge(now, frame.number) == Fate::LeftOut
+            {
+                continue;
+            }
             self.outputs.deliver(Output::Frame {
                 to: receiver.id,
                 handle: receiver.handle,
-                frame: frame.clone(),
+                frame: frame.bytes.clone(),
             });
         }
     }
@@ -262,7 +326,7 @@ impl DataTracks {
             .expect("short, and made of what ids are made of")
     }
 
-    fn insert(&mut self, key: ParticipantKey, info: Arc<DataTrackInfo>) {
+    pub(super) fn insert(&mut self, key: ParticipantKey, info: Arc<DataTrackInfo>) {
         let place = (key, info.handle);
         self.by_id.insert(info.id, place);
         let receivers = Vec::new();
@@ -302,8 +366,31 @@ impl DataTracks {
             return false;
         };
         subscriber.tracks.insert(handle, track);
-        published.receivers.push(Receiver { key, id, handle });
+        published.receivers.push(Receiver {
+            key,
+            id,
+            handle,
+            pace: None,
+        });
         true
+    }
+
+    /// Sends a subscriber no more than so many frames a second.
+    fn pace(&mut self, track: DataTrackId, key: ParticipantKey, fps: Option<NonZeroU32>) {
+        if let Some(place) = self.by_id.get(&track)
+            && let Some(published) = self.published.get_mut(place)
+            && let Some(receiver) = published.receivers.iter_mut().find(|it| it.key == key)
+        {
+            receiver.pace = fps.map(Pace::new);
+        }
+    }
+
+    /// What others than `key` publish, in the order of their ids.
+    fn of_others(&self, key: ParticipantKey) -> Vec<DataTrackId> {
+        let others = self.by_id.iter().filter(|(_, (of, _))| *of != key);
+        let mut others: Vec<_> = others.map(|(track, _)| *track).collect();
+        others.sort_unstable();
+        others
     }
 
     fn unsubscribe(&mut self, track: DataTrackId, key: ParticipantKey) {

@@ -36,6 +36,14 @@ impl Room {
             return;
         }
         let quality = quality(track, wish);
+        self.want(track_key, quality);
+    }
+
+    /// Somebody, here or at the end of a link, wants a track in this quality.
+    pub(super) fn want(&mut self, track_key: TrackKey, quality: Option<VideoQuality>) {
+        let Some(track) = self.tracks.find_mut(track_key) else {
+            return;
+        };
         let better = track.demand.want(quality);
         if quality < track.demand.told() {
             track.demand.fell();
@@ -75,6 +83,7 @@ impl Room {
             .iter()
             .filter_map(|subscription| self.subscriptions.find(*subscription))
             .filter_map(|found| quality(track, self.wish_of(found.subscriber, key)?))
+            .chain(self.links.wanted(key))
             .max()
     }
 

@@ -13,7 +13,7 @@ use super::speaking::Speaking;
 use super::subscriptions::Subscriptions;
 use super::updates::{Listeners, Updates, Urgency};
 use crate::{
-    LeaveReason, Membership, Notice, Output, ParticipantInfo, RoomInfo, State, TransportKey,
+    LeaveReason, Membership, Notice, Origin, Output, ParticipantInfo, RoomInfo, State, TransportKey,
 };
 
 /// What somebody who joined finds.
@@ -80,6 +80,7 @@ impl Room {
         self.assess_soon(now);
         self.count(now);
         self.subscribe_to_all(key);
+        self.subscribe_to_all_data(key);
         Ok(Joined {
             room: Arc::clone(&self.info),
             participant: info,
@@ -114,10 +115,11 @@ impl Room {
         let Some(found) = self.participants.find_mut(key) else {
             return;
         };
-        found.origin = Some(publisher);
+        let origin = Origin::Transport(publisher);
+        found.origin = Some(origin);
         for track in found.publishing.tracks() {
             if let Some(track) = self.tracks.find_mut(track) {
-                track.fanout.set_origin(publisher);
+                track.fanout.set_origin(origin);
             }
         }
     }
@@ -150,6 +152,7 @@ impl Room {
                 });
                 let info = Arc::clone(&participant.info);
                 self.departing(key, info);
+                self.end_links(key, reason);
             }
             if let Some(participant) = self.participants.remove(key) {
                 let participant = participant.info.id;
@@ -185,6 +188,16 @@ impl Room {
     }
 
     fn remove(&mut self, now: Instant, key: ParticipantKey, reason: LeaveReason) {
+        self.remove_with(now, key, reason, Farewell::Dismissed);
+    }
+
+    pub(super) fn remove_with(
+        &mut self,
+        now: Instant,
+        key: ParticipantKey,
+        reason: LeaveReason,
+        farewell: Farewell,
+    ) {
         self.end_speaking(key);
         let Some(participant) = self.participants.find_mut(key) else {
             return;
@@ -218,12 +231,18 @@ impl Room {
             self.drop_track(track);
         }
         self.pretending.forget(key);
-        if is_heard(reason) {
-            self.outputs.tell(info.id, Notice::Leave(reason));
+        self.end_links(key, reason);
+        match farewell {
+            Farewell::Dismissed => {
+                if is_heard(reason) {
+                    self.outputs.tell(info.id, Notice::Leave(reason));
+                }
+                self.outputs.push(Output::Gone {
+                    participant: info.id,
+                });
+            }
+            Farewell::TakenAlong => {}
         }
-        self.outputs.push(Output::Gone {
-            participant: info.id,
-        });
         self.updates.forget(key);
         if !hidden {
             self.departed.note(now, &info);
@@ -267,7 +286,7 @@ impl Room {
             .collect()
     }
 
-    fn is_full_but_for(&self, replaced: Option<ParticipantKey>) -> bool {
+    pub(super) fn is_full_but_for(&self, replaced: Option<ParticipantKey>) -> bool {
         let most = self.info.max_participants;
         let seated = self
             .participants
@@ -276,6 +295,15 @@ impl Room {
             .count();
         most > 0 && seated >= most as usize
     }
+}
+
+/// What becomes of the connections of somebody who goes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Farewell {
+    /// They end.
+    Dismissed,
+    /// They go on in another room.
+    TakenAlong,
 }
 
 /// Whether somebody who goes for this reason still listens.

@@ -9,6 +9,7 @@ mod administering;
 mod allowance;
 mod assessing;
 mod bandwidth;
+mod data_pace;
 mod data_tracks;
 mod demands;
 mod departed;
@@ -16,7 +17,9 @@ mod facts;
 mod interests;
 mod joining;
 mod life;
+mod linking;
 mod message;
+mod moving;
 mod nonces;
 mod outputs;
 mod participants;
@@ -45,6 +48,7 @@ use media::{Packet, ParticipantId, Rtcp};
 pub use administering::RoomChange;
 pub use joining::{JoinRefusal, Joined};
 pub use message::{DataDrops, Destinations, Message};
+pub use moving::{Luggage, Moved};
 pub use nonces::Nonce;
 pub use profile::{MAX_ATTRIBUTES, MAX_METADATA, MAX_NAME, ParticipantChange};
 pub use resuming::{Resumed, Synced, UnknownTrack};
@@ -58,6 +62,7 @@ use crate::{
 use data_tracks::DataTracks;
 use departed::Departed;
 use life::Life;
+use linking::Links;
 use nonces::Nonces;
 use outputs::Outputs;
 use participants::{ParticipantKey, Participants};
@@ -95,6 +100,8 @@ pub struct Room {
     opened_at: Instant,
     departed: Departed,
     reliable: Reliable,
+    /// That begin here.
+    links: Links,
     /// Nothing but media falls due before.
     chores_at: Option<Instant>,
 }
@@ -125,6 +132,7 @@ impl Room {
             opened_at: now,
             departed: Departed::default(),
             reliable: Reliable::default(),
+            links: Links::default(),
         };
         room.started();
         room
@@ -212,9 +220,15 @@ impl Room {
     }
 
     /// A publisher said something about what it sends.
-    pub fn handle_report(&mut self, now: Instant, track: TrackKey, rtcp: &Rtcp) {
+    pub fn handle_report(
+        &mut self,
+        now: Instant,
+        track: TrackKey,
+        rtcp: &Rtcp,
+        out: &mut impl Outlet,
+    ) {
         if let Some(track) = self.tracks.find_mut(track) {
-            track.fanout.handle_report(now, rtcp);
+            track.fanout.handle_report(now, rtcp, out);
         }
     }
 
@@ -346,6 +360,7 @@ impl Room {
 
     /// Tells others that somebody changed, or only itself if it is hidden.
     fn announce(&mut self, now: Instant, key: ParticipantKey, urgency: Urgency) {
+        self.tell_links(key);
         let Some(participant) = self.participants.find(key) else {
             return;
         };

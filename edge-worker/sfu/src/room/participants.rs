@@ -13,10 +13,11 @@ use super::allowance::Allowed;
 use super::assessing::Connection;
 use super::bandwidth::Reception;
 use super::interests::Interests;
+use super::linking::Arrived;
 use super::publishing::Publishing;
 use super::speaking::Voice;
 use crate::{
-    Identity, Membership, ParticipantInfo, State, TransportKey, VideoQuality, Visibility, Wanted,
+    Identity, Membership, Origin, ParticipantInfo, State, VideoQuality, Visibility, Wanted,
 };
 
 /// One participant within its room; never given to another one.
@@ -109,10 +110,13 @@ pub(super) struct Participant {
     pub(super) seat: Seat,
     pub(super) protocol: i32,
     pub(super) auto_subscribe: Wanted,
+    pub(super) auto_subscribe_data: Wanted,
     /// The layer it is sent before it says what it shows.
     pub(super) first_quality: VideoQuality,
     /// Where requests to it as a publisher go.
-    pub(super) origin: Option<TransportKey>,
+    pub(super) origin: Option<Origin>,
+    /// Of those it publishes, what came over a link.
+    pub(super) arrived: Vec<Arrived>,
     /// Until when its media has to be connected.
     pub(super) connect_by: Instant,
     /// Whether records say that it joined.
@@ -137,12 +141,13 @@ impl Participant {
         let Membership {
             mut participant,
             auto_subscribe,
+            auto_subscribe_data,
             adaptive_stream,
             pausing,
             protocol,
         } = membership;
         participant.state = State::Joined;
-        participant.version = 1;
+        participant.version = participant.version.saturating_add(1);
         participant.tracks.clear();
         participant.data_tracks.clear();
         Self {
@@ -150,12 +155,14 @@ impl Participant {
             info: Arc::new(participant),
             protocol,
             auto_subscribe,
+            auto_subscribe_data,
             first_quality: if adaptive_stream {
                 VideoQuality::Low
             } else {
                 VideoQuality::High
             },
             origin: None,
+            arrived: Vec::new(),
             connect_by: now + CONNECT_WITHIN,
             on_record: false,
             publishing: Publishing::default(),

@@ -49,6 +49,9 @@ impl Room {
             .collect();
         if changed {
             self.tracks_changed(now, key);
+        } else {
+            // Its encodings may have changed.
+            self.tell_links(key);
         }
         for track in started {
             self.subscribe_everybody(track);

@@ -8,7 +8,7 @@ use media::{Codec, MediaKind, TrackId};
 use crate::{OfferedSection, Publication, Received, Refusal, TrackInfo, TrackKey};
 
 /// The publishing half of one participant.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Publishing {
     /// Announced, not found in an offer yet; oldest first.
     pending: Vec<Pending>,
@@ -16,17 +16,19 @@ pub(super) struct Publishing {
     slots: Vec<Slot>,
     /// In the newest offer, not announced.
     unannounced: Vec<OfferedSection>,
+    /// Without an m-line here: its packets come over a link.
+    linked: Vec<TrackKey>,
 }
 
 /// A publication announced, without media.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Pending {
     publication: Publication,
     until: Instant,
 }
 
 /// The m-line of a published track.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Slot {
     received: Received,
     cid: String,
@@ -182,7 +184,24 @@ impl Publishing {
 
     /// The published tracks.
     pub(super) fn tracks(&self) -> Vec<TrackKey> {
-        self.slots.iter().map(|slot| slot.received.track).collect()
+        let offered = self.slots.iter().map(|slot| slot.received.track);
+        offered.chain(self.linked.iter().copied()).collect()
+    }
+
+    /// Another room calls the tracks so: pairs of before and after. All at once, as keys
+    /// of two rooms may be the same numbers.
+    pub(super) fn rename(&mut self, names: &[(TrackKey, TrackKey)]) {
+        let slots = self.slots.iter_mut().map(|slot| &mut slot.received.track);
+        for track in slots.chain(&mut self.linked) {
+            if let Some((_, after)) = names.iter().find(|(before, _)| before == track) {
+                *track = *after;
+            }
+        }
+    }
+
+    /// A track came over a link.
+    pub(super) fn linked(&mut self, track: TrackKey) {
+        self.linked.push(track);
     }
 
     /// Takes out what was announced, is not offered yet, and is `unwanted`.
@@ -196,6 +215,7 @@ impl Publishing {
     /// A track ended before its m-line did: the m-line is free for another one.
     pub(super) fn stopped(&mut self, track: TrackKey) {
         self.slots.retain(|slot| slot.received.track != track);
+        self.linked.retain(|linked| *linked != track);
     }
 
     /// Takes out what was announced and never offered.

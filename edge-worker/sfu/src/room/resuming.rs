@@ -9,8 +9,8 @@ use media::{ParticipantId, TrackId};
 use super::Room;
 use super::participants::ParticipantKey;
 use crate::{
-    Identity, Outlet, Output, ParticipantInfo, Reliability, RoomInfo, TrackInfo, TrackSettings,
-    Wanted,
+    DataTrackInfo, DataWish, Identity, Outlet, Output, ParticipantInfo, Reliability, RoomInfo,
+    TrackInfo, TrackSettings, Wanted,
 };
 
 /// What somebody who comes back finds.
@@ -41,6 +41,10 @@ pub struct Synced {
     pub wanted: Wanted,
     /// Tracks of others that it does not show.
     pub disabled: Vec<TrackId>,
+    /// Its own data tracks.
+    pub published_data: Vec<Arc<DataTrackInfo>>,
+    /// Data tracks of others that it asked for.
+    pub data: Vec<DataWish>,
     /// The last reliable message it received from others.
     pub received: Vec<(ParticipantId, u32)>,
 }
@@ -136,6 +140,8 @@ impl Room {
         for (from, last) in synced.received {
             self.replay(key, from, last);
         }
+        self.correct_data(key, synced.published_data);
+        self.subscribe_data(key, synced.data);
         self.tell_data_handles(key);
         Ok(())
     }

@@ -74,7 +74,7 @@ impl Room {
     }
 
     /// Turns what the subscribers of a track show into layers again.
-    fn review_wishes(&mut self, now: Instant, key: TrackKey, out: &mut impl Outlet) {
+    pub(super) fn review_wishes(&mut self, now: Instant, key: TrackKey, out: &mut impl Outlet) {
         let Some(track) = self.tracks.find(key) else {
             return;
         };

@@ -30,7 +30,10 @@ impl Room {
         self.announce_change(now, key, Urgency::Now);
         match (before.can_subscribe, after.can_subscribe) {
             (true, false) => self.unsubscribe_from_all(key),
-            (false, true) => self.subscribe_to_all(key),
+            (false, true) => {
+                self.subscribe_to_all(key);
+                self.subscribe_to_all_data(key);
+            }
             (true, true) | (false, false) => {}
         }
         self.count(now);

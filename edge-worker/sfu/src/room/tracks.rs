@@ -12,7 +12,7 @@ use super::participants::ParticipantKey;
 use crate::demand::Demand;
 use crate::fanout::{DropCounts, Fanout};
 use crate::speakers::{Heard, Meter};
-use crate::{Muted, Source, SubscriptionKey, TrackInfo, TrackKey, TransportKey};
+use crate::{Muted, Origin, Source, SubscriptionKey, TrackInfo, TrackKey};
 
 /// All published tracks.
 #[derive(Debug, Default)]
@@ -142,7 +142,7 @@ impl Track {
         info: TrackInfo,
         publisher: ParticipantKey,
         rids: Vec<Rid>,
-        origin: Option<TransportKey>,
+        origin: Option<Origin>,
     ) -> Self {
         let mut fanout = Fanout::new(info.kind, &rids);
         if let Some(origin) = origin {
@@ -169,6 +169,11 @@ impl Track {
             self.fanout.set_rids(&rids);
             self.rids = rids;
         }
+    }
+
+    /// The encodings it is published in, low to high; empty for a single one.
+    pub(super) fn rids(&self) -> &[Rid] {
+        &self.rids
     }
 
     /// How many layers it is published in.

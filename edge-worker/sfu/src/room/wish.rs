@@ -37,7 +37,7 @@ pub(super) fn wish(
 }
 
 /// The layer that was announced with `quality`, or the next smaller one.
-fn layer_of(track: &TrackInfo, layers: usize, quality: VideoQuality) -> Layer {
+pub(super) fn layer_of(track: &TrackInfo, layers: usize, quality: VideoQuality) -> Layer {
     let top = layers.saturating_sub(1);
     if track.layers.len() == layers {
         let index = track

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use media::{Codec, Layer, MediaKind, Outgoing, Rid, Rtcp, Ssrc};
-use sfu::{Binding, Fanout, Outlet, SenderKey, Sink, SubscriptionKey, TransportKey, Wish};
+use sfu::{Binding, Fanout, Origin, Outlet, SenderKey, Sink, SubscriptionKey, TransportKey, Wish};
 
 use crate::dice::Dice;
 use crate::link::{Link, Network};
@@ -69,7 +69,7 @@ impl Stage {
     }
 
     fn new(mut fanout: Fanout, publisher: Publisher, network: Network, seed: u64) -> Self {
-        fanout.set_origin(PUBLISHER);
+        fanout.set_origin(Origin::Transport(PUBLISHER));
         let mut dice = Dice(seed);
         Self {
             start: start(),
@@ -150,7 +150,7 @@ impl Stage {
                 .handle_packet(now, &sent.packet(), &mut self.wire);
         }
         for rtcp in self.reports.receive(now) {
-            self.fanout.handle_report(now, &rtcp);
+            self.fanout.handle_report(now, &rtcp, &mut self.wire);
         }
         self.serve_subscribers();
         if self.fanout.deadline().is_some_and(|at| at <= now) {

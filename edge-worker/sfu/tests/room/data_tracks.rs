@@ -1,8 +1,10 @@
 //! Data tracks: announced, received under numbers of each subscriber's own, taken back.
 
 use bytes::Bytes;
-use media::DataTrackId;
-use sfu::{Command, DataPublication, Encryption, ParticipantInfo, Synced, Wanted};
+use sfu::{
+    Command, DataFrame, DataPublication, DataTrackInfo, DataWish, Encryption, ParticipantInfo,
+    Synced, Wanted,
+};
 
 use crate::stage::{Stage, hidden, id};
 
@@ -17,13 +19,25 @@ fn publish(stage: &mut Stage, who: &str, handle: u32, name: &str) {
 }
 
 fn subscribe(stage: &mut Stage, who: &str, track: &str, wanted: Wanted) {
-    let track: DataTrackId = track.parse().unwrap();
-    stage.command(who, Command::SubscribeData(vec![(track, wanted)]));
+    let wish = DataWish {
+        track: track.parse().unwrap(),
+        wanted,
+        fps: None,
+    };
+    stage.command(who, Command::SubscribeData(vec![wish]));
 }
 
 fn frame(stage: &mut Stage, who: &str, handle: u16) -> Vec<String> {
-    let frame = Bytes::from(format!("frame of {who}"));
-    stage.room.handle_frame(id(who), handle, &frame);
+    numbered(stage, who, handle, 0)
+}
+
+fn numbered(stage: &mut Stage, who: &str, handle: u16, number: u16) -> Vec<String> {
+    let frame = DataFrame {
+        handle,
+        number,
+        bytes: Bytes::from(format!("frame of {who}")),
+    };
+    stage.room.handle_frame(stage.now, id(who), &frame);
     stage.log()
 }
 
@@ -215,4 +229,110 @@ fn nobody_is_shown_what_somebody_hidden_publishes() {
     publish(&mut stage, "ghost", 1, "secret");
     let log = stage.log();
     assert!(log.iter().all(|line| line.starts_with("ghost")), "{log:?}");
+}
+
+#[test]
+fn who_wants_every_data_track_has_those_that_are_there_and_those_to_come() {
+    let mut stage = Stage::new();
+    stage.join("alice");
+    publish(&mut stage, "alice", 9, "position");
+    stage.log();
+    let all = |membership: &mut sfu::Membership| membership.auto_subscribe_data = Wanted::Yes;
+    stage.join_as("bob", all).unwrap();
+    stage.join("carol");
+    stage.log();
+    assert_eq!(
+        frame(&mut stage, "alice", 9),
+        ["bob gets frame of alice as 1"]
+    );
+    publish(&mut stage, "alice", 10, "heat");
+    let log = stage.log();
+    let told = "bob gets DTR_alice1 as 1, DTR_alice2 as 2".to_owned();
+    assert!(log.contains(&told), "{log:?}");
+    assert_eq!(
+        frame(&mut stage, "alice", 10),
+        ["bob gets frame of alice as 2"]
+    );
+    publish(&mut stage, "bob", 1, "own");
+    stage.log();
+    assert_eq!(frame(&mut stage, "bob", 1), [""; 0], "nobody gets its own");
+    // What it does not want after all it does not get.
+    subscribe(&mut stage, "bob", "DTR_alice2", Wanted::No);
+    assert_eq!(frame(&mut stage, "alice", 10), [""; 0]);
+}
+
+#[test]
+fn whoever_wants_fewer_frames_a_second_gets_fewer_and_the_others_all() {
+    let mut stage = Stage::new();
+    for name in ["alice", "bob", "carol"] {
+        stage.join(name);
+    }
+    publish(&mut stage, "alice", 9, "position");
+    subscribe(&mut stage, "carol", "DTR_alice1", Wanted::Yes);
+    let wish = |fps| DataWish {
+        track: "DTR_alice1".parse().unwrap(),
+        wanted: Wanted::Yes,
+        fps: std::num::NonZeroU32::new(fps),
+    };
+    stage.command("bob", Command::SubscribeData(vec![wish(5)]));
+    stage.log();
+    let second = |stage: &mut Stage| {
+        let mut got = [0, 0];
+        for number in 0..50 {
+            let log = numbered(stage, "alice", 9, number);
+            got[0] += about(&log, "bob").len();
+            got[1] += about(&log, "carol").len();
+            stage.now += std::time::Duration::from_millis(20);
+        }
+        got
+    };
+    let [bob, carol] = second(&mut stage);
+    assert!((5..=6).contains(&bob) && carol == 50, "{bob} {carol}");
+    stage.command("bob", Command::SubscribeData(vec![wish(0)]));
+    stage.log();
+    assert_eq!(second(&mut stage), [50, 50], "all again");
+}
+
+#[test]
+fn whoever_comes_back_hears_which_of_its_data_tracks_are_gone_and_gets_what_it_asks_for() {
+    let mut stage = Stage::new();
+    stage.join("alice");
+    stage.join("bob");
+    publish(&mut stage, "alice", 9, "position");
+    publish(&mut stage, "bob", 9, "heat");
+    stage.log();
+    let believed = |id: &str, name: &str| {
+        std::sync::Arc::new(DataTrackInfo {
+            id: id.parse().unwrap(),
+            handle: 9,
+            name: name.to_owned(),
+            encryption: Encryption::None,
+            format: Bytes::new(),
+        })
+    };
+    let synced = Synced {
+        published_data: vec![
+            believed("DTR_alice1", "position"),
+            believed("DTR_gone", "gone"),
+            believed("DTR_bob2", "heat"),
+        ],
+        data: vec![DataWish {
+            track: "DTR_bob2".parse().unwrap(),
+            wanted: Wanted::Yes,
+            fps: None,
+        }],
+        ..Synced::default()
+    };
+    let (now, room) = (stage.now, &mut stage.room);
+    room.sync(now, id("alice"), synced, &mut stage.wire)
+        .unwrap();
+    let log = stage.log();
+    assert_eq!(
+        about(&log, "has no"),
+        ["alice has no gone", "alice has no heat"]
+    );
+    assert_eq!(
+        frame(&mut stage, "bob", 9),
+        ["alice gets frame of bob as 1"]
+    );
 }

@@ -14,6 +14,8 @@ mod facts;
 mod film;
 mod joining;
 mod life;
+mod linking;
+mod moving;
 mod profile;
 mod publishing;
 mod random;

@@ -9,11 +9,11 @@ use media::{
     Ssrc, Timestamp, TrackId,
 };
 use sfu::{
-    Binding, Command, Destinations, Encryption, Identity, JoinRefusal, Joined, LeaveReason, Load,
-    Membership, Message, Muted, Notice, OfferedSection, Opening, Outlet, Output, ParticipantInfo,
-    Pausing, Permission, Publication, Received, RefusedWish, Reliability, Room, RoomInfo,
-    SenderKey, Sink, Source, State, SubscriptionKey, TrackInfo, TrackKey, TrackSettings,
-    TransportKey, Visibility, Wanted,
+    Binding, Carried, Command, Destinations, Encryption, Identity, JoinRefusal, Joined,
+    LeaveReason, LinkKey, LinkNews, Load, Membership, Message, Muted, Notice, OfferedSection,
+    Opening, Outlet, Output, ParticipantInfo, Pausing, Permission, Publication, Received,
+    RefusedWish, Reliability, Room, RoomInfo, SenderKey, Sink, Source, State, SubscriptionKey,
+    TrackInfo, TrackKey, TrackSettings, TransportKey, Visibility, Wanted,
 };
 
 /// The room under test and what surrounds it.
@@ -32,6 +32,8 @@ pub(crate) struct Stage {
     pub(crate) facts: Vec<sfu::Fact>,
     pub(crate) loads: BTreeMap<ParticipantId, Load>,
     pub(crate) versions: BTreeMap<(ParticipantId, ParticipantId), u32>,
+    /// What was said over links, apart from the log.
+    pub(crate) news: Vec<(LinkKey, LinkNews)>,
     /// What was told of connections, apart from the log.
     pub(crate) qualities: Vec<String>,
     joins: u32,
@@ -47,6 +49,11 @@ pub(crate) struct Wire {
     pub(crate) rtcp: Vec<(TransportKey, Rtcp)>,
     /// Payload sent by m-line.
     pub(crate) bytes: BTreeMap<u32, usize>,
+    /// Packets that went over links: the track, the packet, its payload.
+    pub(crate) carried: Vec<(TrackKey, Packet<'static>, Vec<u8>)>,
+    pub(crate) carried_reports: usize,
+    /// Keyframes asked for over links.
+    pub(crate) asked: Vec<(TrackKey, Ssrc)>,
 }
 
 impl Outlet for Wire {
@@ -57,6 +64,23 @@ impl Outlet for Wire {
 
     fn rtcp(&mut self, transport: TransportKey, rtcp: Rtcp) {
         self.rtcp.push((transport, rtcp));
+    }
+
+    fn carry(&mut self, _link: LinkKey, track: TrackKey, media: Carried<'_>) {
+        match media {
+            Carried::Packet(packet) => {
+                let head = Packet {
+                    payload: &[],
+                    ..*packet
+                };
+                self.carried.push((track, head, packet.payload.to_vec()));
+            }
+            Carried::Report(_) => self.carried_reports += 1,
+        }
+    }
+
+    fn ask(&mut self, _link: LinkKey, track: TrackKey, ssrc: Ssrc) {
+        self.asked.push((track, ssrc));
     }
 }
 
@@ -94,6 +118,7 @@ impl Stage {
             facts: Vec::new(),
             loads: BTreeMap::new(),
             versions: BTreeMap::new(),
+            news: Vec::new(),
             qualities: Vec::new(),
             joins: 0,
             mids: 0,
@@ -165,6 +190,11 @@ impl Stage {
         if let Some(sections) = self.offers.get_mut(&id(who)) {
             sections.retain(|section| section.cid != track);
         }
+    }
+
+    /// The m-lines of a participant's next offer.
+    pub(crate) fn sections(&self, who: &str) -> Vec<OfferedSection> {
+        self.offers.get(&id(who)).cloned().unwrap_or_default()
     }
 
     /// A participant's offer arrives.
@@ -348,7 +378,7 @@ impl Stage {
         log
     }
 
-    fn take(&mut self, output: Output) -> Option<String> {
+    pub(crate) fn take(&mut self, output: Output) -> Option<String> {
         let line = match output {
             Output::Notice { to, notice } => {
                 self.check_present(to);
@@ -408,6 +438,10 @@ impl Stage {
                 self.openings
                     .retain(|_, opening| opening.participant != participant);
                 format!("{} is gone", name(participant))
+            }
+            Output::Link { link, news } => {
+                self.news.push((link, news));
+                return None;
             }
             Output::Fact(fact) => {
                 self.facts.push(*fact);
@@ -588,6 +622,7 @@ pub(crate) fn membership(name: &str) -> Membership {
             data_tracks: Vec::new(),
         },
         auto_subscribe: Wanted::Yes,
+        auto_subscribe_data: Wanted::No,
         adaptive_stream: false,
         pausing: Pausing::Allowed,
         protocol: 16,
