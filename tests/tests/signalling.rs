@@ -5,7 +5,6 @@
     reason = "what a test needs and has not is a failed test"
 )]
 
-
 use e2e::{
     http,
     node::{Node, NodeOptions},
