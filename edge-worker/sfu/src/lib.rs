@@ -30,6 +30,7 @@ mod select;
 mod speakers;
 #[cfg(test)]
 mod testing;
+mod timers;
 
 pub use allocator::{Load, Pausing};
 pub use command::{
@@ -56,3 +57,4 @@ pub use room::{
     Nonce, ParticipantChange, Resumed, Room, RoomChange, Synced, UnknownTrack,
 };
 pub use speakers::{Loudness, Speaker};
+pub use timers::Timers;

@@ -15,7 +15,6 @@ mod reacting;
 mod resuming;
 mod signalling;
 mod simulating;
-mod timers;
 mod transports;
 
 use std::collections::VecDeque;
@@ -29,7 +28,7 @@ use batch::{Options, Received, Receiver, Socket};
 use media::{Packet, ParticipantId};
 use mio::unix::SourceFd;
 use rustc_hash::FxHashMap;
-use sfu::{DropCounts, DropReason, LeaveReason, Room, TrackKey, TransportKey};
+use sfu::{DropCounts, DropReason, LeaveReason, Room, Timers, TrackKey, TransportKey};
 use tracing::warn;
 
 use crate::directory::Place;
@@ -44,7 +43,6 @@ use administering::Calls;
 use demux::Demux;
 use member::Member;
 use queue::{Payload, SendQueue};
-use timers::Timers;
 use transports::{Sending, Transports, WayOut, Wire, guarded};
 
 /// One room on its shard; never used twice.
@@ -213,7 +211,7 @@ impl Shard {
 
     /// How long there is nothing to do unless something comes.
     fn wait(&mut self, now: Instant) -> Option<Duration> {
-        let next = [self.timers.next(), self.queue.due_at()]
+        let next = [self.timers.due_at(), self.queue.due_at()]
             .into_iter()
             .flatten()
             .min();
