@@ -6,6 +6,7 @@ mod administering;
 mod bandwidth;
 mod carrying;
 mod demux;
+mod effort;
 mod inbox;
 mod member;
 mod membership;
@@ -41,6 +42,7 @@ pub(crate) use inbox::{
 
 use administering::Calls;
 use demux::Demux;
+use effort::Effort;
 use member::Member;
 use queue::{Payload, SendQueue};
 use transports::{Sending, Transports, WayOut, Wire, guarded};
@@ -57,7 +59,7 @@ pub struct Shard {
     /// Lent to [`receive`](Self::receive) while datagrams in it are worked on.
     receiver: Option<Receiver>,
     queue: SendQueue,
-    /// How long this turn has been at it.
+    /// How long this turn has worked on it.
     flushing: Duration,
     tally: Tally,
     /// Steps of handshakes that wait for their turn.
@@ -125,9 +127,10 @@ const WAKER: mio::Token = mio::Token(1);
 /// After this many calls for datagrams timers and signalling get their turn.
 const RECEIVES_PER_TURN: usize = 8;
 
-/// For so long a turn seals and sends pictures; those that are left then are dropped. What
-/// came meanwhile has its turn next, so none is later than twice this, however much is
-/// asked of the shard. Keyframes for a thousand take half of it.
+/// So long a turn works on sealing and sending pictures; those that are left then are
+/// dropped. What came meanwhile has its turn next, so on a core of its own none is later
+/// than twice this, however much is asked of the shard. Keyframes for a thousand take half
+/// of it. On a core that others use everything is later, which leaving out would not mend.
 const LONGEST_FLUSHES: Duration = Duration::from_millis(50);
 
 /// Shorter than any scrape interval.
@@ -268,7 +271,7 @@ impl Shard {
     /// Sends everything that waits.
     fn flush(&mut self, now: Instant) {
         self.tally.waited(self.queue.since(), now);
-        let since = Instant::now();
+        let effort = Effort::begin();
         let mut failed = Vec::new();
         self.queue.flush(&mut WayOut {
             now,
@@ -277,10 +280,10 @@ impl Shard {
             tally: &mut self.tally,
             metrics: &self.metrics,
             failed: &mut failed,
-            since,
+            effort,
             limit: LONGEST_FLUSHES.saturating_sub(self.flushing),
         });
-        self.flushing += since.elapsed();
+        self.flushing += effort.spent();
         for participant in failed {
             self.part(now, participant, LeaveReason::ConnectionTimeout);
         }
