@@ -91,6 +91,7 @@ impl Stage {
         let mut listeners = runtime.block_on(serve(&node))?;
         runtime.spawn(async move { while listeners.join_next().await.is_some() {} });
         let mut shard = shards.pop().context("a node without a shard")?;
+        shard.leave_nothing_out();
         let joining = runtime.spawn(join_all(house, size));
         let mut now = Instant::now();
         let until = now + JOIN_LIMIT;
