@@ -13,6 +13,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::ops::Range;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr;
+use std::time::Duration;
 
 use socket2::SockAddr;
 
@@ -120,7 +121,7 @@ impl Prepared<'_> {
 #[derive(Debug, Default)]
 pub(crate) struct Incoming {
     names: Vec<Name>,
-    controls: Vec<Control>,
+    controls: Vec<Told>,
     parts: Pointers<libc::iovec>,
     headers: Pointers<libc::mmsghdr>,
 }
@@ -138,7 +139,7 @@ impl Incoming {
         let count = (memory.len() / stride).min(MOST_MESSAGES);
         self.names.clear();
         self.names.resize(count, Name::default());
-        self.controls.resize(count, Control::default());
+        self.controls.resize(count, Told::default());
         self.parts.0.clear();
         self.headers.0.clear();
         for buffer in memory.chunks_exact_mut(stride).take(count) {
@@ -157,7 +158,7 @@ impl Incoming {
             header.msg_hdr.msg_iov = part;
             header.msg_hdr.msg_iovlen = 1;
             header.msg_hdr.msg_control = ptr::from_mut(control).cast();
-            header.msg_hdr.msg_controllen = size_of::<Control>();
+            header.msg_hdr.msg_controllen = size_of::<Told>();
             self.headers.0.push(header);
         }
         // SAFETY: the headers were just written, `count` of them. Each points to a name, a
@@ -179,11 +180,13 @@ impl Incoming {
     /// What the last call said about a message it received.
     pub(crate) fn arrival(&self, index: usize) -> Arrival {
         let header = &self.headers.0[index];
-        let control_len = header.msg_hdr.msg_controllen;
+        let told = &self.controls[index];
+        let written = header.msg_hdr.msg_controllen;
         Arrival {
             from: self.names[index].address(),
             len: header.msg_len as usize,
-            segment: self.controls[index].coalesced(control_len),
+            segment: told.coalesced(written),
+            at: told.arrived_at(written),
             fit: match header.msg_hdr.msg_flags & (libc::MSG_TRUNC | libc::MSG_CTRUNC) {
                 0 => Fit::Whole,
                 _ => Fit::Cut,
@@ -200,6 +203,8 @@ pub(crate) struct Arrival {
     pub(crate) len: usize,
     /// The length of each datagram but the last, where several were coalesced.
     pub(crate) segment: Option<usize>,
+    /// When, since 1970, where the kernel was asked to note it.
+    pub(crate) at: Option<Duration>,
     pub(crate) fit: Fit,
 }
 
@@ -220,12 +225,26 @@ pub(crate) fn enable_coalescing(socket: BorrowedFd<'_>) -> io::Result<()> {
     set_udp_option(socket, libc::UDP_GRO, 1)
 }
 
+/// Has the kernel note when what arrives arrived.
+pub(crate) fn enable_arrival_times(socket: BorrowedFd<'_>) -> io::Result<()> {
+    set_option(socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1)
+}
+
 fn set_udp_option(socket: BorrowedFd<'_>, name: libc::c_int, value: libc::c_int) -> io::Result<()> {
+    set_option(socket, libc::SOL_UDP, name, value)
+}
+
+fn set_option(
+    socket: BorrowedFd<'_>,
+    level: libc::c_int,
+    name: libc::c_int,
+    value: libc::c_int,
+) -> io::Result<()> {
     // SAFETY: the kernel reads as many bytes as it is told there are, out of a local value.
     let result = unsafe {
         libc::setsockopt(
             socket.as_raw_fd(),
-            libc::SOL_UDP,
+            level,
             name,
             ptr::from_ref(&value).cast(),
             size_of_val(&value) as libc::socklen_t,
@@ -321,22 +340,55 @@ impl Control {
             value,
         }
     }
+}
+
+/// What the kernel told of a message: control messages, one behind the other.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(8))]
+struct Told([u8; Self::LEN]);
+
+impl Default for Told {
+    fn default() -> Self {
+        Self([0; Self::LEN])
+    }
+}
+
+impl Told {
+    /// Room for a time and a length.
+    const LEN: usize = 64;
 
     /// How long each datagram of a message is, if the kernel wrote that.
     fn coalesced(&self, written: usize) -> Option<usize> {
-        const VALUE_LEN: usize = size_of::<libc::c_int>();
-        let there = written >= Self::HEADER_LEN + VALUE_LEN
-            && self.len >= Self::HEADER_LEN + VALUE_LEN
-            && self.level == libc::SOL_UDP
-            && self.kind == libc::UDP_GRO;
-        if !there {
-            return None;
-        }
-        let mut value = [0; VALUE_LEN];
-        value.copy_from_slice(&self.value[..VALUE_LEN]);
-        usize::try_from(libc::c_int::from_ne_bytes(value))
+        let value = self.value(written, (libc::SOL_UDP, libc::UDP_GRO))?;
+        usize::try_from(libc::c_int::from_ne_bytes(*value.first_chunk()?))
             .ok()
             .filter(|len| *len > 0)
+    }
+
+    /// When a message arrived, if the kernel wrote that (`timespec` of 64-bit machines).
+    fn arrived_at(&self, written: usize) -> Option<Duration> {
+        let value = self.value(written, (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS))?;
+        let (seconds, nanos) = value.split_at_checked(size_of::<i64>())?;
+        let seconds = u64::try_from(i64::from_ne_bytes(*seconds.first_chunk()?)).ok()?;
+        let nanos = u32::try_from(i64::from_ne_bytes(*nanos.first_chunk()?)).ok()?;
+        Some(Duration::new(seconds, nanos))
+    }
+
+    /// The value of the first control message of a level and kind.
+    fn value(&self, written: usize, wanted: (libc::c_int, libc::c_int)) -> Option<&[u8]> {
+        let mut rest = self.0.get(..written)?;
+        while let Some((header, values)) = rest.split_at_checked(Control::HEADER_LEN) {
+            let field = |at: usize| header.get(at..at + 4)?.first_chunk().copied();
+            let len = usize::from_ne_bytes(*header.first_chunk()?);
+            let level = libc::c_int::from_ne_bytes(field(mem::offset_of!(Control, level))?);
+            let kind = libc::c_int::from_ne_bytes(field(mem::offset_of!(Control, kind))?);
+            let value = values.get(..len.checked_sub(Control::HEADER_LEN)?)?;
+            if (level, kind) == wanted {
+                return Some(value);
+            }
+            rest = rest.get(len.next_multiple_of(size_of::<usize>())..)?;
+        }
+        None
     }
 }
 
@@ -396,36 +448,48 @@ mod tests {
     }
 
     #[test]
-    fn a_control_message_counts_only_if_it_is_ours_and_whole() {
-        let mut control = Control::segment(1_200);
-        control.kind = libc::UDP_GRO;
-        control.len = Control::HEADER_LEN + 4;
-        control.value[..4].copy_from_slice(&1_200_i32.to_ne_bytes());
-        assert_eq!(control.coalesced(24), Some(1_200));
-        assert_eq!(control.coalesced(0), None);
-        assert_eq!(
-            Control {
-                kind: libc::UDP_SEGMENT,
-                ..control
-            }
-            .coalesced(24),
-            None
-        );
-        assert_eq!(
-            Control {
-                value: [0; _],
-                ..control
-            }
-            .coalesced(24),
-            None
-        );
-        assert_eq!(
-            Control {
-                value: [0xff; _],
-                ..control
-            }
-            .coalesced(24),
-            None
-        );
+    fn control_messages_count_only_if_they_are_known_and_whole() {
+        let message = |level: libc::c_int, kind: libc::c_int, value: &[u8]| {
+            let len = Control::HEADER_LEN + value.len();
+            let mut bytes = len.to_ne_bytes().to_vec();
+            bytes.extend(level.to_ne_bytes());
+            bytes.extend(kind.to_ne_bytes());
+            bytes.extend(value);
+            bytes.resize(bytes.len().next_multiple_of(8), 0);
+            bytes
+        };
+        let time = |seconds: i64, nanos: i64| {
+            let value = [seconds.to_ne_bytes(), nanos.to_ne_bytes()].concat();
+            message(libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS, &value)
+        };
+        let length = |len: i32| message(libc::SOL_UDP, libc::UDP_GRO, &len.to_ne_bytes());
+        let segment = message(libc::SOL_UDP, libc::UDP_SEGMENT, &1_200_i32.to_ne_bytes());
+        let noon = Some(Duration::new(12, 34));
+        for (told, cut, expected) in [
+            (vec![], 0, (None, None)),
+            (length(1_200), 0, (Some(1_200), None)),
+            (length(0), 0, (None, None)),
+            (length(-1), 0, (None, None)),
+            (time(12, 34), 0, (None, noon)),
+            (time(-1, 34), 0, (None, None)),
+            ([time(12, 34), length(900)].concat(), 0, (Some(900), noon)),
+            (
+                [segment.clone(), length(900)].concat(),
+                0,
+                (Some(900), None),
+            ),
+            (segment, 0, (None, None)),
+            ([time(12, 34), length(900)].concat(), 6, (None, noon)),
+            (length(1_200), 20, (None, None)),
+            (vec![0; 40], 0, (None, None)),
+            (vec![0xff; 40], 0, (None, None)),
+        ] {
+            let mut buffer = Told::default();
+            buffer.0[..told.len()].copy_from_slice(&told);
+            let written = told.len() - cut;
+            let read = (buffer.coalesced(written), buffer.arrived_at(written));
+            assert_eq!(read, expected, "{told:?} without {cut}");
+        }
+        assert_eq!(Told::default().coalesced(Told::LEN + 1), None);
     }
 }

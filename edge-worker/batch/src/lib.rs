@@ -19,7 +19,7 @@ mod sent;
 mod socket;
 mod trains;
 
-pub use options::{Buffers, Calls, Capabilities, Offload, Options, Support};
+pub use options::{ArrivalTimes, Buffers, Calls, Capabilities, Offload, Options, Support};
 pub use receiver::{Datagrams, ReceiveCounts, Received, Receiver};
 pub use sent::{Failures, SendFailure, Sent};
 pub use socket::Socket;

@@ -9,6 +9,8 @@ pub struct Options {
     pub segmentation: Offload,
     /// Packets from one origin arrive as one message (GRO).
     pub coalescing: Offload,
+    /// Whether the kernel notes when datagrams arrive; each costs it a look at the clock.
+    pub arrival_times: ArrivalTimes,
     /// The kernel's buffer for datagrams that leave, in bytes; it grants what it allows.
     pub send_buffer: usize,
     /// The kernel's buffer for datagrams that arrive, in bytes; it grants what it allows.
@@ -23,6 +25,7 @@ impl Default for Options {
             calls: Calls::Many,
             segmentation: Offload::WhereSupported,
             coalescing: Offload::WhereSupported,
+            arrival_times: ArrivalTimes::Unwanted,
             send_buffer: KERNEL_BUFFER,
             receive_buffer: KERNEL_BUFFER,
             longest_datagram: LONGEST_DATAGRAM,
@@ -43,6 +46,15 @@ pub enum Calls {
     Many,
     /// One, without segmentation or coalescing: `sendto` and `recvfrom`.
     OneByOne,
+}
+
+/// Whether somebody asks when datagrams arrived.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ArrivalTimes {
+    /// Where many messages are received in one call, and the kernel knows.
+    Wanted,
+    /// Nobody does.
+    Unwanted,
 }
 
 /// Whether work may be left to the kernel or the card.

@@ -8,6 +8,7 @@ use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::os::fd::AsFd;
 use std::slice::{ChunksExactMut, ChunksMut, Iter};
+use std::time::Duration;
 
 use crate::kernel::{Fit, Incoming};
 use crate::{Calls, Socket, Support};
@@ -39,6 +40,7 @@ struct Message {
     from: SocketAddr,
     len: usize,
     segment: usize,
+    arrived_at: Option<Duration>,
 }
 
 /// How a receive ended.
@@ -110,6 +112,7 @@ impl Receiver {
             messages: self.messages.iter(),
             buffers: self.memory.chunks_exact_mut(self.buffers.stride),
             current: None,
+            arrived_at: None,
             longest: self.longest_datagram,
         }
     }
@@ -134,6 +137,7 @@ impl Receiver {
                         from,
                         len: arrival.len,
                         segment,
+                        arrived_at: arrival.at,
                     })
                 }
                 (Some(_) | None, Fit::Cut) | (None, Fit::Whole) => None,
@@ -152,6 +156,7 @@ impl Receiver {
                     from,
                     len,
                     segment: len,
+                    arrived_at: None,
                 })),
                 Err(error) if received == 0 => return Err(error),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(received),
@@ -212,6 +217,7 @@ impl Message {
         from: SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0)),
         len: 0,
         segment: 0,
+        arrived_at: None,
     };
 
     /// The lengths of its datagrams and how many have each: the equal ones, and the last.
@@ -232,7 +238,16 @@ pub struct Datagrams<'a> {
     buffers: ChunksExactMut<'a, u8>,
     /// What is left of the message being handed out.
     current: Option<(SocketAddr, ChunksMut<'a, u8>)>,
+    arrived_at: Option<Duration>,
     longest: usize,
+}
+
+impl Datagrams<'_> {
+    /// When the kernel had the datagram that was handed out last, since 1970, where the
+    /// socket's options ask for it and the kernel told.
+    pub fn arrived_at(&self) -> Option<Duration> {
+        self.arrived_at
+    }
 }
 
 impl<'a> Iterator for Datagrams<'a> {
@@ -250,6 +265,7 @@ impl<'a> Iterator for Datagrams<'a> {
             }
             let (message, buffer) = self.messages.next().zip(self.buffers.next())?;
             let message_bytes = &mut buffer[..message.len];
+            self.arrived_at = message.arrived_at;
             self.current = Some((
                 message.from,
                 message_bytes.chunks_mut(message.segment.max(1)),

@@ -9,7 +9,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
 use socket2::{Domain, Protocol, SockRef, Type};
 
-use crate::{Buffers, Calls, Capabilities, Offload, Options, Support, kernel};
+use crate::{ArrivalTimes, Buffers, Calls, Capabilities, Offload, Options, Support, kernel};
 
 /// A bound UDP socket that never waits. One thread owns it.
 #[derive(Debug)]
@@ -36,6 +36,11 @@ impl Socket {
         let coalescing = offload(options.calls, options.coalescing, || {
             kernel::enable_coalescing(socket.as_fd())
         });
+        match options.arrival_times {
+            // Without them everything else still works.
+            ArrivalTimes::Wanted => drop(kernel::enable_arrival_times(socket.as_fd())),
+            ArrivalTimes::Unwanted => {}
+        }
         socket.bind(&address.into())?;
         Ok(Self {
             socket: socket.into(),

@@ -3,8 +3,11 @@
 mod common;
 
 use std::net::SocketAddr;
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use batch::{Calls, Offload, Options, Received, SendFailure, Sent, Socket, Support, Trains};
+use batch::{
+    ArrivalTimes, Calls, Offload, Options, Received, SendFailure, Sent, Socket, Support, Trains,
+};
 use common::{Inbox, LOOPBACK, Slab, address, bind, kinds};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
@@ -452,4 +455,50 @@ fn expect(inbox: &mut Inbox, from: SocketAddr, slab: &Slab, case: &str) {
             expected.len()
         );
     }
+}
+
+#[test]
+fn the_kernel_tells_when_datagrams_arrived_however_late_they_are_read() {
+    let since_1970 = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    for coalescing in [Offload::WhereSupported, Offload::Never] {
+        let wanted = Options {
+            arrival_times: ArrivalTimes::Wanted,
+            coalescing,
+            ..Options::default()
+        };
+        let mut inbox = Inbox::new(LOOPBACK, wanted);
+        let sender = bind(LOOPBACK, Options::default());
+        let mut slab = Slab::default();
+        for _ in 0..4 {
+            slab.add(inbox.address(), 600);
+        }
+        let before = since_1970();
+        assert_eq!(send(&sender, &slab).datagrams, 4);
+        let after = since_1970();
+
+        inbox.receiver.receive(&inbox.socket).unwrap();
+        let mut datagrams = inbox.receiver.datagrams();
+        let mut count = 0;
+        while let Some((_, datagram)) = datagrams.next() {
+            let at = datagrams.arrived_at().expect("it was asked for");
+            assert!(
+                (before..=after).contains(&at),
+                "{before:?} {at:?} {after:?}"
+            );
+            assert_eq!(datagram.len(), 600);
+            count += 1;
+        }
+        assert_eq!(count, 4);
+    }
+    let mut inbox = Inbox::new(LOOPBACK, Options::default());
+    let mut slab = Slab::default();
+    slab.add(inbox.address(), 600);
+    assert_eq!(
+        send(&bind(LOOPBACK, Options::default()), &slab).datagrams,
+        1
+    );
+    inbox.receiver.receive(&inbox.socket).unwrap();
+    let mut datagrams = inbox.receiver.datagrams();
+    assert!(datagrams.next().is_some());
+    assert_eq!(datagrams.arrived_at(), None, "nobody asked");
 }

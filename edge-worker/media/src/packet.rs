@@ -116,6 +116,9 @@ pub struct Outgoing<'a> {
     pub head: &'a [u8],
     /// Written next: the rest of the publisher's payload.
     pub body: &'a [u8],
+    /// So many bytes of padding follow (RFC 3550 section 5.1): packets of one length are
+    /// cheaper to send.
+    pub padding: u8,
 }
 
 /// Layer by position among the rids a track was announced with, low to high.

@@ -31,6 +31,7 @@ mod select;
 mod speakers;
 #[cfg(test)]
 mod testing;
+mod timers;
 
 pub use allocator::{Load, Pausing};
 pub use command::{
@@ -58,3 +59,4 @@ pub use room::{
     Message, Moved, Nonce, ParticipantChange, Resumed, Room, RoomChange, Synced, UnknownTrack,
 };
 pub use speakers::{Loudness, Speaker};
+pub use timers::Timers;

@@ -26,7 +26,7 @@ pub struct Sink {
 }
 
 /// One published track within its room.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct TrackKey(pub u32);
 
 /// One subscription within its room.

@@ -201,6 +201,7 @@ impl Waiting {
             codec: self.codec,
             head: &[],
             body: &self.payload,
+            padding: 0,
         }
     }
 }
@@ -233,6 +234,7 @@ mod tests {
             codec,
             head: &[1; 4],
             body: &[2; 1_160],
+            padding: 0,
         }
     }
 

@@ -98,7 +98,7 @@ impl SenderReports {
         (clock, rate): (Option<&Clock>, u32),
         shift: u32,
     ) -> Option<SenderReport> {
-        self.due_at.take_if(|at| *at <= now)?;
+        self.due_at.take_if(|at| *at <= now + TOGETHER)?;
         let (ntp, timestamp) = clock?.at(now, rate);
         self.made += 1;
         let interval = if self.made < EAGER_REPORTS {
@@ -134,6 +134,10 @@ impl SenderReports {
 /// Players align sound and picture by the first reports, so these come quickly.
 const EAGER_REPORTS: u32 = 4;
 const EAGER_INTERVAL: Duration = Duration::from_secs(1);
+
+/// What is due so soon goes along with what is due now: a track with a thousand subscribers
+/// is not to look at all of them a thousand times.
+const TOGETHER: Duration = Duration::from_millis(50);
 
 /// Enough to follow the drift of a clock.
 const INTERVAL: Duration = Duration::from_secs(3);
@@ -175,6 +179,18 @@ mod tests {
             }
         }
         assert_eq!(made, [500, 1500, 2500, 3500, 6500]);
+    }
+
+    #[test]
+    fn what_is_due_soon_goes_along_and_what_is_due_later_waits() {
+        let start = start();
+        let clock = clock(start, 1 << 32, 0);
+        for (late, expected) in [(0, true), (49, true), (51, false), (900, false)] {
+            let mut reports = SenderReports::default();
+            reports.start(start + Duration::from_millis(late));
+            let made = reports.poll(start, Ssrc(1), (Some(&clock), RATE), 0);
+            assert_eq!(made.is_some(), expected, "{late}");
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@ use sfu::{
 use transport::{Drops, SenderId, Transport};
 
 use super::RoomKey;
+use super::effort::Effort;
 use super::linking::Links;
 use super::queue::{Exit, Payload, SendQueue, Time};
 use crate::metrics::{Metrics, Tally};
@@ -293,8 +294,8 @@ pub(super) struct WayOut<'a> {
     pub(super) metrics: &'a Metrics,
     /// Whose transports our own code failed on.
     pub(super) failed: &'a mut Vec<ParticipantId>,
-    /// When the first of it began to leave, and how long that may take.
-    pub(super) since: Instant,
+    /// What this takes so far, and how much it may.
+    pub(super) effort: Effort,
     pub(super) limit: Duration,
 }
 
@@ -332,7 +333,7 @@ impl Exit for WayOut<'_> {
             trains.lengths().for_each(|length| tally.train(length));
             tally.sent += trains.send(self.socket, slab);
         }
-        if self.since.elapsed() < self.limit {
+        if self.effort.spent() < self.limit {
             Time::Left
         } else {
             Time::Up

@@ -45,6 +45,7 @@ fn outgoing(seq: u16, codec: Codec, delivery: Delivery) -> Outgoing<'static> {
         codec,
         head: b"\x90\x80",
         body: &[7; 1_000],
+        padding: 0,
     }
 }
 

@@ -69,6 +69,7 @@ fn outgoing<'a>(seq: u16, codec: Codec, head: &'a [u8], body: &'a [u8]) -> Outgo
         codec,
         head,
         body,
+        padding: 0,
     }
 }
 
@@ -109,6 +110,37 @@ fn feedback(format: u8, kind: u8, ssrc: Ssrc, body: &[u8]) -> Vec<u8> {
     packet.extend_from_slice(&ssrc.0.to_be_bytes());
     packet.extend_from_slice(body);
     packet
+}
+
+#[test]
+fn a_padded_packet_is_longer_by_that_and_otherwise_the_same() {
+    for (mut call, [_, camera]) in calls() {
+        for (seq, padding) in [(1, 0), (2, 1), (3, 2), (4, 255)] {
+            let packet = Outgoing {
+                padding,
+                ..outgoing(seq, Codec::Vp8, b"head", b"body")
+            };
+            let mut out = Vec::new();
+            call.transport
+                .seal(call.now, camera, &packet, &mut out)
+                .unwrap();
+            let bare = Outgoing {
+                seq: SeqNo(seq + 100),
+                padding: 0,
+                ..packet
+            };
+            let start = out.len();
+            call.transport
+                .seal(call.now, camera, &bare, &mut out)
+                .unwrap();
+            assert_eq!(start, out.len() - start + usize::from(padding));
+            call.client.handle(call.now, &out[..start]);
+            let opened = call.client.rtp.pop().unwrap();
+            let opened = Packet::unmarshal(&mut &opened[..]).unwrap();
+            assert_eq!(opened.header.padding, padding > 0);
+            assert_eq!(&opened.payload[..], b"headbody");
+        }
+    }
 }
 
 #[test]

@@ -91,7 +91,7 @@ fn read(sockets: Vec<batch::Socket>, counts: &Counts) -> Ended {
     while !counts.stop.load(Relaxed) {
         let (mut packets, mut bytes) = (0, 0);
         for (socket, seen) in sockets.iter().zip(&mut seen) {
-            inbox.drain(socket, |datagram| {
+            inbox.drain(socket, |datagram, _| {
                 if Kind::of(datagram) != Kind::Rtp || datagram.len() < 12 {
                     return;
                 }

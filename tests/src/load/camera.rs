@@ -1,6 +1,17 @@
-//! When which packet of a picture leaves, as Chromium's simulcast at 720p does it: three
-//! layers of each picture at once, three temporal layers, large frames where one must
-//! stand alone, and a pacer that spreads the packets at 2.5 times the rate.
+//! When which packet of a picture leaves, as Chromium's simulcast at 720p does it: the three
+//! layers of a picture one after the other as they are encoded, three temporal layers, large
+//! frames where one must stand alone, and a pacer that lets bursts pass.
+//!
+//! What Chromium does was captured from 156.0.8078 (Debian 12, headless, livekit-client
+//! 2.23.0) while it published 1280x720 in three layers of VP8 to a worker on this machine,
+//! once with its own fake camera (20 pictures a second) and once with a film full of detail
+//! (`--use-file-for-fake-video-capture`), whose frames overshoot: a packet socket on the
+//! loopback device, the kernel's times, what `tcpdump -i lo -ttt udp dst port 7882` prints.
+//! * The packets of a frame leave in one go, 6 to 30 us apart (4,300 gaps: median 11 us).
+//! * The middle layer follows the low one after 1.3 ms, the high one another 5.7 ms later
+//!   (medians; encoding takes that).
+//! * Frames of more than 25 to 28 packets (29 kB) leave in bursts of so many, 37 to 45 ms
+//!   apart: 40 ms' worth of the pacer's rate at once, then nothing until that is paid off.
 
 use std::collections::VecDeque;
 
@@ -15,8 +26,7 @@ pub struct Camera {
     layers: [Layer; 3],
     planned: VecDeque<Planned>,
     next_picture_at: u64,
-    /// When the pacer has sent what is planned.
-    busy_until: u64,
+    pacer: Pacer,
     /// Where in the temporal pattern.
     step: usize,
     base: u8,
@@ -34,6 +44,15 @@ struct Layer {
 enum Keyframe {
     Wanted,
     NotWanted,
+}
+
+/// Says when packets may leave: at once, until it owes too much.
+#[derive(Debug, Default)]
+struct Pacer {
+    /// Bytes sent and not yet paid off at `at`.
+    debt: f64,
+    /// When the last packet leaves.
+    at: u64,
 }
 
 /// A packet to be.
@@ -73,8 +92,12 @@ const LAYERS: [(f64, (u16, u16)); 3] = [
 ];
 /// A picture that stands alone is this much larger than the average.
 const KEY_FACTOR: f64 = 10.0;
+/// When each layer is encoded, from the picture on.
+const ENCODED_AFTER: [u64; 3] = [0, 1_300_000, 7_000_000];
 /// The pacer's rate against the encoders'.
 const PACE: f64 = 2.5;
+/// How long the pacer may take to pay off what it lets pass at once.
+const BURST: f64 = 40_000_000.0;
 /// Bytes of a frame in one packet: 1,200 bytes with headers and tag.
 const MOST: usize = 1_150;
 /// The room a stamp and the header of a frame need.
@@ -98,7 +121,7 @@ impl Camera {
             layers,
             planned: VecDeque::with_capacity(512),
             next_picture_at,
-            busy_until: 0,
+            pacer: Pacer::default(),
             step: 0,
         }
     }
@@ -133,17 +156,15 @@ impl Camera {
         if temporal == 0 {
             self.base = self.base.wrapping_add(1);
         }
-        let at_once = LAYERS.iter().map(|(rate, _)| rate).sum::<f64>() * PACE;
-        let mut at = taken_at.max(self.busy_until);
         for lane in Lane::LAYERS {
             let (frame, key) = self.encode(lane, temporal);
             let layer = &self.layers[lane.layer()];
+            let encoded_at = taken_at + ENCODED_AFTER[lane.layer()];
             let count = frame.div_ceil(MOST);
             for index in 0..count {
-                // Nearly equal parts, as libwebrtc cuts them.
-                let bytes = frame * (index + 1) / count - frame * index / count;
+                let bytes = part(frame, count, index);
                 self.planned.push_back(Planned {
-                    at,
+                    at: self.pacer.pass(encoded_at, bytes),
                     lane,
                     timestamp: (taken_at / 1_000 * 90 / 1_000) as u32,
                     picture: layer.picture,
@@ -155,10 +176,8 @@ impl Camera {
                     first: index == 0,
                     last: index + 1 == count,
                 });
-                at += (bytes as f64 * 8e9 / at_once) as u64;
             }
         }
-        self.busy_until = at;
     }
 
     /// The size of the next frame of a layer, and of its picture if it stands alone.
@@ -177,6 +196,30 @@ impl Camera {
         let repaid = layer.debt.min(usual * 0.3);
         layer.debt -= repaid;
         (((usual - repaid) as usize).max(LEAST), None)
+    }
+}
+
+/// Nearly equal parts, the longer ones last, as libwebrtc cuts frames and the capture shows.
+fn part(frame: usize, count: usize, index: usize) -> usize {
+    let longer = frame % count;
+    frame / count + usize::from(index >= count - longer)
+}
+
+impl Pacer {
+    /// When a packet that is there from `ready` on leaves. They keep their order.
+    fn pass(&mut self, ready: u64, bytes: usize) -> u64 {
+        let rate = LAYERS.iter().map(|(rate, _)| rate).sum::<f64>() * PACE;
+        let at = self.at.max(ready);
+        let paid = (at - self.at) as f64 * rate / 8e9;
+        self.debt = (self.debt - paid).max(0.0);
+        self.at = at;
+        let owes_for = self.debt * 8e9 / rate;
+        if owes_for >= BURST {
+            self.at += owes_for as u64;
+            self.debt = 0.0;
+        }
+        self.debt += bytes as f64;
+        self.at
     }
 }
 
@@ -213,6 +256,38 @@ mod tests {
         }
         assert!(packets.iter().all(|p| (LEAST..=MOST).contains(&p.bytes)));
         assert!(packets.is_sorted_by_key(|packet| packet.at));
+    }
+
+    #[test]
+    fn the_parts_of_a_frame_are_nearly_equal_and_the_longer_ones_last() {
+        for (frame, expected) in [(2_756, [918, 919, 919]), (2_700, [900; 3])] {
+            assert_eq!(std::array::from_fn(|index| part(frame, 3, index)), expected);
+        }
+    }
+
+    #[test]
+    fn a_frame_leaves_at_once_and_a_large_one_in_bursts() {
+        let mut bursts: Vec<Vec<Planned>> = Vec::new();
+        for packet in run(20) {
+            match bursts.last_mut() {
+                Some(burst) if burst[0].at == packet.at => burst.push(packet),
+                Some(_) | None => bursts.push(vec![packet]),
+            }
+        }
+        // The start, where all three layers stand alone, is behind.
+        let usual = &bursts[bursts.len() / 2..];
+        assert!(usual.iter().all(|burst| burst[0].first));
+        assert!(usual.iter().all(|burst| burst[burst.len() - 1].last));
+        let high = usual.iter().filter(|burst| burst[0].lane == Lane::High);
+        let lengths: Vec<_> = high.map(Vec::len).collect();
+        assert!(
+            lengths.iter().all(|packets| (4..=8).contains(packets)),
+            "{lengths:?}"
+        );
+        let large = bursts.iter().filter(|burst| burst.len() > 20);
+        let bytes: Vec<usize> = large.map(|b| b.iter().map(|p| p.bytes).sum()).collect();
+        assert!(bytes.len() >= 2, "a keyframe is more than one burst");
+        assert!(bytes.iter().all(|bytes| *bytes < 30_500), "{bytes:?}");
     }
 
     #[test]

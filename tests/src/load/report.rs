@@ -99,9 +99,11 @@ pub struct Phase {
     pub passing: Option<Shown>,
     /// Share of one core that our media thread was busy.
     pub generator_busy: f64,
-    /// How late publishers sent, against their plan, in milliseconds: what the machine adds
-    /// to delays by itself.
+    /// How late publishers sent, against their plan, in milliseconds: in no delay, as those
+    /// begin at the sending, but it bunches packets.
     pub generator_late_p99_ms: f64,
+    /// How late subscribers read what the kernel had for them, in milliseconds: in no delay.
+    pub generator_reading_p99_ms: f64,
     /// Packets that publishers could not send.
     pub send_failures: u64,
     /// Keyframes asked of publishers.
@@ -235,6 +237,7 @@ impl Phase {
             passing: (passing.packets > 0).then(|| (&passing).into()),
             generator_busy: window.busy as f64 / window.wall as f64,
             generator_late_p99_ms: millis(statistics.sent.lateness.quantile(0.99)),
+            generator_reading_p99_ms: millis(statistics.reading.quantile(0.99)),
             send_failures: statistics.sent.failed,
             keyframe_requests: statistics.sent.keyframe_requests,
             nacked: statistics.sent.nacked,

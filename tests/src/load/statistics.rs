@@ -20,6 +20,8 @@ pub struct Statistics {
     pub passing: Received,
     /// What publishers sent.
     pub sent: Sent,
+    /// From the kernel having a datagram to our reading it: it is not in any delay.
+    pub reading: Histogram,
     /// Packets that could not be opened.
     pub unauthentic: u64,
     /// Packets that are none of ours.
@@ -54,7 +56,7 @@ pub struct Lanes {
     pub skipped: u64,
     /// Packets per layer.
     pub layers: [u64; 3],
-    /// From the publisher's call to send to the subscriber's call to receive.
+    /// From the publisher's call to send until the kernel had it for the subscriber.
     pub delay: Histogram,
 }
 

@@ -136,14 +136,15 @@ impl fmt::Display for Phase {
         }
         writeln!(
             f,
-            "  generator      {:.0} % of a core, p99 {:.2} ms late",
+            "  generator      {:.0} % of a core, sends p99 {:.2} ms and reads p99 {:.2} ms late",
             self.generator_busy * 100.0,
-            self.generator_late_p99_ms
+            self.generator_late_p99_ms,
+            self.generator_reading_p99_ms
         )?;
         if self.generator_busy > BUSY {
             writeln!(
                 f,
-                "  WARNING        the generator was the bottleneck: delays and loss are its own"
+                "  WARNING        the generator was the bottleneck: loss may be its own"
             )?;
         }
         Ok(())

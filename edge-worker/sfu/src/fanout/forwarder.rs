@@ -386,6 +386,7 @@ impl Forwarder {
             codec: body.codec,
             head,
             body: body.bytes.get(head.len()..).unwrap_or(&[]),
+            padding: 0,
         };
         if delivery == Delivery::Original {
             self.reports.forwarded(body.bytes.len());

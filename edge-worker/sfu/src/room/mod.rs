@@ -243,7 +243,7 @@ impl Room {
     }
 
     /// When [`Self::handle_timeout`] has to be called at the latest.
-    pub fn deadline(&self) -> Option<Instant> {
+    pub fn deadline(&mut self) -> Option<Instant> {
         self.chores_at
             .into_iter()
             .chain(self.tracks.deadline())
@@ -254,11 +254,7 @@ impl Room {
 
     /// Time passed. A room that is over closes itself.
     pub fn handle_timeout(&mut self, now: Instant, out: &mut impl Outlet) {
-        for fanout in self.tracks.fanouts_mut() {
-            if fanout.deadline().is_some_and(|at| at <= now) {
-                fanout.handle_timeout(now, out);
-            }
-        }
+        self.tracks.handle_timeout(now, out);
         self.measure_speakers(now);
         self.assess(now);
         if self.chores_at.is_none_or(|at| at > now) {

@@ -12,7 +12,8 @@ use super::participants::ParticipantKey;
 use crate::demand::Demand;
 use crate::fanout::{DropCounts, Fanout};
 use crate::speakers::{Heard, Meter};
-use crate::{Muted, Origin, Source, SubscriptionKey, TrackInfo, TrackKey};
+use crate::timers::Timers;
+use crate::{Muted, Origin, Outlet, Source, SubscriptionKey, TrackInfo, TrackKey};
 
 /// All published tracks.
 #[derive(Debug, Default)]
@@ -22,6 +23,9 @@ pub(super) struct Tracks {
     in_order: BTreeMap<u32, TrackKey>,
     by_id: FxHashMap<TrackId, TrackKey>,
     next: u32,
+    /// When the fanout of which is due, but for those that changed since.
+    timers: Timers<TrackKey>,
+    changed: Vec<TrackKey>,
     /// What tracks that are gone left out.
     past_drops: DropCounts,
 }
@@ -41,6 +45,7 @@ impl Tracks {
         let track = self.by_key.remove(&key)?;
         self.by_id.remove(&track.info.id);
         self.in_order.remove(&key.0);
+        self.timers.set(key, None);
         self.past_drops.merge(track.fanout.drops());
         Some(track)
     }
@@ -65,8 +70,14 @@ impl Tracks {
         self.by_key.get(&key)
     }
 
+    /// Whatever becomes of its fanout, [`deadline`](Self::deadline) will know.
     pub(super) fn find_mut(&mut self, key: TrackKey) -> Option<&mut Track> {
-        self.by_key.get_mut(&key)
+        let track = self.by_key.get_mut(&key)?;
+        if track.deadline == Deadline::Noted {
+            track.deadline = Deadline::MayHaveChanged;
+            self.changed.push(key);
+        }
+        Some(track)
     }
 
     pub(super) fn key_of(&self, id: TrackId) -> Option<TrackKey> {
@@ -77,12 +88,19 @@ impl Tracks {
         self.in_order.values().copied().collect()
     }
 
+    /// All, to count what they heard; what sets deadlines is done to one at a time.
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Track> {
         self.by_key.values_mut()
     }
 
-    pub(super) fn fanouts_mut(&mut self) -> impl Iterator<Item = &mut Fanout> {
-        self.by_key.values_mut().map(|track| &mut track.fanout)
+    /// Has the fanouts that are due do what they have to; the others are not looked at.
+    pub(super) fn handle_timeout(&mut self, now: Instant, out: &mut impl Outlet) {
+        self.note_changes();
+        while let Some(key) = self.timers.pop(now) {
+            if let Some(track) = self.find_mut(key) {
+                track.fanout.handle_timeout(now, out);
+            }
+        }
     }
 
     /// When to count next what is wanted of any track.
@@ -94,11 +112,18 @@ impl Tracks {
     }
 
     /// The first deadline of all fanouts.
-    pub(super) fn deadline(&self) -> Option<Instant> {
-        self.by_key
-            .values()
-            .filter_map(|track| track.fanout.deadline())
-            .min()
+    pub(super) fn deadline(&mut self) -> Option<Instant> {
+        self.note_changes();
+        self.timers.due_at()
+    }
+
+    fn note_changes(&mut self) {
+        for key in self.changed.drain(..) {
+            if let Some(track) = self.by_key.get_mut(&key) {
+                track.deadline = Deadline::Noted;
+                self.timers.set(key, track.fanout.deadline());
+            }
+        }
     }
 }
 
@@ -119,6 +144,15 @@ pub(super) struct Track {
     pub(super) meter: Option<Meter>,
     codec: CodecKnown,
     audience: Audience,
+    /// Of the fanout.
+    deadline: Deadline,
+}
+
+/// Whether a deadline is known to the timers.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Deadline {
+    Noted,
+    MayHaveChanged,
 }
 
 /// Where the codec of a track is known from.
@@ -160,6 +194,8 @@ impl Track {
             demand: Demand::default(),
             codec: CodecKnown::Negotiated,
             audience: Audience::None,
+            // There is none yet.
+            deadline: Deadline::Noted,
         }
     }
 

@@ -7,6 +7,7 @@
 //! and they are sent while they are still in the cache. Sealing is left to the [`Exit`],
 //! sending to [`batch`].
 
+mod order;
 mod tick;
 
 use std::net::SocketAddr;
@@ -17,6 +18,7 @@ use media::{Codec, Delivery, MediaKind, Outgoing, SeqNo, Timestamp};
 use sfu::{Sink, TransportKey};
 
 use super::transports::place;
+use order::{Place, Stream, arrange};
 use tick::{Load, Tick};
 
 /// Flushed at once beyond this: a keyframe for two hundred subscribers.
@@ -68,6 +70,7 @@ pub(super) struct SendQueue {
     since: Option<Instant>,
     tick: Tick,
     /// Kept for their allocations.
+    line: Vec<Place>,
     slab: Vec<u8>,
     trains: Trains,
 }
@@ -109,6 +112,42 @@ impl Heading {
 
     fn is_picture(&self) -> bool {
         self.codec.kind() == MediaKind::Video
+    }
+
+    fn packet<'a>(&'a self, body: &'a [u8], padding: u8) -> Outgoing<'a> {
+        Outgoing {
+            seq: self.seq,
+            timestamp: self.timestamp,
+            marker: self.marker,
+            delivery: self.delivery,
+            codec: self.codec,
+            head: &self.bytes[..usize::from(self.len)],
+            body,
+            padding,
+        }
+    }
+}
+
+impl Waiting {
+    fn place(&self, waiting: u32) -> Place {
+        let (len, stream) = match &self.shape {
+            Shape::Datagram(_) => (self.len, Stream::Own),
+            Shape::Packet(sink, heading) => {
+                let original = heading.delivery == Delivery::Original;
+                let stream = if original && heading.is_picture() {
+                    Stream::Pictures(*sink)
+                } else {
+                    Stream::Other(*sink)
+                };
+                (self.len + u32::from(heading.len), stream)
+            }
+        };
+        Place {
+            waiting,
+            len,
+            padding: 0,
+            stream,
+        }
     }
 }
 
@@ -160,6 +199,7 @@ impl SendQueue {
             busy: Vec::new(),
             since: None,
             tick: Tick::default(),
+            line: Vec::new(),
             slab: Vec::with_capacity(2 * SLAB_LEN),
             trains: Trains::new(),
         }
@@ -305,9 +345,17 @@ impl SendQueue {
 
     /// Puts what waits from `first` on into the slab.
     fn seal_line(&mut self, first: u32, time: Time, exit: &mut impl Exit) {
+        self.line.clear();
         let mut next = first;
         while let Some(waiting) = self.waiting.get(next as usize) {
+            self.line.push(waiting.place(next));
             next = waiting.next;
+        }
+        arrange(&mut self.line);
+        for place in &self.line {
+            let Some(waiting) = self.waiting.get(place.waiting as usize) else {
+                continue;
+            };
             let start = self.slab.len();
             let bytes = &self.bytes[waiting.at as usize..][..waiting.len as usize];
             let to = match &waiting.shape {
@@ -320,15 +368,7 @@ impl SendQueue {
                     None
                 }
                 Shape::Packet(sink, heading) => {
-                    let packet = Outgoing {
-                        seq: heading.seq,
-                        timestamp: heading.timestamp,
-                        marker: heading.marker,
-                        delivery: heading.delivery,
-                        codec: heading.codec,
-                        head: &heading.bytes[..usize::from(heading.len)],
-                        body: bytes,
-                    };
+                    let packet = heading.packet(bytes, place.padding);
                     exit.seal(*sink, &packet, &mut self.slab)
                 }
             };
@@ -421,6 +461,7 @@ mod tests {
             codec: Codec::Vp8,
             head,
             body,
+            padding: 0,
         }
     }
 

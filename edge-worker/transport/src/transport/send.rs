@@ -69,7 +69,10 @@ impl Transport {
         };
         let mut header = NewHeader {
             marker: packet.marker,
-            padded: Padded::No,
+            padded: match packet.padding {
+                0 => Padded::No,
+                1.. => Padded::Yes,
+            },
             payload_type: codec.payload_type,
             seq: packet.seq,
             timestamp: packet.timestamp,
@@ -93,6 +96,11 @@ impl Transport {
         out.extend_from_slice(original.as_ref().map_or(&[], <[u8; 2]>::as_slice));
         out.extend_from_slice(packet.head);
         out.extend_from_slice(packet.body);
+        if packet.padding > 0 {
+            // The last byte tells how much there is.
+            out.resize(out.len() + usize::from(packet.padding) - 1, 0);
+            out.push(packet.padding);
+        }
         outbound.timestamp = packet.timestamp;
         keys.sealer
             .seal_rtp(out, start, len, (header.ssrc.0, place), header.seq.0)?;

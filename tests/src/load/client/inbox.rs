@@ -1,8 +1,9 @@
-//! Receives what waits at a client's socket, into memory that all clients share.
+//! Receives what waits at a client's socket, into memory that all clients share, with the
+//! times at which the kernel had it: how late we are to read is not the server's delay.
 
-use std::{io, net::SocketAddr, os::fd::AsFd};
+use std::{io, net::SocketAddr, os::fd::AsFd, time::Duration};
 
-use batch::{Offload, Options, Received, Receiver, Socket};
+use batch::{ArrivalTimes, Offload, Options, Received, Receiver, Socket};
 
 /// Whether the kernel may hand over several datagrams as one (GRO): it spares the sender
 /// half of what a datagram costs on loopback.
@@ -21,8 +22,9 @@ pub struct Inbox {
 }
 
 impl Inbox {
-    /// Hands every datagram that waits at `socket` to `take`.
-    pub fn drain(&mut self, socket: &Socket, mut take: impl FnMut(&mut [u8])) {
+    /// Hands every datagram that waits at `socket` to `take`, with the time since 1970 at
+    /// which it arrived.
+    pub fn drain(&mut self, socket: &Socket, mut take: impl FnMut(&mut [u8], Option<Duration>)) {
         // All sockets of a run are alike, so the first one's memory serves all.
         let receiver = self.receiver.get_or_insert_with(|| Receiver::new(socket));
         for _ in 0..TRIES {
@@ -31,9 +33,10 @@ impl Inbox {
             let Ok(received) = receiver.receive(socket) else {
                 continue;
             };
-            receiver
-                .datagrams()
-                .for_each(|(_, datagram)| take(datagram));
+            let mut datagrams = receiver.datagrams();
+            while let Some((_, datagram)) = datagrams.next() {
+                take(datagram, datagrams.arrived_at());
+            }
             if received != Received::Full {
                 return;
             }
@@ -56,6 +59,7 @@ pub fn open(
     let options = Options {
         coalescing,
         segmentation: Offload::Never,
+        arrival_times: ArrivalTimes::Wanted,
         ..Options::default()
     };
     let socket = Socket::bind(address, options)?;

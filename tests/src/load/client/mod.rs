@@ -98,8 +98,11 @@ impl Client {
             group,
             wiring,
         } = self;
-        inbox.drain(inlet, |datagram| {
-            wiring.take(datagram, *group, clock.now(), socket, statistics);
+        inbox.drain(inlet, |datagram, arrived| {
+            let now = clock.now();
+            let arrived_at = arrived.map_or(now, |unix| clock.at(unix));
+            statistics.reading.count(now.saturating_sub(arrived_at));
+            wiring.take(datagram, *group, arrived_at, socket, statistics);
         });
     }
 

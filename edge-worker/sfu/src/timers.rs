@@ -1,4 +1,4 @@
-//! When a shard has to wake next, and for whom.
+//! When a shard, or a room, has to wake next, and for what.
 //!
 //! Deadlines move with nearly every packet, mostly to later, so a moved one is only noted:
 //! the heap finds out when the old one comes up. It grows to its size once and then neither
@@ -13,7 +13,7 @@ use rustc_hash::FxHashMap;
 
 /// One deadline per key.
 #[derive(Debug)]
-pub(super) struct Timers<K> {
+pub struct Timers<K> {
     /// Has an entry for every key at its `queued`, and others that no longer count.
     heap: BinaryHeap<Reverse<(Instant, K)>>,
     by_key: FxHashMap<K, Timer>,
@@ -40,7 +40,7 @@ impl<K: Ord> Default for Timers<K> {
 
 impl<K: Copy + Eq + Hash + Ord> Timers<K> {
     /// `key` wakes at `deadline`, or never.
-    pub(super) fn set(&mut self, key: K, deadline: Option<Instant>) {
+    pub fn set(&mut self, key: K, deadline: Option<Instant>) {
         let known = self.by_key.get_mut(&key);
         let Some(at) = deadline else {
             if let Some(timer) = known {
@@ -55,7 +55,7 @@ impl<K: Copy + Eq + Hash + Ord> Timers<K> {
     }
 
     /// `key` wakes at `deadline` at the latest.
-    pub(super) fn bring_forward(&mut self, key: K, deadline: Instant) {
+    pub fn bring_forward(&mut self, key: K, deadline: Instant) {
         let known = self.by_key.get(&key).and_then(|timer| timer.deadline);
         if known.is_none_or(|at| deadline < at) {
             self.set(key, Some(deadline));
@@ -63,8 +63,8 @@ impl<K: Copy + Eq + Hash + Ord> Timers<K> {
     }
 
     /// Takes one key whose time has come.
-    pub(super) fn pop(&mut self, now: Instant) -> Option<K> {
-        if self.next()? > now {
+    pub fn pop(&mut self, now: Instant) -> Option<K> {
+        if self.due_at()? > now {
             return None;
         }
         let Reverse((_, key)) = self.heap.pop()?;
@@ -73,7 +73,7 @@ impl<K: Copy + Eq + Hash + Ord> Timers<K> {
     }
 
     /// The earliest deadline.
-    pub(super) fn next(&mut self) -> Option<Instant> {
+    pub fn due_at(&mut self) -> Option<Instant> {
         loop {
             let Reverse((at, key)) = *self.heap.peek()?;
             let timer = self.by_key.get(&key).filter(|timer| timer.queued == at);
@@ -113,11 +113,12 @@ impl<K: Copy + Eq + Hash + Ord> Timers<K> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::start;
     use std::time::Duration;
 
     #[test]
     fn keys_come_in_order_of_their_newest_deadline() {
-        let start = Instant::now();
+        let start = start();
         let at = |ms| start + Duration::from_millis(ms);
         let mut timers = Timers::default();
         timers.set('a', Some(at(10)));
@@ -125,23 +126,23 @@ mod tests {
         timers.set('a', Some(at(30)));
         timers.set('c', Some(at(5)));
         timers.set('c', None);
-        assert_eq!(timers.next(), Some(at(20)));
+        assert_eq!(timers.due_at(), Some(at(20)));
         assert_eq!(timers.pop(at(19)), None);
         assert_eq!(timers.pop(at(30)), Some('b'));
         assert_eq!(timers.pop(at(30)), Some('a'));
         assert_eq!(timers.pop(at(99)), None);
-        assert_eq!(timers.next(), None);
+        assert_eq!(timers.due_at(), None);
     }
 
     #[test]
     fn a_deadline_that_comes_nearer_and_goes_away_again_wakes_once() {
-        let start = Instant::now();
+        let start = start();
         let at = |ms| start + Duration::from_millis(ms);
         let mut timers = Timers::default();
         timers.set('a', Some(at(20)));
         timers.bring_forward('a', at(10));
         timers.bring_forward('a', at(15));
-        assert_eq!(timers.next(), Some(at(10)));
+        assert_eq!(timers.due_at(), Some(at(10)));
         timers.set('a', None);
         timers.set('a', Some(at(20)));
         assert_eq!(timers.pop(at(19)), None);
@@ -151,7 +152,7 @@ mod tests {
 
     #[test]
     fn moving_deadlines_to_and_fro_does_not_pile_up() {
-        let start = Instant::now();
+        let start = start();
         let mut timers = Timers::default();
         for round in 0..10_000_u64 {
             let at = start + Duration::from_millis(20_000 - round);
