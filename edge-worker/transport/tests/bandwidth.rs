@@ -232,17 +232,27 @@ fn report(lost: u8) -> Vec<u8> {
     report
 }
 
-/// Sends pictures for some time to a client that says the same thing each second; the last
-/// estimate.
-fn hears_only(call: &mut Call, camera: SenderId, seconds: u16, said: &[u8]) -> Option<Bitrate> {
+/// Sends pictures, numbered from `seq`, for some time to a client that says the same thing
+/// each second; the last estimate.
+fn hears_only(
+    call: &mut Call,
+    camera: SenderId,
+    seq: &mut u16,
+    seconds: u16,
+    said: &[u8],
+) -> Option<Bitrate> {
     let wanted = Wanted {
         allocated: Bitrate::kilobits(250),
         next: Some(Bitrate::kilobits(1_000)),
         wished: Bitrate::kilobits(1_000),
     };
     for tick in 0..seconds * 20 {
-        let seq = u16::try_from((call.now - common::start()).as_millis() / 50).unwrap();
-        send(call, camera, &outgoing(seq, Codec::Vp8, Delivery::Original));
+        send(
+            call,
+            camera,
+            &outgoing(*seq, Codec::Vp8, Delivery::Original),
+        );
+        *seq += 1;
         call.transport.want(call.now, wanted);
         call.run(Duration::from_millis(50));
         if tick % 20 == 0 {
@@ -257,20 +267,28 @@ fn hears_only(call: &mut Call, camera: SenderId, seconds: u16, said: &[u8]) -> O
 fn who_agreed_to_feedback_and_never_sends_any_is_judged_by_what_it_does_send() {
     let (mut call, [_, camera]) = Call::offered(Options::default(), senders());
     call.connect();
+    let mut seq = 1;
     let start = Bitrate::kilobits(300);
     // For some seconds feedback is waited for.
-    assert_eq!(hears_only(&mut call, camera, 4, &report(0)), Some(start));
-    let grown = hears_only(&mut call, camera, 20, &report(0));
+    assert_eq!(
+        hears_only(&mut call, camera, &mut seq, 4, &report(0)),
+        Some(start)
+    );
+    let grown = hears_only(&mut call, camera, &mut seq, 20, &report(0));
     assert!(grown >= Some(Bitrate::kilobits(1_000)), "{grown:?}");
-    let lossy = hears_only(&mut call, camera, 5, &report(80));
+    let lossy = hears_only(&mut call, camera, &mut seq, 5, &report(80));
     assert!(lossy < Some(Bitrate::kilobits(600)), "{lossy:?}");
-    let believed = hears_only(&mut call, camera, 1, &belief());
+    let believed = hears_only(&mut call, camera, &mut seq, 1, &belief());
     assert_eq!(believed, Some(Bitrate(350_000)));
 
     let (mut call, [_, camera]) = Call::offered(Options::default(), senders());
     call.connect();
-    assert_eq!(hears_only(&mut call, camera, 4, &belief()), Some(start));
-    let believed = hears_only(&mut call, camera, 4, &belief());
+    let mut seq = 1;
+    assert_eq!(
+        hears_only(&mut call, camera, &mut seq, 4, &belief()),
+        Some(start)
+    );
+    let believed = hears_only(&mut call, camera, &mut seq, 4, &belief());
     assert_eq!(believed, Some(Bitrate(350_000)));
 }
 
