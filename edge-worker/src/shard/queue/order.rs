@@ -64,19 +64,19 @@ fn equalise(line: &mut [Place]) {
 impl Place {
     /// Whether `other`, behind it, is better sent before it.
     fn may_follow(&self, other: &Self) -> bool {
-        self.len < other.len && !self.stream.is_of(other.stream)
+        self.len < other.len && self.stream.lets_pass(other.stream)
     }
 }
 
 impl Stream {
-    fn is_of(self, other: Self) -> bool {
+    /// Whether packets of `other` may overtake its own. Nothing overtakes what the transport
+    /// says of itself: media before the end of its handshake is of no use to the client.
+    fn lets_pass(self, other: Self) -> bool {
         match (self, other) {
             (Self::Pictures(one) | Self::Other(one), Self::Pictures(two) | Self::Other(two)) => {
-                one == two
+                one != two
             }
-            (Self::Own, Self::Own) => true,
-            (Self::Pictures(_) | Self::Other(_), Self::Own)
-            | (Self::Own, Self::Pictures(_) | Self::Other(_)) => false,
+            (Self::Own, _) | (_, Self::Own) => false,
         }
     }
 }
@@ -149,6 +149,15 @@ mod tests {
                 vec![(Stream::Own, 60), (Stream::Own, 70), (SOUND, 65)],
                 vec![(60, 0), (70, 0), (65, 0)],
             ),
+            // The end of a handshake, and what it opens the way for.
+            (
+                vec![(Stream::Own, 60), (SOUND, 80), (PICTURES, 900)],
+                vec![(60, 0), (900, 0), (80, 0)],
+            ),
+            (
+                vec![(SOUND, 80), (Stream::Own, 60), (PICTURES, 900)],
+                vec![(80, 0), (60, 0), (900, 0)],
+            ),
         ] {
             let mut line = line(&given);
             arrange(&mut line);
@@ -175,7 +184,7 @@ mod tests {
             let mut line = line(&given);
             arrange(&mut line);
             for stream in streams {
-                let own = line.iter().filter(|place| place.stream.is_of(stream));
+                let own = line.iter().filter(|place| place.stream == stream);
                 let order: Vec<_> = own.map(|place| place.waiting).collect();
                 assert!(order.is_sorted(), "{stream:?} of {given:?}");
             }
