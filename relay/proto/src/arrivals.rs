@@ -343,7 +343,10 @@ mod tests {
         let mut lane = Lane::new();
         lane.originals(0, [0, 2]);
         lane.asks(3, [1]);
-        let mut repair = || lane.arrivals.arrive(start() + ms(43), LinkSeq(1), Copy::Repair);
+        let mut repair = || {
+            lane.arrivals
+                .arrive(start() + ms(43), LinkSeq(1), Copy::Repair)
+        };
         assert_eq!(repair(), Arrival::New);
         assert_eq!(repair(), Arrival::Double);
         lane.asks(60, []);
@@ -391,7 +394,10 @@ mod tests {
         lane.arrivals.ask(start() + ms(3), ROUND_TRIP, &mut asked);
         assert_eq!(asked.len(), Arrivals::MOST_MISSING);
         assert_eq!(asked.last(), Some(&LinkSeq(3_000)));
-        assert_eq!(lane.arrivals.given_up(), 3_000 - Arrivals::MOST_MISSING as u64);
+        assert_eq!(
+            lane.arrivals.given_up(),
+            3_000 - Arrivals::MOST_MISSING as u64
+        );
     }
 
     #[test]
@@ -414,7 +420,9 @@ mod tests {
 
         fn originals<const N: usize>(&mut self, at: u64, numbers: [u32; N]) {
             for number in numbers {
-                let arrival = self.arrivals.arrive(start() + ms(at), LinkSeq(number), Copy::Original);
+                let arrival =
+                    self.arrivals
+                        .arrive(start() + ms(at), LinkSeq(number), Copy::Original);
                 assert_eq!(arrival, Arrival::New, "{number}");
             }
         }

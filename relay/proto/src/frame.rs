@@ -297,9 +297,17 @@ fn read_media(flow: FlowId, mut rest: Bytes) -> Result<Media, FrameError> {
             (false, true) => Copy::Repeated,
         },
         place: Place {
-            keyframe: if set(flag::KEYFRAME) { Keyframe::Yes } else { Keyframe::No },
+            keyframe: if set(flag::KEYFRAME) {
+                Keyframe::Yes
+            } else {
+                Keyframe::No
+            },
             end: if set(flag::END) { End::Yes } else { End::No },
-            reference: if set(flag::NO_REFERENCE) { Reference::No } else { Reference::Yes },
+            reference: if set(flag::NO_REFERENCE) {
+                Reference::No
+            } else {
+                Reference::Yes
+            },
         },
         rtp: rest,
     })
@@ -331,7 +339,10 @@ fn read_own(mut rest: Bytes) -> Result<Frame, FrameError> {
 
 /// `0 | kind | lane (8) | first number (32) | gaps to the next ones (varints, > 0)`
 fn write_numbers(kind: u8, missing: &Missing, to: &mut BytesMut) {
-    debug_assert!(missing.numbers.len() <= Missing::MOST, "a datagram's worth at a time");
+    debug_assert!(
+        missing.numbers.len() <= Missing::MOST,
+        "a datagram's worth at a time"
+    );
     let Some(first) = missing.numbers.first() else {
         return;
     };
@@ -381,7 +392,11 @@ mod tests {
                     flow: FlowId::new(flow).unwrap(),
                     seq: LinkSeq(u32::MAX - 2),
                     copy,
-                    place: Place { keyframe: Keyframe::Yes, end: End::No, reference: Reference::No },
+                    place: Place {
+                        keyframe: Keyframe::Yes,
+                        end: End::No,
+                        reference: Reference::No,
+                    },
                     rtp: rtp(40),
                 };
                 let written = check(Frame::Media(media.clone()));
@@ -397,10 +412,18 @@ mod tests {
             received: 6,
         }));
         check(Frame::Padding);
-        let numbers: Vec<_> = (0..256).map(|i| LinkSeq(u32::MAX - 9).plus(i * i)).collect();
-        let size = check(Frame::Missing(Missing { lane: Lane::Video, numbers }));
+        let numbers: Vec<_> = (0..256)
+            .map(|i| LinkSeq(u32::MAX - 9).plus(i * i))
+            .collect();
+        let size = check(Frame::Missing(Missing {
+            lane: Lane::Video,
+            numbers,
+        }));
         assert!(size < 1_200, "{size} bytes fit in any datagram");
-        check(Frame::Gone(Missing { lane: Lane::Control, numbers: vec![LinkSeq(0)] }));
+        check(Frame::Gone(Missing {
+            lane: Lane::Control,
+            numbers: vec![LinkSeq(0)],
+        }));
     }
 
     #[test]
@@ -411,7 +434,10 @@ mod tests {
             (&[0xc0, 0, 0, 1, 0, 0, 0, 0], FrameError::Flow),
             (&[5, 0, 0, 0, 0], FrameError::Short),
             (&[5, 0, 0, 0, 0, 1, 0x80], FrameError::Rtp),
-            (&[5, 0, 0, 0, 0, 1, 0x40, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], FrameError::Rtp),
+            (
+                &[5, 0, 0, 0, 0, 1, 0x40, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+                FrameError::Rtp,
+            ),
             (&[0], FrameError::Short),
             (&[0, 9, 1, 2, 3], FrameError::Kind(9)),
             (&[0, 1, 0, 0, 0], FrameError::Short),
@@ -435,7 +461,10 @@ mod tests {
         let Ok(Frame::Media(media)) = Frame::read(bytes.into()) else {
             panic!("media is read")
         };
-        assert_eq!((media.copy, media.place), (Copy::Original, Place::default()));
+        assert_eq!(
+            (media.copy, media.place),
+            (Copy::Original, Place::default())
+        );
     }
 
     fn check(frame: Frame) -> usize {

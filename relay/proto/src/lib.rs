@@ -5,8 +5,13 @@
 //! what a room does with packets that come is left to `sfu`.
 
 mod arrivals;
+mod congestion;
 mod frame;
+pub mod heartbeat;
+mod link;
 mod numbers;
+mod pacer;
+mod repetition;
 mod ring;
 mod scheduler;
 #[cfg(test)]
@@ -14,8 +19,13 @@ mod testing;
 mod varint;
 
 pub use arrivals::{Arrival, Arrivals, Patience};
+pub use congestion::{Congestion, Limits};
 pub use frame::{
-    Copy, End, FlowId, Frame, FrameError, Heartbeat, Keyframe, Lane, LinkSeq, Media, Missing, Place, Reference,
+    Copy, End, FlowId, Frame, FrameError, Heartbeat, Keyframe, Lane, LinkSeq, Media, Missing,
+    Place, Reference,
 };
+pub use link::{Counts, Link, Received};
+pub use pacer::Pacer;
+pub use repetition::{Active, Repetition};
 pub use ring::{Refusal, Ring};
 pub use scheduler::{Class, Load, Queued, RoomKey, Scheduler, Shed};

@@ -65,7 +65,14 @@ impl Ring {
     }
 
     /// Gives a packet its number, now that nothing can drop it any more.
-    pub fn number(&mut self, now: Instant, flow: FlowId, class: Class, place: Place, rtp: Bytes) -> Media {
+    pub fn number(
+        &mut self,
+        now: Instant,
+        flow: FlowId,
+        class: Class,
+        place: Place,
+        rtp: Bytes,
+    ) -> Media {
         self.drop_old(now);
         self.budget = (self.budget + rtp.len() as f64 * Self::SHARE).min(Self::SAVED);
         let seq = wrap(self.next);
@@ -87,7 +94,7 @@ impl Ring {
         }
     }
 
-    /// The packet with that number, to be sent again.
+    /// The packet with that number, to be sent again, and the class that a repair of it has.
     pub fn repair(&mut self, now: Instant, seq: LinkSeq) -> Result<(Class, Media), Refusal> {
         self.drop_old(now);
         let number = self.unwrap(seq);
@@ -97,7 +104,14 @@ impl Ring {
             .ok_or(Refusal::Gone)?;
         let kept = &mut self.kept[index];
         let recent = |at: &Instant| now.saturating_duration_since(*at) < Self::AGAIN;
-        if kept.repaired.iter().flatten().filter(|at| recent(at)).count() == kept.repaired.len() {
+        if kept
+            .repaired
+            .iter()
+            .flatten()
+            .filter(|at| recent(at))
+            .count()
+            == kept.repaired.len()
+        {
             return Err(Refusal::Recent);
         }
         let cost = kept.rtp.len() as f64;
@@ -113,7 +127,7 @@ impl Ring {
             place: kept.place,
             rtp: kept.rtp.clone(),
         };
-        Ok((kept.class, media))
+        Ok((kept.class.again(), media))
     }
 
     /// How many numbers were given before `seq`, wrapping, and the next one: for reckoning loss.
@@ -152,15 +166,25 @@ mod tests {
         let sent = [send(&mut ring, 0), send(&mut ring, 1)];
         assert_eq!(sent[1].seq, sent[0].seq.plus(1));
         let (class, repair) = ring.repair(start() + ms(40), sent[0].seq).unwrap();
-        assert_eq!(class, Class::BaseLayer);
-        assert_eq!(repair, Media { copy: Copy::Repair, ..sent[0].clone() });
+        assert_eq!(class, Class::VideoRepair);
+        assert_eq!(
+            repair,
+            Media {
+                copy: Copy::Repair,
+                ..sent[0].clone()
+            }
+        );
     }
 
     #[test]
     fn what_is_old_or_was_never_sent_is_gone() {
         let mut ring = Ring::new();
         let sent = send(&mut ring, 0);
-        for (at, seq) in [(1, sent.seq.plus(1)), (1, sent.seq.plus(u32::MAX)), (1_001, sent.seq)] {
+        for (at, seq) in [
+            (1, sent.seq.plus(1)),
+            (1, sent.seq.plus(u32::MAX)),
+            (1_001, sent.seq),
+        ] {
             assert_eq!(ring.repair(start() + ms(at), seq), Err(Refusal::Gone));
         }
     }
@@ -184,7 +208,11 @@ mod tests {
             .iter()
             .filter(|media| ring.repair(start() + ms(100), media.seq).is_ok())
             .count();
-        assert_eq!(repaired, Ring::SAVED as usize / 1_000, "what was saved up, and no more");
+        assert_eq!(
+            repaired,
+            Ring::SAVED as usize / 1_000,
+            "what was saved up, and no more"
+        );
         for _ in 0..8 {
             send(&mut ring, 101);
         }
@@ -199,6 +227,12 @@ mod tests {
     fn send(ring: &mut Ring, at: u64) -> Media {
         let flow = FlowId::new(7).unwrap();
         let rtp = Bytes::from(vec![0x80; 1_000]);
-        ring.number(start() + ms(at), flow, Class::BaseLayer, Place::default(), rtp)
+        ring.number(
+            start() + ms(at),
+            flow,
+            Class::BaseLayer,
+            Place::default(),
+            rtp,
+        )
     }
 }

@@ -7,7 +7,7 @@
 //!
 //! What waited too long is left out by whole pictures: half a picture costs as much as it is
 //! worth nothing. A picture that others need takes them along, until the next keyframe. To leave
-//! out whole layers before it comes to that is left to [`Allocation`](crate::Allocation).
+//! out whole layers before it comes to that is left to the allocation.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -49,6 +49,14 @@ impl Class {
         }
     }
 
+    /// What it is when it goes again.
+    pub fn again(self) -> Self {
+        match self {
+            Self::Audio | Self::AudioRepair => Self::AudioRepair,
+            Self::BaseLayer | Self::VideoRepair | Self::Enhancement => Self::VideoRepair,
+        }
+    }
+
     /// For how long it may wait: longer, and it comes too late or keeps the next one waiting.
     fn patience(self) -> Duration {
         Duration::from_millis(match self {
@@ -71,6 +79,11 @@ impl Class {
 /// Rooms share a link; each has a number of its own on it.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct RoomKey(pub u32);
+
+impl RoomKey {
+    /// Who pays for what belongs to no room.
+    pub const LINK: Self = Self(0);
+}
 
 /// A packet that waits to be sent.
 #[derive(Clone, Debug)]
@@ -194,7 +207,9 @@ impl Scheduler {
     /// How many bytes wait for `lane`.
     pub fn waiting(&self, lane: Lane) -> usize {
         let of_lane = Class::ALL.into_iter().filter(|class| class.lane() == lane);
-        of_lane.map(|class| self.classes[class as usize].bytes).sum()
+        of_lane
+            .map(|class| self.classes[class as usize].bytes)
+            .sum()
     }
 
     /// Flows that need a keyframe to go on, each once since it was asked last.
@@ -232,6 +247,8 @@ impl Scheduler {
             Flow::Leaving => false,
         };
         let broke = starts && late && place.reference == Reference::Yes;
+        // The keyframe that was asked for came too late, too: another is needed.
+        let again = *state == Flow::Broken && keyframe && late && place.end == End::Yes;
         let (next, reason) = match (leaves, place.end) {
             (true, End::No) => (Flow::Within, None),
             (true, End::Yes) => (Flow::Between, None),
@@ -241,7 +258,7 @@ impl Scheduler {
             (false, End::Yes) => (Flow::Between, Some(Shed::Late)),
         };
         *state = next;
-        if broke {
+        if broke || again {
             self.broken.push(*flow);
         }
         if let Some(reason) = reason {
@@ -270,8 +287,16 @@ impl Rooms {
     fn next(&mut self, quantum: usize) -> Option<(RoomKey, Waiting)> {
         loop {
             let room = *self.turns.front()?;
-            let queue = self.queues.get_mut(&room).expect("a room with a turn has a queue");
-            let size = queue.waiting.front().expect("a room with a turn has a packet").load.len();
+            let queue = self
+                .queues
+                .get_mut(&room)
+                .expect("a room with a turn has a queue");
+            let size = queue
+                .waiting
+                .front()
+                .expect("a room with a turn has a packet")
+                .load
+                .len();
             if queue.deficit < size {
                 queue.deficit += quantum;
                 self.turns.rotate_left(1);
@@ -311,7 +336,14 @@ mod tests {
         for (flow, class) in [(5, Class::Enhancement), (3, Class::BaseLayer)] {
             line.push(0, 0, flow, class, LONE);
         }
-        line.scheduler.push(start(), Queued { room: RoomKey(0), class: Class::VideoRepair, load: again(4) });
+        line.scheduler.push(
+            start(),
+            Queued {
+                room: RoomKey(0),
+                class: Class::VideoRepair,
+                load: again(4),
+            },
+        );
         line.leaves(0, &[3, 4, 5]);
         line.push(0, 0, 1, Class::Audio, LONE);
         line.leaves(0, &[]);
@@ -328,7 +360,11 @@ mod tests {
             line.push(0, 2, 22, Class::BaseLayer, LONE);
         }
         let first: Vec<_> = (0..8).map(|_| line.pop(0).unwrap()).collect();
-        assert_eq!(first.iter().filter(|flow| **flow == 22).count(), 3, "{first:?}");
+        assert_eq!(
+            first.iter().filter(|flow| **flow == 22).count(),
+            3,
+            "{first:?}"
+        );
     }
 
     #[test]
@@ -342,7 +378,10 @@ mod tests {
         assert_eq!(line.scheduler.take_broken(), [FlowId::new(1).unwrap()]);
         line.picture(102, 1, 2, DELTA);
         line.leaves(102, &[]);
-        assert!(line.scheduler.take_broken().is_empty(), "a keyframe is asked for once");
+        assert!(
+            line.scheduler.take_broken().is_empty(),
+            "a keyframe is asked for once"
+        );
         line.picture(103, 1, 2, KEY);
         line.leaves(103, &[1, 1]);
         assert_eq!(line.scheduler.shed(Shed::Late), 1);
@@ -378,10 +417,23 @@ mod tests {
         assert_eq!(line.scheduler.take_broken().len(), 1);
     }
 
-    const KEY: Place = Place { keyframe: Keyframe::Yes, end: End::No, reference: Reference::Yes };
-    const DELTA: Place = Place { keyframe: Keyframe::No, ..KEY };
-    const SPARE: Place = Place { reference: Reference::No, ..DELTA };
-    const LONE: Place = Place { end: End::Yes, ..DELTA };
+    const KEY: Place = Place {
+        keyframe: Keyframe::Yes,
+        end: End::No,
+        reference: Reference::Yes,
+    };
+    const DELTA: Place = Place {
+        keyframe: Keyframe::No,
+        ..KEY
+    };
+    const SPARE: Place = Place {
+        reference: Reference::No,
+        ..DELTA
+    };
+    const LONE: Place = Place {
+        end: End::Yes,
+        ..DELTA
+    };
 
     #[derive(Default)]
     struct Line {
@@ -396,7 +448,8 @@ mod tests {
                 rtp: Bytes::from(vec![0x80; 1_000]),
             };
             let room = RoomKey(room);
-            self.scheduler.push(start() + ms(at), Queued { room, class, load });
+            self.scheduler
+                .push(start() + ms(at), Queued { room, class, load });
         }
 
         fn picture(&mut self, at: u64, flow: u32, packets: u32, place: Place) {

@@ -1,0 +1,556 @@
+//! How much one lane may send: bounded by the delay it makes, not by single losses.
+//!
+//! A backbone of poor lines loses packets without being full, and full queues make talk
+//! impossible. So the rate follows the queue: it rises while packets do not wait and falls below
+//! what arrives when they do. Loss counts only where it is much, and only if sending less makes
+//! it less.
+//!
+//! Where others fill the queue whatever we do (a file over TCP), giving way would end in silence.
+//! Then it competes as they do, with CUBIC's window (RFC 9438), and looks now and then whether
+//! they are gone: whether the queue empties when we send less for a moment.
+//!
+//! QUIC tells it of acknowledgements and losses; it answers with a window and a rate. To spread
+//! packets by that rate is left to [`Pacer`](crate::Pacer).
+
+use std::time::{Duration, Instant};
+
+use media::Bitrate;
+
+/// What the operator knows of a link.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Limits {
+    /// Where it starts: what was remembered of the link, or the default.
+    pub start: Bitrate,
+    /// Never less: sound of the rooms that matter.
+    pub least: Bitrate,
+    /// Never more: what the line was bought for.
+    pub most: Bitrate,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            start: Bitrate::kilobits(50_000),
+            least: Bitrate::kilobits(500),
+            most: Bitrate::kilobits(10_000_000),
+        }
+    }
+}
+
+/// The controller of one lane.
+#[derive(Clone, Debug)]
+pub struct Congestion {
+    limits: Limits,
+    /// Bits per second.
+    rate: f64,
+    round_trip: Duration,
+    shortest: Shortest,
+    round: Round,
+    mode: Mode,
+    loss: LossTolerance,
+    /// When the path was full last, and what it carried.
+    full_at: Option<(Instant, f64)>,
+}
+
+/// How it answers a queue.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Mode {
+    /// By sending less.
+    Yield(Yield),
+    /// As those who fill it.
+    Compete(Cubic),
+    /// By sending half for a moment, to see whether they are gone.
+    Look(Look),
+}
+
+/// Giving way, and whether it helps.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Yield {
+    /// Nothing waits.
+    Free,
+    /// A queue is to be gone.
+    Draining {
+        /// The rate before.
+        before: f64,
+        /// What arrived when it began: what the path carries, were we alone.
+        carries: f64,
+        /// How long packets waited when it began.
+        queue: Duration,
+        /// By how much the queue should have fallen by now.
+        expected: Duration,
+        /// How long packets waited in the last round.
+        last: Duration,
+    },
+}
+
+/// A look at who fills the queue: alone, half the rate empties it in twice its length.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Look {
+    began_at: Instant,
+    queue: Duration,
+    lowest: Duration,
+    before: Cubic,
+    /// What arrived before it, bits per second.
+    arrived: f64,
+}
+
+/// What was seen since the last decision.
+#[derive(Clone, Copy, Debug)]
+struct Round {
+    began_at: Instant,
+    acked: u64,
+    lost: u64,
+    shortest: Option<Duration>,
+    /// More waited than could be sent.
+    held_back: bool,
+}
+
+impl Congestion {
+    /// Packets wait this long: send less.
+    const HIGH: Duration = Duration::from_millis(25);
+    /// Packets wait less than this: more may fit.
+    const LOW: Duration = Duration::from_millis(12);
+    /// Decisions rest on at least so much.
+    const ENOUGH: u64 = 20 * 1_200;
+    const SHORTEST_ROUND: Duration = Duration::from_millis(10);
+    const RAISE: f64 = 1.05;
+    const RAISE_NEAR: f64 = 1.005;
+    /// From this share of where the path was full it is near.
+    const NEAR: f64 = 0.85;
+    const REMEMBERED: Duration = Duration::from_secs(20);
+    /// Below what arrives, so that a queue drains.
+    const LOWER: f64 = 0.85;
+    /// Once the queue is gone: what the path carried, less a little.
+    const AFTER_DRAIN: f64 = 0.95;
+    /// One round lowers by no more, however little arrived.
+    const STEEPEST: f64 = 0.5;
+    /// A queue that should be gone so much over is filled by somebody else.
+    const IN_VAIN: f64 = 2.0;
+    /// What may be on its way before anything is known: a keyframe.
+    const INITIAL_WINDOW: u64 = 64 * 1_200;
+
+    /// A lane that begins at `now`.
+    pub fn new(now: Instant, limits: Limits) -> Self {
+        Self {
+            limits,
+            rate: limits.start.0 as f64,
+            round_trip: Duration::from_millis(100),
+            shortest: Shortest::new(now),
+            round: Round::new(now),
+            mode: Mode::Yield(Yield::Free),
+            loss: LossTolerance::default(),
+            full_at: None,
+        }
+    }
+
+    /// `bytes` that left at `sent_at` arrived; `round_trip` is the smoothed one.
+    pub fn acked(&mut self, now: Instant, sent_at: Instant, bytes: u64, round_trip: Duration) {
+        let sample = now.saturating_duration_since(sent_at);
+        self.round_trip = round_trip;
+        let competing = self.is_competing();
+        self.shortest.see(now, sample, competing);
+        self.round.acked += bytes;
+        self.emptied(sent_at, sample);
+        self.round.shortest = Some(
+            self.round
+                .shortest
+                .map_or(sample, |shortest| shortest.min(sample)),
+        );
+        self.decide(now);
+    }
+
+    /// `bytes` got lost.
+    pub fn lost(&mut self, now: Instant, bytes: u64) {
+        self.round.lost += bytes;
+        self.decide(now);
+    }
+
+    /// Nothing came back for so long that QUIC gives everything under way up.
+    pub fn nothing_arrives(&mut self) {
+        self.set_rate(self.rate / 2.0);
+    }
+
+    /// Something had to wait, because no more may be sent: only then more can show that it fits.
+    pub fn hold_back(&mut self) {
+        self.round.held_back = true;
+    }
+
+    /// How many bytes may be under way.
+    pub fn window(&self) -> u64 {
+        /// Room for the bursts of pictures.
+        const HEADROOM: f64 = 1.25;
+        let time = self
+            .round_trip
+            .min(self.shortest.get() + Duration::from_millis(60))
+            + Duration::from_millis(30);
+        let bytes = self.rate / 8.0 * time.as_secs_f64() * HEADROOM;
+        (bytes as u64).max(Self::INITIAL_WINDOW)
+    }
+
+    /// How much may be sent in a second.
+    pub fn rate(&self) -> Bitrate {
+        Bitrate(self.rate as u64)
+    }
+
+    /// How long packets waited on the path of late.
+    pub fn waiting(&self) -> Duration {
+        self.round.shortest.map_or(Duration::ZERO, |sample| {
+            sample.saturating_sub(self.shortest.get())
+        })
+    }
+
+    /// Whether it competes with somebody who fills the queue.
+    pub fn is_competing(&self) -> bool {
+        !matches!(self.mode, Mode::Yield(_))
+    }
+
+    fn decide(&mut self, now: Instant) {
+        let took = now.saturating_duration_since(self.round.began_at);
+        if took < self.round_trip.max(Self::SHORTEST_ROUND) {
+            return;
+        }
+        let total = self.round.acked + self.round.lost;
+        if total < Self::ENOUGH && took < Duration::from_secs(1) {
+            return;
+        }
+        let seen = Seen {
+            waiting: self.waiting(),
+            arrived: self.round.acked as f64 * 8.0 / took.as_secs_f64(),
+            lost: self.round.lost as f64 / total.max(1) as f64,
+            held_back: self.round.held_back,
+        };
+        self.round = Round::new(now);
+        match self.mode {
+            Mode::Yield(state) => self.give_way(now, took, state, seen),
+            Mode::Compete(cubic) => self.compete(now, cubic, seen),
+            Mode::Look(look) => self.look(now, look, seen),
+        }
+    }
+
+    fn give_way(&mut self, now: Instant, took: Duration, state: Yield, seen: Seen) {
+        let full = seen.waiting > Self::HIGH;
+        if full {
+            self.drain(took, state, seen);
+        } else if let Yield::Draining { carries, .. } = state {
+            self.full_at = Some((now, carries));
+            self.set_rate(self.rate.max(carries * Self::AFTER_DRAIN));
+            self.mode = Mode::Yield(Yield::Free);
+        } else if self.loss.is_ours(now, seen.lost) {
+            self.set_rate(
+                (seen.arrived * Self::LOWER).clamp(self.rate * Self::STEEPEST, self.rate),
+            );
+        } else {
+            self.loss.usual(seen.lost);
+            if seen.held_back && seen.waiting < Self::LOW {
+                self.set_rate(self.rate * self.raise(now));
+            }
+        }
+        let Mode::Yield(Yield::Draining {
+            before,
+            queue,
+            expected,
+            ..
+        }) = self.mode
+        else {
+            return;
+        };
+        if expected > queue.mul_f64(Self::IN_VAIN) + self.round_trip {
+            self.set_rate(before);
+            let window = self.rate / 8.0 * self.round_trip.as_secs_f64();
+            self.mode = Mode::Compete(Cubic::new(now, window));
+        }
+    }
+
+    /// Near where the path was full of late, a little at a time.
+    fn raise(&self, now: Instant) -> f64 {
+        match self.full_at {
+            Some((at, rate))
+                if self.rate > rate * Self::NEAR
+                    && now.saturating_duration_since(at) < Self::REMEMBERED =>
+            {
+                Self::RAISE_NEAR
+            }
+            _ => Self::RAISE,
+        }
+    }
+
+    /// Packets wait: so much less that they do not in two rounds.
+    fn drain(&mut self, took: Duration, state: Yield, seen: Seen) {
+        let drains = 1.0 - seen.waiting.as_secs_f64() / (2.0 * took.as_secs_f64());
+        let below = (seen.arrived * drains.clamp(Self::STEEPEST, Self::LOWER))
+            .max(self.rate * Self::STEEPEST);
+        let next = match state {
+            Yield::Free => Yield::Draining {
+                before: self.rate.min(seen.arrived),
+                carries: seen.arrived,
+                queue: seen.waiting,
+                expected: Duration::ZERO,
+                last: seen.waiting,
+            },
+            Yield::Draining {
+                before,
+                carries,
+                queue,
+                expected,
+                ..
+            } => Yield::Draining {
+                before,
+                carries: carries.max(seen.arrived),
+                queue: queue.max(seen.waiting),
+                expected: expected + took.mul_f64((1.0 - self.rate / carries).clamp(0.0, 1.0)),
+                last: seen.waiting,
+            },
+        };
+        // It falls already: enough is done.
+        let falls = matches!(state, Yield::Draining { last, .. } if seen.waiting < last);
+        if !falls {
+            self.set_rate(below.min(self.rate * 0.95));
+        }
+        self.mode = Mode::Yield(next);
+    }
+
+    fn compete(&mut self, now: Instant, mut cubic: Cubic, seen: Seen) {
+        if seen.waiting < Self::LOW {
+            self.mode = Mode::Yield(Yield::Free);
+            return;
+        }
+        let lossy = seen.lost > self.loss.floor() && seen.waiting > cubic.longest / 2;
+        cubic.longest = cubic.longest.max(seen.waiting);
+        let window = cubic.step(now, self.round_trip, lossy, seen.held_back);
+        self.set_rate(window * 8.0 / self.round_trip.as_secs_f64());
+        self.mode = Mode::Compete(cubic);
+        if now.saturating_duration_since(cubic.since) > Cubic::LOOK_EVERY {
+            self.set_rate(seen.arrived * 0.5);
+            self.mode = Mode::Look(Look {
+                began_at: now,
+                queue: seen.waiting,
+                lowest: seen.waiting,
+                before: cubic,
+                arrived: seen.arrived,
+            });
+        }
+    }
+
+    /// While looking: a packet met a queue that is all but empty.
+    fn emptied(&mut self, sent_at: Instant, sample: Duration) {
+        let Mode::Look(look) = self.mode else {
+            return;
+        };
+        if sent_at < look.began_at || sample.saturating_sub(self.shortest.get()) > Self::LOW {
+            return;
+        }
+        let took = sent_at.saturating_duration_since(look.began_at);
+        let alone = (look.queue.saturating_sub(Self::LOW)) * 2;
+        if took < alone.mul_f64(1.3) {
+            self.set_rate(look.arrived * 0.9);
+            self.mode = Mode::Yield(Yield::Free);
+        } else {
+            self.compete_again(look, sent_at);
+        }
+    }
+
+    fn look(&mut self, now: Instant, mut look: Look, seen: Seen) {
+        look.lowest = look.lowest.min(seen.waiting);
+        self.mode = Mode::Look(look);
+        if now < look.began_at + look.queue * 4 + self.round_trip * 2 {
+            return;
+        }
+        // Half as much changed nothing: it is the path that is longer now.
+        if look.lowest > look.queue.mul_f64(0.85) {
+            self.shortest = Shortest::new(now);
+            self.mode = Mode::Yield(Yield::Free);
+        } else {
+            self.compete_again(look, now);
+        }
+    }
+
+    fn compete_again(&mut self, look: Look, now: Instant) {
+        self.set_rate(look.before.window * 8.0 / self.round_trip.as_secs_f64());
+        self.mode = Mode::Compete(Cubic {
+            since: now,
+            ..look.before
+        });
+    }
+
+    fn set_rate(&mut self, rate: f64) {
+        self.rate = rate.clamp(self.limits.least.0 as f64, self.limits.most.0 as f64);
+    }
+}
+
+/// One round, reckoned.
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    waiting: Duration,
+    /// Bits per second.
+    arrived: f64,
+    /// A share.
+    lost: f64,
+    held_back: bool,
+}
+
+impl Round {
+    fn new(now: Instant) -> Self {
+        Self {
+            began_at: now,
+            acked: 0,
+            lost: 0,
+            shortest: None,
+            held_back: false,
+        }
+    }
+}
+
+/// The shortest round trip of the last 10 to 20 s: what the path takes when nothing waits.
+#[derive(Clone, Copy, Debug)]
+struct Shortest {
+    now: Duration,
+    next: Duration,
+    since: Instant,
+}
+
+impl Shortest {
+    const WINDOW: Duration = Duration::from_secs(10);
+    const NONE: Duration = Duration::from_secs(10);
+
+    fn new(now: Instant) -> Self {
+        Self {
+            now: Self::NONE,
+            next: Self::NONE,
+            since: now,
+        }
+    }
+
+    /// While others keep the queue full, nothing is forgotten: it would be taken for the path.
+    fn see(&mut self, now: Instant, sample: Duration, competing: bool) {
+        if !competing && now.saturating_duration_since(self.since) > Self::WINDOW {
+            self.now = self.next;
+            self.next = Self::NONE;
+            self.since = now;
+        }
+        self.now = self.now.min(sample);
+        self.next = self.next.min(sample);
+    }
+
+    fn get(&self) -> Duration {
+        self.now
+    }
+}
+
+/// Which loss is a sign of sending too much.
+#[derive(Clone, Copy, Debug)]
+struct LossTolerance {
+    tolerated: f64,
+    until: Option<Instant>,
+    /// What was lost when the rate was lowered for it, and in how many rounds since it stayed so.
+    lowered_at: Option<(f64, u32)>,
+    /// What the line loses when nothing waits.
+    idle: f64,
+    /// Loss of the last rounds: one alone says little.
+    smooth: f64,
+}
+
+impl Default for LossTolerance {
+    fn default() -> Self {
+        Self {
+            tolerated: Self::USUAL,
+            until: None,
+            lowered_at: None,
+            idle: 0.0,
+            smooth: 0.0,
+        }
+    }
+}
+
+impl LossTolerance {
+    /// Bad lines lose less.
+    const USUAL: f64 = 0.10;
+    /// Loss that stays in spite of so many lower rates is the line's.
+    const ROUNDS: u32 = 4;
+    const REMEMBERED: Duration = Duration::from_secs(30);
+
+    /// A round without a queue lost so much.
+    fn usual(&mut self, lost: f64) {
+        self.idle += (lost - self.idle) / 16.0;
+    }
+
+    /// Less than this is the line's doing.
+    fn floor(&self) -> f64 {
+        self.idle * 2.0 + 0.001
+    }
+
+    fn is_ours(&mut self, now: Instant, lost: f64) -> bool {
+        if self.until.is_some_and(|until| now >= until) {
+            *self = Self {
+                idle: self.idle,
+                smooth: self.smooth,
+                ..Self::default()
+            };
+        }
+        self.smooth += (lost - self.smooth) / 8.0;
+        let lost = self.smooth;
+        if lost <= self.tolerated {
+            self.lowered_at = None;
+            return false;
+        }
+        let (first, rounds) = self.lowered_at.unwrap_or((lost, 0));
+        self.lowered_at = Some((first, rounds + 1));
+        if rounds >= Self::ROUNDS && lost > first * 0.7 {
+            self.tolerated = (lost * 1.5).min(0.5);
+            self.until = Some(now + Self::REMEMBERED);
+            self.lowered_at = None;
+        }
+        true
+    }
+}
+
+/// CUBIC's window in bytes (RFC 9438), for as long as somebody else fills the queue.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Cubic {
+    window: f64,
+    most: f64,
+    epoch: Instant,
+    lowered_at: Option<Instant>,
+    since: Instant,
+    /// The longest queue met.
+    longest: Duration,
+}
+
+impl Cubic {
+    const BETA: f64 = 0.7;
+    const C: f64 = 0.4;
+    const PACKET: f64 = 1_200.0;
+    /// Each look costs some of our share.
+    const LOOK_EVERY: Duration = Duration::from_secs(10);
+
+    fn new(now: Instant, window: f64) -> Self {
+        Self {
+            window,
+            most: window,
+            epoch: now,
+            lowered_at: None,
+            since: now,
+            longest: Duration::ZERO,
+        }
+    }
+
+    /// One round later.
+    fn step(&mut self, now: Instant, round_trip: Duration, lossy: bool, held_back: bool) -> f64 {
+        let once = |at| now.saturating_duration_since(at) > round_trip;
+        if lossy && self.lowered_at.is_none_or(once) {
+            self.most = self.window;
+            self.window *= Self::BETA;
+            self.epoch = now;
+            self.lowered_at = Some(now);
+            return self.window;
+        }
+        if !held_back {
+            return self.window;
+        }
+        let most = self.most / Self::PACKET;
+        let back = (most * (1.0 - Self::BETA) / Self::C).cbrt();
+        let time = (now.saturating_duration_since(self.epoch) + round_trip).as_secs_f64();
+        let cubic = (Self::C * (time - back).powi(3) + most) * Self::PACKET;
+        self.window = cubic.clamp(self.window, self.window * 1.5);
+        self.window
+    }
+}

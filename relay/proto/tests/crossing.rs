@@ -1,0 +1,198 @@
+//! A link over paths that lose, delay and fill up, in virtual time: what comes, when, and at what
+//! price.
+
+mod network;
+
+use std::time::{Duration, Instant};
+
+use media::Bitrate;
+use network::world::{Shape, World};
+use relay_proto::{Active, Class, Limits};
+
+#[test]
+fn five_per_cent_of_loss_at_forty_milliseconds_is_not_noticed() {
+    for (burst, seed) in [(1.0, 1), (1.0, 2), (4.0, 3)] {
+        let path = Shape {
+            burst,
+            seed,
+            ..Shape::new(ms(20), 0.05)
+        };
+        let mut world = meeting(path);
+        world.run(ms(3_000));
+        let before = world.near_link().counts();
+        world.count_from_here();
+        world.run(ms(20_000));
+        world.settle();
+        let after = world.near_link().counts();
+        let seen = &world.seen;
+        at_least(
+            seen.within(Class::BaseLayer, ms(250)),
+            0.999,
+            "pictures within 250 ms",
+        );
+        at_most(seen.quantile(Class::BaseLayer, 0.99), ms(80), "pictures");
+        at_least(
+            seen.within(Class::Audio, ms(250)),
+            0.999,
+            "sound within 250 ms",
+        );
+        if burst == 1.0 {
+            at_most(seen.quantile(Class::Audio, 0.99), ms(50), "sound");
+        }
+        let sent = (after.original_bytes - before.original_bytes) as f64;
+        let repairs = (after.repair_bytes - before.repair_bytes) as f64 / sent;
+        let repeated = (after.repeated_bytes - before.repeated_bytes) as f64 / sent;
+        assert!(repairs <= 0.07, "{repairs:.3} of the bytes are repairs");
+        assert!(
+            repeated <= 0.03,
+            "{repeated:.3} of the bytes are repeated sound"
+        );
+    }
+}
+
+#[test]
+fn five_per_cent_of_loss_at_a_hundred_milliseconds() {
+    let mut world = meeting(Shape::new(ms(50), 0.05));
+    world.run(ms(3_000));
+    world.count_from_here();
+    world.run(ms(20_000));
+    world.settle();
+    let seen = &world.seen;
+    at_least(
+        seen.within(Class::BaseLayer, ms(400)),
+        0.999,
+        "pictures within 400 ms",
+    );
+    at_most(seen.quantile(Class::BaseLayer, 0.99), ms(180), "pictures");
+    at_least(
+        seen.within(Class::Audio, ms(400)),
+        0.999,
+        "sound within 400 ms",
+    );
+}
+
+#[test]
+fn a_line_that_loses_nothing_costs_nothing() {
+    let mut world = meeting(Shape::new(ms(20), 0.0));
+    world.run(ms(10_000));
+    world.settle();
+    assert_eq!(world.seen.within(Class::BaseLayer, ms(30)), 1.0);
+    let counts = world.near_link().counts();
+    assert_eq!((counts.repair_bytes, counts.repeated_bytes), (0, 0));
+    assert_eq!(world.near_link().repeats(), Active::No);
+}
+
+#[test]
+fn half_the_room_carries_all_of_the_sound_and_whole_pictures() {
+    let mut world = meeting(Shape::new(ms(20), 0.0).bottleneck(20.0, ms(100)));
+    world.run(ms(10_000));
+    world.count_from_here();
+    world.run(ms(20_000));
+    world.settle();
+    let seen = &world.seen;
+    at_least(seen.within(Class::Audio, ms(250)), 0.995, "sound");
+    at_most(seen.quantile(Class::Audio, 0.99), ms(100), "sound");
+    at_least(
+        seen.whole as f64 / seen.all_pictures as f64,
+        0.5,
+        "whole pictures",
+    );
+    assert!(!world.is_competing(), "nobody else is there");
+}
+
+#[test]
+fn a_download_beside_it_gets_its_share_and_no_more() {
+    let path = Shape::new(ms(20), 0.0).bottleneck(20.0, ms(100));
+    let mut world = meeting(path);
+    world.run(ms(5_000));
+    world.download();
+    world.count_from_here();
+    world.run(ms(60_000));
+    let seen = &world.seen;
+    let link = 20e6 / 8.0 * 60.0;
+    at_least(seen.media_bytes as f64 / link, 0.3, "of the link for media");
+    at_least(
+        seen.file_bytes as f64 / link,
+        0.3,
+        "of the link for the download",
+    );
+    at_most(seen.quantile(Class::Audio, 0.99), ms(160), "sound");
+    assert!(world.is_competing());
+
+    world.end_download();
+    world.run(ms(20_000));
+    assert!(
+        !world.is_competing(),
+        "it is noticed that the download ended"
+    );
+    world.count_from_here();
+    world.run(ms(10_000));
+    at_most(
+        world.seen.quantile(Class::Audio, 0.99),
+        ms(100),
+        "sound afterwards",
+    );
+}
+
+#[test]
+fn a_line_that_always_loses_much_is_used_all_the_same() {
+    let mut world = meeting(Shape::new(ms(20), 0.15));
+    world.run(ms(10_000));
+    world.count_from_here();
+    world.run(ms(30_000));
+    world.settle();
+    at_least(world.seen.within(Class::Audio, ms(250)), 0.99, "sound");
+    at_least(
+        world.seen.within(Class::BaseLayer, ms(400)),
+        0.9,
+        "pictures",
+    );
+}
+
+#[test]
+fn a_detour_is_not_taken_for_a_queue() {
+    let mut world = meeting(Shape::new(ms(8), 0.001).bottleneck(50.0, ms(100)));
+    world.run(ms(5_000));
+    world.set_delay(ms(60));
+    world.run(ms(20_000));
+    world.count_from_here();
+    world.run(ms(10_000));
+    world.settle();
+    at_least(
+        world.seen.within(Class::BaseLayer, ms(250)),
+        0.999,
+        "pictures on the detour",
+    );
+}
+
+/// 35 Mbit/s: twenty pictures of 1.66 Mbit/s and twenty voices in four rooms.
+fn meeting(path: Shape) -> World {
+    #[expect(clippy::disallowed_methods, reason = "any moment will do")]
+    let start = Instant::now();
+    let limits = Limits {
+        start: Bitrate::kilobits(50_000),
+        ..Limits::default()
+    };
+    let mut world = World::new(start, path, limits);
+    world.publish(20, Class::Audio, ms(20), 1, 100);
+    world.publish(
+        20,
+        Class::BaseLayer,
+        Duration::from_micros(33_333),
+        6,
+        1_150,
+    );
+    world
+}
+
+fn at_least(share: f64, least: f64, what: &str) {
+    assert!(share >= least, "{what}: {share:.5}, not {least}");
+}
+
+fn at_most(delay: Duration, most: Duration, what: &str) {
+    assert!(delay <= most, "{what}: p99 is {delay:?}, not {most:?}");
+}
+
+const fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
