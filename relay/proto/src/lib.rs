@@ -6,6 +6,7 @@
 
 mod arrivals;
 mod congestion;
+pub mod control;
 mod frame;
 pub mod heartbeat;
 mod link;
@@ -13,6 +14,7 @@ mod numbers;
 mod pacer;
 mod repetition;
 mod ring;
+mod routes;
 mod scheduler;
 #[cfg(test)]
 mod testing;
@@ -28,4 +30,5 @@ pub use link::{Counts, Link, Received};
 pub use pacer::Pacer;
 pub use repetition::{Active, Repetition};
 pub use ring::{Refusal, Ring};
+pub use routes::{Change, Cost, Disbelief, LinkId, Routes, TrackKey, Transit};
 pub use scheduler::{Class, Load, Queued, RoomKey, Scheduler, Shed};
