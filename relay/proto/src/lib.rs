@@ -4,11 +4,13 @@
 //! QUIC itself, certificates, sockets and clocks are left to the shell that owns the connections;
 //! what a room does with packets that come is left to `sfu`.
 
+mod allocation;
 mod arrivals;
 mod congestion;
 pub mod control;
 mod frame;
 pub mod heartbeat;
+mod keyframe_cache;
 mod link;
 mod numbers;
 mod pacer;
@@ -19,16 +21,20 @@ mod scheduler;
 #[cfg(test)]
 mod testing;
 mod varint;
+mod wants;
 
+pub use allocation::{Allocation, Turn};
 pub use arrivals::{Arrival, Arrivals, Patience};
 pub use congestion::{Congestion, Limits};
 pub use frame::{
     Copy, End, FlowId, Frame, FrameError, Heartbeat, Keyframe, Lane, LinkSeq, Media, Missing,
     Place, Reference,
 };
+pub use keyframe_cache::KeyframeCache;
 pub use link::{Counts, Link, Received};
 pub use pacer::Pacer;
 pub use repetition::{Active, Repetition};
 pub use ring::{Refusal, Ring};
 pub use routes::{Change, Cost, Disbelief, LinkId, Routes, TrackKey, Transit};
 pub use scheduler::{Class, Load, Queued, RoomKey, Scheduler, Shed};
+pub use wants::{LayerKey, Wanter, Wants, Wish};
