@@ -8,6 +8,8 @@ mod allocation;
 mod arrivals;
 mod congestion;
 pub mod control;
+mod doubles;
+mod exchange;
 mod frame;
 pub mod heartbeat;
 mod keyframe_cache;
@@ -26,6 +28,7 @@ mod wants;
 pub use allocation::{Allocation, Turn};
 pub use arrivals::{Arrival, Arrivals, Patience};
 pub use congestion::{Congestion, Limits};
+pub use exchange::{Exchange, Output, Wanted};
 pub use frame::{
     Copy, End, FlowId, Frame, FrameError, Heartbeat, Keyframe, Lane, LinkSeq, Media, Missing,
     Place, Reference,

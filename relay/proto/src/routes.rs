@@ -9,7 +9,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use crate::control::{Announce, Withdraw};
+use crate::control::{Announce, Kind, Withdraw};
 
 /// Names one link of this node.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -20,7 +20,7 @@ pub struct LinkId(pub u32);
 pub struct TrackKey {
     /// The room.
     pub room: String,
-    /// The track's sid.
+    /// The track's sid; of a host the node's name.
     pub track: String,
 }
 
@@ -87,6 +87,7 @@ struct Neighbour {
 #[derive(Debug)]
 struct Track {
     epoch: u64,
+    kind: Kind,
     source: Source,
     offers: HashMap<LinkId, Offer>,
     told: HashMap<LinkId, Said>,
@@ -199,11 +200,11 @@ impl Routes {
     }
 
     /// A publisher of this node has the track.
-    pub fn publish(&mut self, key: TrackKey, epoch: u64) {
+    pub fn publish(&mut self, key: TrackKey, kind: Kind, epoch: u64) {
         let track = self
             .tracks
             .entry(key.clone())
-            .or_insert_with(|| Track::new(epoch));
+            .or_insert_with(|| Track::new(kind, epoch));
         if epoch > track.epoch {
             track.offers.clear();
         }
@@ -241,8 +242,8 @@ impl Routes {
             return Err(Disbelief::TooFar);
         }
         let key = TrackKey {
-            room: announce.room,
-            track: announce.track,
+            room: announce.room.clone(),
+            track: announce.track.clone(),
         };
         let known = self.tracks.get(&key);
         if known.is_some_and(|track| announce.epoch < track.epoch) {
@@ -256,7 +257,7 @@ impl Routes {
         let track = self
             .tracks
             .entry(key.clone())
-            .or_insert_with(|| Track::new(announce.epoch));
+            .or_insert_with(|| Track::new(announce.kind(), announce.epoch));
         let mut stale = Vec::new();
         if announce.epoch > track.epoch {
             track.epoch = announce.epoch;
@@ -325,6 +326,27 @@ impl Routes {
             Source::Link(link) => track.offers.get(&link).map(|offer| offer.path.as_slice()),
             Source::Nowhere => None,
         }
+    }
+
+    /// What a track is, and the link it comes over; `None` for that if it is this node's own.
+    pub fn source(&self, key: &TrackKey) -> Option<(Kind, Option<LinkId>)> {
+        let track = self.tracks.get(key)?;
+        match track.source {
+            Source::Here => Some((track.kind, None)),
+            Source::Link(link) => Some((track.kind, Some(link))),
+            Source::Nowhere => None,
+        }
+    }
+
+    /// The nodes that host `room`, but for this one.
+    pub fn hosts<'a>(&'a self, room: &'a str) -> impl Iterator<Item = &'a str> {
+        let elsewhere =
+            |track: &Track| track.kind == Kind::Host && matches!(track.source, Source::Link(_));
+        let hosts = self
+            .tracks
+            .iter()
+            .filter(move |(key, track)| key.room == room && elsewhere(track));
+        hosts.map(|(key, _)| key.track.as_str())
     }
 
     fn offered_over(&self, link: LinkId) -> Vec<TrackKey> {
@@ -492,6 +514,7 @@ impl Routes {
                     epoch: track.epoch,
                     path: through,
                     cost: cost.0,
+                    kind: track.kind.into(),
                 },
             ));
         }
@@ -499,9 +522,10 @@ impl Routes {
 }
 
 impl Track {
-    fn new(epoch: u64) -> Self {
+    fn new(kind: Kind, epoch: u64) -> Self {
         Self {
             epoch,
+            kind,
             source: Source::Nowhere,
             offers: HashMap::new(),
             told: HashMap::new(),

@@ -2,7 +2,7 @@
 //! once. The first wish asks for it, the last to end gives it up after a while, and wishes for a
 //! keyframe are merged.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 use media::Layer;
@@ -46,7 +46,7 @@ pub struct Wants {
 
 #[derive(Debug, Default)]
 struct Want {
-    wanters: HashSet<Wanter>,
+    wanters: BTreeSet<Wanter>,
     /// Nobody wants it; then it ends.
     ends_at: Option<Instant>,
     keyframe: KeyframeWish,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use relay_proto::control::Announce;
+use relay_proto::control::{Announce, Kind};
 use relay_proto::{Change, Cost, Disbelief, LinkId, Routes, TrackKey, Transit};
 
 #[test]
@@ -94,6 +94,7 @@ fn lies_are_not_believed() {
         epoch: 1,
         path: path.iter().map(ToString::to_string).collect(),
         cost: u32::MAX,
+        kind: Kind::Audio.into(),
     };
     for (link, path, expected) in [
         (1, &["lagos", "kano", "abuja"][..], Disbelief::Loop),
@@ -175,7 +176,7 @@ impl Map {
     }
 
     fn publish(&mut self, node: &'static str, epoch: u64) {
-        self.node(node).publish(key(), epoch);
+        self.node(node).publish(key(), Kind::Video, epoch);
         self.deliver();
     }
 

@@ -104,6 +104,23 @@ pub struct Announce {
     /// What the way from the publisher to here costs, in microseconds of delay and their like.
     #[prost(uint32, tag = "5")]
     pub cost: u32,
+    /// What it is.
+    #[prost(enumeration = "Kind", tag = "6")]
+    pub kind: i32,
+}
+
+/// What is announced.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, prost::Enumeration)]
+#[repr(i32)]
+pub enum Kind {
+    /// A newer version's.
+    Unknown = 0,
+    /// Sound: it goes first.
+    Audio = 1,
+    /// Pictures.
+    Video = 2,
+    /// No track: a node that hosts the room. Its `track` is the node's name.
+    Host = 3,
 }
 
 /// A track can be had from here no more.
@@ -265,6 +282,7 @@ mod tests {
             epoch: 3,
             path: vec!["lagos-1".into(), "abuja-1".into()],
             cost: 12_000,
+            kind: Kind::Video.into(),
         });
         let written = message.clone().write();
         let mut lengths = Lengths::default();
