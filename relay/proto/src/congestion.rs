@@ -175,6 +175,12 @@ impl Congestion {
         self.round.held_back = true;
     }
 
+    /// Never less than this from now on.
+    pub fn set_least(&mut self, least: Bitrate) {
+        self.limits.least = least;
+        self.set_rate(self.rate);
+    }
+
     /// How many bytes may be under way.
     pub fn window(&self) -> u64 {
         /// Room for the bursts of pictures.

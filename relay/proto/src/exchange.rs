@@ -19,7 +19,7 @@ use crate::control::{
 use crate::doubles::Doubles;
 use crate::frame::{FlowId, Keyframe, Media, Place};
 use crate::keyframe_cache::KeyframeCache;
-use crate::routes::{Change, Cost, Disbelief, LinkId, Routes, TrackKey, Transit};
+use crate::routes::{Change, Cost, Disbelief, LinkId, Routes, TrackKey, Transit, Use};
 use crate::scheduler::{Class, Load, Queued, RoomKey};
 use crate::wants::{LayerKey, Wanter, Wants, Wish};
 
@@ -134,6 +134,12 @@ impl Exchange {
     /// A link was measured.
     pub fn set_cost(&mut self, now: Instant, link: LinkId, cost: Cost) {
         self.routes.set_cost(now, link, cost);
+        self.carry_out();
+    }
+
+    /// A link fell silent, or speaks again.
+    pub fn set_use(&mut self, now: Instant, link: LinkId, use_it: Use) {
+        self.routes.set_use(now, link, use_it);
         self.carry_out();
     }
 

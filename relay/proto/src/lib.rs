@@ -38,6 +38,6 @@ pub use link::{Counts, Link, Received};
 pub use pacer::Pacer;
 pub use repetition::{Active, Repetition};
 pub use ring::{Refusal, Ring};
-pub use routes::{Change, Cost, Disbelief, LinkId, Routes, TrackKey, Transit};
+pub use routes::{Change, Cost, Disbelief, LinkId, Routes, TrackKey, Transit, Use};
 pub use scheduler::{Class, Load, Queued, RoomKey, Scheduler, Shed};
 pub use wants::{LayerKey, Wanter, Wants, Wish};

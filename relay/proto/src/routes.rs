@@ -82,6 +82,16 @@ struct Neighbour {
     name: String,
     cost: Cost,
     announced: usize,
+    use_it: Use,
+}
+
+/// Whether a link is good for anything now.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Use {
+    /// It is.
+    Yes,
+    /// Nothing comes over it: only if there is no other way.
+    Avoid,
 }
 
 #[derive(Debug)]
@@ -118,6 +128,9 @@ struct Offer {
 pub struct Cost(pub u32);
 
 impl Cost {
+    /// Nothing comes that way.
+    const NONE_WORSE: Self = Self(u32::MAX);
+
     /// A link with this round trip and loss. A lost packet costs a round trip and a bit, a node on
     /// the way a wake-up.
     pub fn of_link(round_trip: Duration, loss: f64) -> Self {
@@ -171,6 +184,7 @@ impl Routes {
             name,
             cost,
             announced: 0,
+            use_it: Use::Yes,
         };
         self.links.insert(link, neighbour);
         let mut keys: Vec<_> = self.tracks.keys().cloned().collect();
@@ -194,6 +208,17 @@ impl Routes {
             return;
         };
         neighbour.cost = cost;
+        for key in self.offered_over(link) {
+            self.choose(now, &key);
+        }
+    }
+
+    /// A link fell silent, or speaks again.
+    pub fn set_use(&mut self, now: Instant, link: LinkId, use_it: Use) {
+        let Some(neighbour) = self.links.get_mut(&link) else {
+            return;
+        };
+        neighbour.use_it = use_it;
         for key in self.offered_over(link) {
             self.choose(now, &key);
         }
@@ -385,11 +410,9 @@ impl Routes {
             return;
         }
         let links = &self.links;
-        let whole = |link: &LinkId, offer: &Offer| {
-            let cost = links
-                .get(link)
-                .map_or(Cost(u32::MAX), |neighbour| neighbour.cost);
-            offer.cost.plus(cost)
+        let whole = |link: &LinkId, offer: &Offer| match links.get(link) {
+            Some(neighbour) if neighbour.use_it == Use::Yes => offer.cost.plus(neighbour.cost),
+            Some(_) | None => Cost::NONE_WORSE,
         };
         let best = track
             .offers
@@ -407,7 +430,9 @@ impl Routes {
             self.lose(key);
             return;
         };
-        if let Some((held_cost, held)) = held {
+        if let Some((held_cost, held)) =
+            held.filter(|(cost, held)| *cost < Cost::NONE_WORSE || *held == best)
+        {
             if best == held || !best_cost.is_worth_leaving(held_cost) {
                 track.better = None;
                 self.tell(key, None);

@@ -84,6 +84,19 @@ pub struct Hello {
     /// Another number after each start: what was before is gone.
     #[prost(fixed64, tag = "5")]
     pub instance: u64,
+    /// Which of the link's connections this is.
+    #[prost(enumeration = "HelloLane", tag = "6")]
+    pub lane: i32,
+}
+
+/// The connections of a link.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, prost::Enumeration)]
+#[repr(i32)]
+pub enum HelloLane {
+    /// The one with this stream, sound and heartbeats.
+    Control = 0,
+    /// The one with pictures.
+    Video = 1,
 }
 
 /// A track can be had from here. Told again when the path or its cost changes.

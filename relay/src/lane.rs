@@ -1,0 +1,259 @@
+//! One QUIC connection of a link: how two ends greet each other on it, and the tasks that read it.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::FutureExt as _;
+use quinn::{Connection, RecvStream, SendStream, VarInt};
+use relay_proto::Lane;
+use relay_proto::control::{Hello, HelloLane, Lengths, MAJOR, MINOR, Message};
+use rustls::pki_types::CertificateDer;
+use tokio::sync::mpsc;
+
+use crate::identity::{Identity, IdentityError};
+use crate::node::{Input, Token};
+
+/// A connection whose ends know each other.
+#[derive(Debug)]
+pub(crate) struct Greeted {
+    pub(crate) lane: Lane,
+    pub(crate) identity: Identity,
+    pub(crate) instance: u64,
+    pub(crate) connection: Connection,
+    pub(crate) send: SendStream,
+    pub(crate) receive: RecvStream,
+}
+
+/// Why two ends part right after they met.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum GreetError {
+    #[error("took too long")]
+    Slow,
+    #[error("{0}")]
+    Connection(#[from] quinn::ConnectionError),
+    #[error("the stream broke: {0}")]
+    Read(#[from] quinn::ReadExactError),
+    #[error("the stream broke: {0}")]
+    Write(#[from] quinn::WriteError),
+    #[error("no certificate")]
+    NoCertificate,
+    #[error("{0}")]
+    Identity(#[from] IdentityError),
+    #[error("says it is {said}, its certificate says {certified}")]
+    Impostor { said: String, certified: String },
+    #[error("speaks version {0}, not {MAJOR}")]
+    Version(u32),
+    #[error("did not begin with a greeting")]
+    Rude,
+    #[error("refused by configuration")]
+    Denied,
+}
+
+/// What QUIC is told why a connection ends.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Close {
+    /// This node stops.
+    Stop = 0,
+    /// Versions differ.
+    Version = 1,
+    /// The other end may not be here.
+    Denied = 2,
+    /// The other end does not keep to the protocol.
+    Protocol = 3,
+    /// Another connection took its place.
+    Replaced = 4,
+    /// Nothing came for too long.
+    Dead = 5,
+}
+
+impl Close {
+    pub(crate) fn close(self, connection: &Connection) {
+        connection.close(
+            VarInt::from_u32(self as u32),
+            format!("{self:?}").as_bytes(),
+        );
+    }
+}
+
+/// Greetings are short and come at once.
+const GREETING: Duration = Duration::from_secs(5);
+
+/// Greets first: for who dialled.
+pub(crate) async fn greet(connection: Connection, ours: Hello) -> Result<Greeted, GreetError> {
+    let whole = async {
+        let (mut send, mut receive) = connection.open_bi().await?;
+        let lane = lane_of(&ours);
+        send.write_all(&Message::Hello(ours).write()).await?;
+        let theirs = hello(&mut receive).await?;
+        let identity = check(&connection, &theirs)?;
+        Ok(Greeted {
+            lane,
+            identity,
+            instance: theirs.instance,
+            connection: connection.clone(),
+            send,
+            receive,
+        })
+    };
+    tokio::time::timeout(GREETING, whole)
+        .await
+        .map_err(|_| GreetError::Slow)?
+}
+
+/// Answers a greeting: for who was dialled.
+pub(crate) async fn welcome(connection: Connection, ours: Hello) -> Result<Greeted, GreetError> {
+    let whole = async {
+        let (mut send, mut receive) = connection.accept_bi().await?;
+        let theirs = hello(&mut receive).await?;
+        let identity = check(&connection, &theirs)?;
+        let answer = Hello {
+            lane: theirs.lane,
+            ..ours
+        };
+        send.write_all(&Message::Hello(answer).write()).await?;
+        Ok(Greeted {
+            lane: lane_of(&theirs),
+            identity,
+            instance: theirs.instance,
+            connection: connection.clone(),
+            send,
+            receive,
+        })
+    };
+    tokio::time::timeout(GREETING, whole)
+        .await
+        .map_err(|_| GreetError::Slow)?
+}
+
+/// What this node says of itself on `lane`.
+pub(crate) fn own_hello(identity: &Identity, instance: u64, lane: Lane) -> Hello {
+    Hello {
+        major: MAJOR,
+        minor: MINOR,
+        node: identity.node().to_owned(),
+        region: identity.region().to_owned(),
+        instance,
+        lane: match lane {
+            Lane::Control => HelloLane::Control.into(),
+            Lane::Video => HelloLane::Video.into(),
+        },
+    }
+}
+
+fn lane_of(hello: &Hello) -> Lane {
+    match hello.lane() {
+        HelloLane::Control => Lane::Control,
+        HelloLane::Video => Lane::Video,
+    }
+}
+
+/// Reads the first message: its length first, that nothing behind it is taken.
+async fn hello(receive: &mut RecvStream) -> Result<Hello, GreetError> {
+    /// A greeting is shorter than this: its length is one byte or two.
+    const MOST: usize = 1_024;
+    let mut length = 0;
+    for shift in [0, 7] {
+        let mut byte = [0];
+        receive.read_exact(&mut byte).await?;
+        length |= usize::from(byte[0] & 0x7f) << shift;
+        if byte[0] & 0x80 == 0 {
+            break;
+        }
+    }
+    if length > MOST {
+        return Err(GreetError::Rude);
+    }
+    let mut bytes = vec![0; length];
+    receive.read_exact(&mut bytes).await?;
+    let Ok(Some(Message::Hello(hello))) = Message::read(&bytes) else {
+        return Err(GreetError::Rude);
+    };
+    if hello.major != MAJOR {
+        return Err(GreetError::Version(hello.major));
+    }
+    Ok(hello)
+}
+
+/// Whom the certificate names, if that is who speaks.
+fn check(connection: &Connection, hello: &Hello) -> Result<Identity, GreetError> {
+    let chain = connection
+        .peer_identity()
+        .and_then(|chain| chain.downcast::<Vec<CertificateDer<'static>>>().ok());
+    let chain = chain.ok_or(GreetError::NoCertificate)?;
+    let identity = Identity::of_certificate(chain.first().ok_or(GreetError::NoCertificate)?)?;
+    if hello.node != identity.node() || hello.region != identity.region() {
+        return Err(GreetError::Impostor {
+            said: format!("{} ({})", hello.node, hello.region),
+            certified: identity.to_string(),
+        });
+    }
+    Ok(identity)
+}
+
+/// Hands what comes on a lane to the node, many datagrams at a time.
+pub(crate) async fn read_datagrams(
+    connection: Connection,
+    token: Token,
+    lane: Lane,
+    node: mpsc::Sender<Input>,
+) {
+    /// Some hundred packets wait before the node, so that one wake-up serves many.
+    const MOST: usize = 64;
+    while let Ok(first) = connection.read_datagram().await {
+        let mut datagrams = vec![first];
+        while datagrams.len() < MOST {
+            match connection.read_datagram().now_or_never() {
+                Some(Ok(next)) => datagrams.push(next),
+                Some(Err(_)) | None => break,
+            }
+        }
+        let input = Input::Datagrams {
+            token,
+            lane,
+            datagrams,
+        };
+        if node.send(input).await.is_err() {
+            return;
+        }
+    }
+    // Whoever ended it, the node has to know; if it is gone itself nobody has.
+    let _ = node.send(Input::Ended { token }).await;
+}
+
+/// Hands the messages of a control stream to the node.
+pub(crate) async fn read_control(mut receive: RecvStream, token: Token, node: mpsc::Sender<Input>) {
+    let mut lengths = Lengths::default();
+    while let Ok(Some(chunk)) = receive.read_chunk(16 << 10, true).await {
+        if lengths.push(&chunk.bytes).is_err() {
+            break;
+        }
+        loop {
+            let message = match lengths.next_message() {
+                Ok(Some(bytes)) => Message::read(&bytes),
+                Ok(None) => break,
+                Err(_) => {
+                    let _ = node.send(Input::Broke { token }).await;
+                    return;
+                }
+            };
+            let input = match message {
+                Ok(Some(message)) => Input::Message { token, message },
+                // A newer version says what we have no word for.
+                Ok(None) => continue,
+                Err(_) => Input::Broke { token },
+            };
+            if node.send(input).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// Writes what the node has to say; ends with the queue or the stream.
+pub(crate) async fn write_control(mut send: SendStream, mut queue: mpsc::Receiver<Bytes>) {
+    while let Some(message) = queue.recv().await {
+        if send.write_all(&message).await.is_err() {
+            return;
+        }
+    }
+}
