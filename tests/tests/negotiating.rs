@@ -39,9 +39,11 @@ fn offer(id: u32) -> SessionDescription {
 }
 
 async fn answer(signal: &mut Signal) -> SessionDescription {
-    let answer = |heard: &Heard| match heard.response()? {
-        Response::Answer(answer) => Some(answer.clone()),
-        _ => None,
+    let answer = |heard: &Heard| {
+        let Response::Answer(answer) = heard.response()? else {
+            return None;
+        };
+        Some(answer.clone())
     };
     signal
         .hear_until("an answer", PATIENCE, answer)
@@ -86,9 +88,11 @@ async fn jn_7_an_offer_of_ours_names_the_track_of_every_section_that_sends() {
         .map(|each| each.tracks.len())
         .sum();
     assert!(published > 0, "somebody publishes");
-    let offer = |heard: &Heard| match heard.response()? {
-        Response::Offer(offer) => Some(offer.clone()),
-        _ => None,
+    let offer = |heard: &Heard| {
+        let Response::Offer(offer) = heard.response()? else {
+            return None;
+        };
+        Some(offer.clone())
     };
     let offer = signal
         .hear_until("an offer", PATIENCE, offer)
