@@ -10,7 +10,7 @@ use e2e::{
     connection::Side,
     node::{Node, NodeOptions, rust_peer},
     peer::{LOSSY, Peer, PeerOptions, RELIABLE},
-    seen::DataMessage,
+    seen::{DataMessage, Seen},
     signal::Request,
     tokens,
     until::until,
@@ -22,6 +22,14 @@ use serde_json::Value;
 async fn two_see_and_hear_each_other_without_a_gap() {
     let call = Call::start().await.unwrap();
     for peer in [&call.ada, &call.bayo] {
+        // What leaves before a handshake is over may be in vain: the next one is waited for.
+        let keyframe = |seen: &Seen| {
+            let mut tracks = seen.tracks.values();
+            tracks.any(|track| track.tally.keyframes > 0)
+        };
+        peer.until_within(Duration::from_secs(20), "a keyframe", keyframe)
+            .await
+            .unwrap();
         let seen = peer.seen();
         assert_eq!(seen.errors, Vec::<String>::new());
         for track in seen.tracks.values() {
