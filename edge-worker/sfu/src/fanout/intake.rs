@@ -82,7 +82,12 @@ impl Intake {
         let marks = Marks::read(packet).ok_or(DropReason::Malformed)?;
         self.follow_ssrc(packet)?;
         let before = self.sequence.newest();
-        let number = self.sequence.place(packet.seq).ok_or(DropReason::Stray)?;
+        let number = if self.heard_within(PAUSE, now) || packet.delivery == Delivery::Repair {
+            self.sequence.place(packet.seq)
+        } else {
+            self.sequence.place_after_pause(packet.seq)
+        };
+        let number = number.ok_or(DropReason::Stray)?;
         if self.cache.has_seen(number) {
             return Err(DropReason::Duplicate);
         }
@@ -258,6 +263,9 @@ impl Intake {
 
 /// A wider jump comes from a new start, not from loss.
 const RESTART: u64 = 1 << 14;
+
+/// No packet is that late. What a link did not carry meanwhile is not counted by it.
+const PAUSE: Duration = Duration::from_secs(2);
 
 /// Longer than a frame at the lowest rate browsers encode a camera at, and less than a
 /// viewer takes for a broken call ...

@@ -6,6 +6,7 @@
 
 mod arrival;
 mod drops;
+mod far;
 mod forwarder;
 mod intake;
 mod meter;
@@ -19,10 +20,13 @@ use rustc_hash::FxHashMap;
 
 use crate::quality::{Leg, missing_layers};
 use crate::select::LayerSet;
-use crate::{Carried, LinkKey, Muted, Origin, Outlet, Sink, SubscriptionKey, TrackKey};
+use crate::{
+    Carried, LinkKey, Muted, Origin, Outlet, Sink, Streaming, SubscriptionKey, Supply, TrackKey,
+};
 
 pub(crate) use arrival::{Arrival, Marks, Vp8Marks};
 pub use drops::{DropCounts, DropReason};
+use far::{Far, Settled};
 use forwarder::{Forwarder, Intakes, Passage};
 use intake::{Audience, Intake};
 pub(crate) use meter::Rates;
@@ -40,8 +44,17 @@ pub struct Fanout {
     live: LayerSet,
     forwarders: Forwarders,
     taps: Vec<Tap>,
+    /// Where it is published elsewhere in the room.
+    far: Option<Box<Far>>,
     drops: DropCounts,
     wake_at: Option<Instant>,
+}
+
+/// Whether a packet shows that other layers are alive than before.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Liveness {
+    Same,
+    Changed,
 }
 
 /// An m-line ready to send.
@@ -55,7 +68,7 @@ pub struct Binding {
     pub codecs: Vec<Codec>,
 }
 
-/// A link that carries the track, whole layers as published.
+/// A link that carries layers of the track, as published.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tap {
     pub(crate) link: LinkKey,
@@ -91,6 +104,7 @@ impl Fanout {
             live: LayerSet::default(),
             forwarders: Forwarders::default(),
             taps: Vec::new(),
+            far: None,
             drops: DropCounts::default(),
             wake_at: None,
         }
@@ -102,7 +116,7 @@ impl Fanout {
             return;
         }
         self.rids = rids.to_vec();
-        self.live = LayerSet::default();
+        self.none_live();
         self.forwarders.each(|forwarder| forwarder.stop());
     }
 
@@ -152,34 +166,64 @@ impl Fanout {
             return;
         }
         self.muted = muted;
-        self.live = LayerSet::default();
+        self.none_live();
         self.forwarders.each(|forwarder| forwarder.stop());
     }
 
     /// Forwards one packet.
     pub fn handle_packet(&mut self, now: Instant, packet: &Packet<'_>, out: &mut impl Outlet) {
+        self.take_in(now, packet, out);
+    }
+
+    /// As [`handle_packet`](Self::handle_packet), and tells of layers that come and go.
+    pub(crate) fn take_in(
+        &mut self,
+        now: Instant,
+        packet: &Packet<'_>,
+        out: &mut impl Outlet,
+    ) -> Liveness {
         let Some(layer) = self.layer_of(packet) else {
-            return self.drops.add(DropReason::UnknownLayer);
+            self.drops.add(DropReason::UnknownLayer);
+            return Liveness::Same;
         };
+        self.take_in_layer(now, layer, packet, out)
+    }
+
+    /// As [`take_in`](Self::take_in), of a layer that is known.
+    pub(crate) fn take_in_layer(
+        &mut self,
+        now: Instant,
+        layer: Layer,
+        packet: &Packet<'_>,
+        out: &mut impl Outlet,
+    ) -> Liveness {
         let intake = self.intakes[layer.index()]
             .get_or_insert_with(|| Box::new(Intake::new(self.kind, now, packet)));
         let (arrival, order) = match intake.accept(now, packet) {
             Ok(accepted) => accepted,
-            Err(reason) => return self.drops.add(reason),
+            Err(reason) => {
+                self.drops.add(reason);
+                return Liveness::Same;
+            }
         };
+        let mut liveness = Liveness::Same;
         if self.muted == Muted::No {
             for tap in self.taps.iter().filter(|tap| tap.layers.contains(layer)) {
-                out.carry(tap.link, tap.track, Carried::Packet(packet));
+                out.carry(tap.link, tap.track, layer, Carried::Packet(packet));
             }
             let changed = self.follow_liveness(now, layer, &arrival);
             let starved = self.fan_out(now, layer, order, &arrival, out);
             if changed || starved {
                 self.ask_for_keyframes(now, out);
             }
+            if changed {
+                liveness = Liveness::Changed;
+            }
         } else {
             self.drops.add(DropReason::Muted);
         }
         self.tell_publisher(now, layer, out);
+        liveness
     }
 
     /// Hears what a subscriber reports or asks for.
@@ -219,11 +263,10 @@ impl Fanout {
         self.taps.retain(|tap| tap.link != link);
     }
 
-    /// A keyframe of the layer with this SSRC is needed at the far end of a link.
-    pub(crate) fn asked(&mut self, now: Instant, ssrc: Ssrc, out: &mut impl Outlet) {
-        for layer in Layer::ALL {
-            let intake = self.intakes[layer.index()].as_mut();
-            if let Some(intake) = intake.filter(|intake| intake.ssrc() == ssrc) {
+    /// The layers of which a keyframe is needed at the far end of a link.
+    pub(crate) fn asked(&mut self, now: Instant, layers: LayerSet, out: &mut impl Outlet) {
+        for layer in layers.iter() {
+            if let Some(intake) = &mut self.intakes[layer.index()] {
                 intake.want_keyframe();
                 self.tell_publisher(now, layer, out);
             }
@@ -235,19 +278,75 @@ impl Fanout {
         let Rtcp::SenderReport(report) = rtcp else {
             return;
         };
-        for tap in &self.taps {
-            out.carry(tap.link, tap.track, Carried::Report(report));
-        }
         for layer in Layer::ALL {
             let intake = self.intakes[layer.index()].as_mut();
             let Some(intake) = intake.filter(|intake| intake.ssrc() == report.ssrc) else {
                 continue;
             };
             intake.told(now, report);
+            for tap in self.taps.iter().filter(|tap| tap.layers.contains(layer)) {
+                out.carry(tap.link, tap.track, layer, Carried::Report(report));
+            }
             self.forwarders
                 .each(|forwarder| forwarder.clock_told(now, layer));
             self.wake(Some(now));
         }
+    }
+
+    /// The track is published elsewhere: what is sent of it is [told](Self::supplied).
+    pub(crate) fn set_far(&mut self) {
+        self.far = Some(Box::default());
+    }
+
+    /// The track is published elsewhere, and what is sent of it has changed.
+    pub(crate) fn supplied(&mut self, now: Instant, supply: &Supply, out: &mut impl Outlet) {
+        let Supply { live, rates, .. } = *supply;
+        self.change_far(now, out, |far| far.told(live, rates));
+    }
+
+    /// The link that the track comes over carries a layer no more, or again.
+    pub(crate) fn carried(
+        &mut self,
+        now: Instant,
+        layer: Layer,
+        streaming: Streaming,
+        out: &mut impl Outlet,
+    ) {
+        self.change_far(now, out, |far| far.carries(layer, streaming));
+    }
+
+    fn change_far(&mut self, now: Instant, out: &mut impl Outlet, change: impl FnOnce(&mut Far)) {
+        let Some(far) = &mut self.far else {
+            return;
+        };
+        change(far);
+        let live = far.live();
+        if live == std::mem::replace(&mut self.live, live) {
+            return;
+        }
+        // Who sends nothing now goes on with what it sent before.
+        if !live.is_empty() {
+            self.forwarders.each(|forwarder| forwarder.retarget(live));
+        }
+        self.ask_for_keyframes(now, out);
+    }
+
+    /// The layers wanted of a track that is published elsewhere, if other ones than before.
+    pub(crate) fn settle_wants(&mut self) -> Option<LayerSet> {
+        let needs = self.forwarders.list.iter().map(Forwarder::needs);
+        let wanted = needs.fold(LayerSet::default(), LayerSet::union);
+        self.far.as_mut()?.settle(wanted)
+    }
+
+    /// The layers that were last told to be wanted of a track published elsewhere.
+    pub(crate) fn wanted(&self) -> LayerSet {
+        self.far.as_ref().map_or_else(LayerSet::default, |far| far.wanted())
+    }
+
+    /// Whether packets changed what is wanted of a track that is published elsewhere.
+    pub(crate) fn is_unsettled(&self) -> bool {
+        let far = self.far.as_ref();
+        far.is_some_and(|far| far.wants == Settled::No)
     }
 
     /// Does what is due.
@@ -287,7 +386,14 @@ impl Fanout {
 
     /// The layers that are alive, and what each takes, as far as that is known.
     pub(crate) fn supply(&self) -> (LayerSet, [Option<Rates>; Layer::COUNT]) {
-        let rates = Layer::ALL.map(|layer| self.intakes[layer.index()].as_ref()?.rates());
+        let rates = Layer::ALL.map(|layer| {
+            let intake = self.intakes[layer.index()].as_ref();
+            let measured = intake.and_then(|intake| intake.rates());
+            match &self.far {
+                Some(far) => far.rates(layer, measured),
+                None => measured,
+            }
+        });
         (self.live, rates)
     }
 
@@ -360,6 +466,13 @@ impl Fanout {
         &self.drops
     }
 
+    fn none_live(&mut self) {
+        self.live = LayerSet::default();
+        if let Some(far) = &mut self.far {
+            far.fell_silent();
+        }
+    }
+
     fn layer_of(&self, packet: &Packet<'_>) -> Option<Layer> {
         if self.rids.is_empty() {
             return Some(Layer::LOW);
@@ -377,7 +490,7 @@ impl Fanout {
 
     /// Notes that a layer lives, and which others do not. Whether that is news.
     fn follow_liveness(&mut self, now: Instant, layer: Layer, packet: &Arrival<'_>) -> bool {
-        if packet.payload.is_empty() {
+        if packet.payload.is_empty() || self.far.is_some() {
             return false;
         }
         let before = self.live;
@@ -416,7 +529,7 @@ impl Fanout {
             drops: &mut self.drops,
             out,
         };
-        let mut starved = false;
+        let (mut starved, mut changed) = (false, false);
         let mut wake_at = None;
         let Forwarders { list, wants, .. } = &mut self.forwarders;
         for (forwarder, wants) in list.iter_mut().zip(wants) {
@@ -426,8 +539,12 @@ impl Fanout {
             }
             forwarder.offer(layer, arrival, &mut passage);
             let wanted = std::mem::replace(wants, forwarder.wants());
+            changed |= *wants != wanted;
             starved |= *wants != wanted && forwarder.awaits().is_some();
             wake_at = earliest(wake_at, forwarder.deadline());
+        }
+        if let Some(far) = self.far.as_mut().filter(|_| changed) {
+            far.wants = Settled::No;
         }
         self.wake(wake_at);
         starved
@@ -445,17 +562,37 @@ impl Fanout {
             .filter_map(|f| f.awaits())
             .collect();
         for layer in awaited.iter() {
-            if let Some(intake) = &mut self.intakes[layer.index()] {
-                intake.want_keyframe();
+            match (&mut self.intakes[layer.index()], &mut self.far) {
+                (Some(intake), _) => intake.want_keyframe(),
+                (None, Some(far)) if self.live.contains(layer) => {
+                    far.requests[layer.index()].want();
+                }
+                (None, _) => {}
             }
             self.tell_publisher(now, layer, out);
         }
     }
 
+    /// Asks the far end for a layer of which nothing came yet, where that is due.
+    fn ask_for_first(&mut self, now: Instant, layer: Layer, out: &mut impl Outlet) {
+        let (Some(far), Some(Origin::Link { link, track })) = (&mut self.far, self.origin) else {
+            return;
+        };
+        let requests = &mut far.requests[layer.index()];
+        if self.forwarders.audience(layer) == Audience::Nobody {
+            requests.forget();
+        }
+        if requests.poll(now) {
+            out.ask(link, track, layer);
+        }
+        let deadline = requests.due_at(now);
+        self.wake(deadline);
+    }
+
     /// Sends the publisher what is due about one layer.
     fn tell_publisher(&mut self, now: Instant, layer: Layer, out: &mut impl Outlet) {
         let Some(intake) = &mut self.intakes[layer.index()] else {
-            return;
+            return self.ask_for_first(now, layer, out);
         };
         while intake.deadline(now).is_some_and(|at| at <= now) {
             let audience = if self.taps.iter().any(|tap| tap.layers.contains(layer)) {
@@ -467,8 +604,8 @@ impl Fanout {
             match (self.origin, rtcp) {
                 (Some(Origin::Transport(transport)), Some(rtcp)) => out.rtcp(transport, rtcp),
                 // What is lost before the link is repaired there, and reported on there.
-                (Some(Origin::Link { link, track }), Some(Rtcp::KeyframeRequest { ssrc })) => {
-                    out.ask(link, track, ssrc);
+                (Some(Origin::Link { link, track }), Some(Rtcp::KeyframeRequest { .. })) => {
+                    out.ask(link, track, layer);
                 }
                 (Some(Origin::Link { .. }) | None, Some(_)) | (_, None) => {}
             }

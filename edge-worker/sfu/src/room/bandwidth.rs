@@ -144,7 +144,7 @@ impl Room {
         out: &mut impl Outlet,
         change: impl FnOnce(&mut Allocator),
     ) {
-        let Some(key) = self.participants.key_of(participant) else {
+        let Some(key) = self.participants.local_key_of(participant) else {
             return;
         };
         let Some(found) = self.participants.find_mut(key) else {

@@ -7,13 +7,15 @@ use media::ParticipantId;
 
 use super::Room;
 use super::data_tracks::DataTracks;
+use super::life::Need;
 use super::participants::{Participant, ParticipantKey, Seat};
 use super::pretending::Pretending;
+use super::spanning::Spans;
 use super::speaking::Speaking;
 use super::subscriptions::Subscriptions;
 use super::updates::{Listeners, Updates, Urgency};
 use crate::{
-    LeaveReason, Membership, Notice, Origin, Output, ParticipantInfo, RoomInfo, State, TransportKey,
+    LeaveReason, LinkNews, Membership, Notice, Origin, Output, ParticipantInfo, RoomInfo, State, TransportKey,
 };
 
 /// What somebody who joined finds.
@@ -45,7 +47,11 @@ const REPLACES_UP_TO_PROTOCOL: i32 = 11;
 impl Room {
     /// Takes somebody in. Whoever has the same identity has to go first. What the
     /// newcomer is told by [`Self::poll`] comes after the answer to its join.
-    pub fn join(&mut self, now: Instant, membership: Membership) -> Result<Joined, JoinRefusal> {
+    pub fn join(
+        &mut self,
+        now: Instant,
+        mut membership: Membership,
+    ) -> Result<Joined, JoinRefusal> {
         if self.life.is_closed() {
             return Err(JoinRefusal::Closed);
         }
@@ -57,6 +63,7 @@ impl Room {
         }
         let urgency = match replaced {
             Some(old) => {
+                self.follow_in_time(old, &mut membership.participant);
                 self.remove(now, old, LeaveReason::DuplicateIdentity);
                 Urgency::Now
             }
@@ -65,7 +72,6 @@ impl Room {
 
         let participant = Participant::new(now, membership);
         let connect_by = participant.connect_by;
-        let keeps_open = !participant.is_dependent();
         let hidden = participant.is_hidden();
         let info = Arc::clone(&participant.info);
         let others = self.visible();
@@ -73,9 +79,8 @@ impl Room {
         if !hidden {
             self.announce_info(now, key, Arc::clone(&info), urgency, Listeners::But(key));
         }
-        if keeps_open {
-            self.life.entered();
-        }
+        self.tell_links(key);
+        self.review_life(now);
         self.chore_by(connect_by);
         self.assess_soon(now);
         self.count(now);
@@ -90,7 +95,7 @@ impl Room {
 
     /// The media connection of a participant is up.
     pub fn activated(&mut self, now: Instant, participant: ParticipantId) {
-        let Some(key) = self.participants.key_of(participant) else {
+        let Some(key) = self.participants.local_key_of(participant) else {
             return;
         };
         let Some(found) = self.participants.find_mut(key) else {
@@ -109,7 +114,7 @@ impl Room {
 
     /// Says on which transport a participant publishes.
     pub fn attach(&mut self, _now: Instant, participant: ParticipantId, publisher: TransportKey) {
-        let Some(key) = self.participants.key_of(participant) else {
+        let Some(key) = self.participants.local_key_of(participant) else {
             return;
         };
         let Some(found) = self.participants.find_mut(key) else {
@@ -124,40 +129,58 @@ impl Room {
         }
     }
 
-    /// Somebody goes, or has to.
+    /// Somebody goes, or has to. Somebody connected elsewhere does when nothing is heard
+    /// from there any more.
     pub fn leave(&mut self, now: Instant, participant: ParticipantId, reason: LeaveReason) {
         if let Some(key) = self.participants.key_of(participant) {
             self.remove(now, key, reason);
         }
     }
 
-    /// Everybody has to go, and nobody can come again.
-    pub fn close(&mut self, _now: Instant, reason: LeaveReason) {
+    /// Everybody has to go, and nobody can come again. Deleted by the app, the room is
+    /// closed elsewhere too.
+    pub fn close(&mut self, now: Instant, reason: LeaveReason) {
+        self.end(now, reason, Ending::Decided);
+    }
+
+    pub(super) fn end(&mut self, _now: Instant, reason: LeaveReason, ending: Ending) {
         if self.life.is_closed() {
             return;
         }
+        let everywhere = ending == Ending::Decided && reason == LeaveReason::RoomDeleted;
+        let finishes = everywhere || ending != Ending::Told && self.speaks_for_all();
         self.life.close();
-        for key in self.participants.keys() {
+        if everywhere {
+            self.tell_spans(&LinkNews::Closed(reason));
+        }
+        for key in self.participants.local_keys() {
             if let Some(participant) = self.participants.find(key) {
                 self.outputs
                     .tell(participant.info.id, Notice::Leave(reason));
             }
         }
         // Nobody stays who would have to be told of the others.
-        for key in self.participants.keys() {
+        for key in self.participants.local_keys() {
             if let Some(participant) = self.participants.find_mut(key) {
                 participant.change(|info| {
                     info.state = State::Disconnected(reason);
                     info.tracks.clear();
                 });
                 let info = Arc::clone(&participant.info);
+                let id = info.id;
                 self.departing(key, info);
-                self.end_links(key, reason);
+                self.end_links(key, id, reason);
             }
             if let Some(participant) = self.participants.remove(key) {
                 let participant = participant.info.id;
                 self.outputs.push(Output::Gone { participant });
             }
+        }
+        for key in self.tracks.keys() {
+            self.unwant(key);
+        }
+        for key in self.participants.keys() {
+            self.participants.remove(key);
         }
         let info = Arc::make_mut(&mut self.info);
         info.participants = 0;
@@ -169,9 +192,51 @@ impl Room {
         self.updates = Updates::default();
         self.pretending = Pretending::default();
         self.speaking = Speaking::default();
+        self.spans = Spans::default();
+        self.shortfalls_at = None;
         self.assess_at = None;
         self.chores_at = None;
-        self.finished(reason);
+        if finishes {
+            self.finished(reason);
+        }
+    }
+
+    /// Whether the room ends with this instance of it.
+    fn speaks_for_all(&self) -> bool {
+        let last = |home: fn(&Participant) -> bool| {
+            let found = self.participants.iter().filter(|(_, found)| home(found));
+            found.map(|(_, found)| found.info.id).max()
+        };
+        let here = last(Participant::is_local);
+        let there = last(|found| !found.is_local());
+        // Where only recorders and the like are left, one of the instances is the last.
+        !self.life.is_spare() && (there.is_none() || here > there)
+    }
+
+    /// Somebody came or left, here or elsewhere.
+    pub(super) fn review_life(&mut self, now: Instant) {
+        let (mut here, mut keeps_here, mut there, mut keeps_there) = (false, false, false, false);
+        for (_, found) in self.participants.iter() {
+            let keeps = !found.is_dependent();
+            if found.is_local() {
+                here = true;
+                keeps_here |= keeps;
+            } else {
+                there = true;
+                keeps_there |= keeps;
+            }
+        }
+        let need = if keeps_here || here && keeps_there {
+            Need::Here
+        } else if there && !here {
+            Need::Elsewhere
+        } else {
+            Need::Nowhere
+        };
+        self.life.review(now, &self.info, need);
+        if let Some(at) = self.life.deadline() {
+            self.chore_by(at);
+        }
     }
 
     /// Sends away whose media never connected.
@@ -179,7 +244,7 @@ impl Room {
         let late: Vec<ParticipantKey> = self
             .participants
             .iter()
-            .filter(|(_, p)| !p.is_active() && p.connect_by <= now)
+            .filter(|(_, p)| p.is_local() && !p.is_active() && p.connect_by <= now)
             .map(|(key, _)| key)
             .collect();
         for key in late {
@@ -187,7 +252,15 @@ impl Room {
         }
     }
 
-    fn remove(&mut self, now: Instant, key: ParticipantKey, reason: LeaveReason) {
+    /// Clocks of nodes differ: who replaces somebody came later, whatever they say.
+    fn follow_in_time(&self, before: ParticipantKey, newcomer: &mut ParticipantInfo) {
+        if let Some(before) = self.participants.find(before) {
+            let after = before.info.joined_at_ms.saturating_add(1);
+            newcomer.joined_at_ms = newcomer.joined_at_ms.max(after);
+        }
+    }
+
+    pub(super) fn remove(&mut self, now: Instant, key: ParticipantKey, reason: LeaveReason) {
         self.remove_with(now, key, reason, Farewell::Dismissed);
     }
 
@@ -218,7 +291,7 @@ impl Room {
             return;
         };
         let hidden = participant.is_hidden();
-        let kept_open = !participant.is_dependent();
+        let local = participant.is_local();
         let tracks = participant.publishing.tracks();
         let subscriptions: Vec<_> = participant.interests.subscriptions().collect();
 
@@ -231,8 +304,11 @@ impl Room {
             self.drop_track(track);
         }
         self.pretending.forget(key);
-        self.end_links(key, reason);
+        if local {
+            self.end_links(key, info.id, reason);
+        }
         match farewell {
+            Farewell::Dismissed if !local => {}
             Farewell::Dismissed => {
                 if is_heard(reason) {
                     self.outputs.tell(info.id, Notice::Leave(reason));
@@ -248,12 +324,7 @@ impl Room {
             self.departed.note(now, &info);
             self.announce_departure(now, key, info, reason, urgency);
         }
-        if kept_open && !self.participants.iter().any(|(_, p)| !p.is_dependent()) {
-            self.life.deserted(now, &self.info);
-            if let Some(at) = self.life.deadline() {
-                self.chore_by(at);
-            }
-        }
+        self.review_life(now);
         self.count(now);
     }
 
@@ -270,7 +341,7 @@ impl Room {
             return;
         }
         let gone: Arc<[_]> = [info].into();
-        for (_, other) in self.participants.iter() {
+        for (_, other) in self.participants.local() {
             if other.protocol <= REPLACES_UP_TO_PROTOCOL {
                 let notice = Notice::Participants(Arc::clone(&gone));
                 self.outputs.tell(other.info.id, notice);
@@ -295,6 +366,17 @@ impl Room {
             .count();
         most > 0 && seated >= most as usize
     }
+}
+
+/// Why a room, or this instance of it, ends.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Ending {
+    /// Its app, or its node, says so.
+    Decided,
+    /// Another instance says so.
+    Told,
+    /// Nobody needs it any more.
+    Unneeded,
 }
 
 /// What becomes of the connections of somebody who goes.

@@ -19,32 +19,66 @@ pub(super) enum Life {
         /// Over then.
         until: Instant,
     },
+    /// Nobody is connected here; those elsewhere keep the room without it.
+    Spare {
+        /// Over then.
+        until: Instant,
+    },
     /// Over.
     Closed,
 }
 
+/// Whether a room was there before.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Beginning {
+    /// It begins here and now.
+    Anew,
+    /// It is there already, elsewhere.
+    Joined,
+}
+
+/// What keeps an instance of a room.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Need {
+    /// Somebody connected here.
+    Here,
+    /// Nobody here; the room goes on elsewhere.
+    Elsewhere,
+    /// Nobody at all.
+    Nowhere,
+}
+
+/// Long enough for somebody who moves from node to node, or whose join is under way.
+const SPARE: Duration = Duration::from_secs(5);
+
 impl Life {
-    pub(super) fn new(now: Instant, info: &RoomInfo) -> Self {
-        Self::New {
-            until: now + seconds(info.empty_timeout_s),
+    pub(super) fn new(now: Instant, info: &RoomInfo, beginning: Beginning) -> Self {
+        match beginning {
+            Beginning::Anew => Self::New {
+                until: now + seconds(info.empty_timeout_s),
+            },
+            Beginning::Joined => Self::Spare { until: now + SPARE },
         }
     }
 
-    /// Somebody who keeps a room open came.
-    pub(super) fn entered(&mut self) {
-        *self = Self::Occupied;
-    }
-
-    /// The last of those left.
-    pub(super) fn deserted(&mut self, now: Instant, info: &RoomInfo) {
-        match self {
-            Self::Occupied => {
+    /// Somebody came or left.
+    pub(super) fn review(&mut self, now: Instant, info: &RoomInfo, need: Need) {
+        match (need, &self) {
+            (_, Self::Closed) | (Need::Elsewhere, Self::Spare { .. }) => {}
+            (Need::Here, _) => *self = Self::Occupied,
+            (Need::Elsewhere, _) => *self = Self::Spare { until: now + SPARE },
+            (Need::Nowhere, Self::Occupied) => {
                 *self = Self::Deserted {
                     until: now + seconds(info.departure_timeout_s),
                 };
             }
-            Self::New { .. } | Self::Deserted { .. } | Self::Closed => {}
+            (Need::Nowhere, Self::New { .. } | Self::Deserted { .. } | Self::Spare { .. }) => {}
         }
+    }
+
+    /// Whether it is the same room elsewhere that goes on or ends, and not this instance.
+    pub(super) fn is_spare(self) -> bool {
+        matches!(self, Self::Spare { .. })
     }
 
     /// The room's timeouts changed; waiting goes on, for the new time.
@@ -57,7 +91,7 @@ impl Life {
                 *until = *until - seconds(before.departure_timeout_s)
                     + seconds(after.departure_timeout_s);
             }
-            Self::Occupied | Self::Closed => {}
+            Self::Occupied | Self::Spare { .. } | Self::Closed => {}
         }
     }
 
@@ -72,7 +106,7 @@ impl Life {
     pub(super) fn is_over(self, now: Instant) -> bool {
         match self {
             Self::Occupied => false,
-            Self::New { until } | Self::Deserted { until } => until <= now,
+            Self::New { until } | Self::Deserted { until } | Self::Spare { until } => until <= now,
             Self::Closed => true,
         }
     }
@@ -81,7 +115,7 @@ impl Life {
     pub(super) fn deadline(self) -> Option<Instant> {
         match self {
             Self::Occupied | Self::Closed => None,
-            Self::New { until } | Self::Deserted { until } => Some(until),
+            Self::New { until } | Self::Deserted { until } | Self::Spare { until } => Some(until),
         }
     }
 }

@@ -56,6 +56,7 @@ impl Room {
         if !hidden
             && track.gain_audience() == Audience::None
             && let Some(publisher) = self.participants.find(track.publisher)
+            && publisher.is_local()
         {
             let notice = Notice::TrackSubscribed { track: id };
             self.outputs.tell(publisher.info.id, notice);
@@ -138,7 +139,7 @@ impl Room {
 
     /// Gives a new track to all who want it.
     pub(super) fn subscribe_everybody(&mut self, track: TrackKey) {
-        for key in self.participants.keys() {
+        for key in self.participants.local_keys() {
             self.open_if_wanted(key, track);
         }
     }

@@ -59,10 +59,11 @@ impl Rooms {
             assert_eq!(link, LINK);
             match news {
                 LinkNews::Changed(linked) => self.follow(&linked),
-                LinkNews::Gone(reason) => {
+                LinkNews::Gone(_, reason) => {
                     let now = self.far.now;
                     self.far.room.leave(now, id("alice-there"), reason);
                 }
+                news => panic!("said only where a whole room appears: {news:?}"),
             }
         }
         let mut told = Vec::new();
@@ -84,9 +85,9 @@ impl Rooms {
             self.near.room.link_wants(LINK, track, highest);
         }
         let now = self.near.now;
-        for (track, ssrc) in std::mem::take(&mut self.far.wire.asked) {
+        for (track, layer) in std::mem::take(&mut self.far.wire.asked) {
             let Stage { room, wire, .. } = &mut self.near;
-            room.link_asks(now, track, ssrc, wire);
+            room.link_asks(now, track, layer, wire);
         }
         let now = self.far.now;
         for (track, head, payload) in std::mem::take(&mut self.near.wire.carried) {
@@ -216,7 +217,8 @@ fn a_link_ends_with_whoever_it_shows_at_either_end() {
     let mut rooms = Rooms::new();
     rooms.near.publish("alice", microphone("mic"));
     rooms.link();
-    rooms.near.room.cut(LINK);
+    let now = rooms.near.now;
+    rooms.near.room.cut(now, LINK);
     rooms.near.speak(mic);
     rooms.near.log();
     assert!(rooms.near.wire.carried.is_empty() && rooms.near.news.is_empty());
@@ -229,7 +231,7 @@ fn a_link_ends_with_whoever_it_shows_at_either_end() {
     assert!(
         matches!(
             rooms.near.news.as_slice(),
-            [(LINK, LinkNews::Gone(LeaveReason::RoomDeleted))]
+            [(LINK, LinkNews::Gone(_, LeaveReason::RoomDeleted))]
         ),
         "{:?}",
         rooms.near.news

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 use media::{
-    AudioLevel, Codec, Delivery, MediaKind, Mid, Outgoing, Packet, ParticipantId, Rid, Rtcp, SeqNo,
+    AudioLevel, Codec, Delivery, Layer, MediaKind, Mid, Outgoing, Packet, ParticipantId, Rid, Rtcp, SeqNo,
     Ssrc, Timestamp, TrackId,
 };
 use sfu::{
-    Binding, Carried, Command, Destinations, Encryption, Identity, JoinRefusal, Joined,
+    Beginning, Binding, Carried, Command, Destinations, Encryption, Identity, JoinRefusal, Joined,
     LeaveReason, LinkKey, LinkNews, Load, Membership, Message, Muted, Notice, OfferedSection,
     Opening, Outlet, Output, ParticipantInfo, Pausing, Permission, Publication, Received,
     RefusedWish, Reliability, Room, RoomInfo, SenderKey, Sink, Source, State, SubscriptionKey,
@@ -53,7 +53,7 @@ pub(crate) struct Wire {
     pub(crate) carried: Vec<(TrackKey, Packet<'static>, Vec<u8>)>,
     pub(crate) carried_reports: usize,
     /// Keyframes asked for over links.
-    pub(crate) asked: Vec<(TrackKey, Ssrc)>,
+    pub(crate) asked: Vec<(TrackKey, Layer)>,
 }
 
 impl Outlet for Wire {
@@ -66,7 +66,7 @@ impl Outlet for Wire {
         self.rtcp.push((transport, rtcp));
     }
 
-    fn carry(&mut self, _link: LinkKey, track: TrackKey, media: Carried<'_>) {
+    fn carry(&mut self, _link: LinkKey, track: TrackKey, _layer: Layer, media: Carried<'_>) {
         match media {
             Carried::Packet(packet) => {
                 let head = Packet {
@@ -79,8 +79,8 @@ impl Outlet for Wire {
         }
     }
 
-    fn ask(&mut self, _link: LinkKey, track: TrackKey, ssrc: Ssrc) {
-        self.asked.push((track, ssrc));
+    fn ask(&mut self, _link: LinkKey, track: TrackKey, layer: Layer) {
+        self.asked.push((track, layer));
     }
 }
 
@@ -107,7 +107,7 @@ impl Stage {
         change(&mut info);
         Self {
             level: 30,
-            room: Room::new(now, info),
+            room: Room::new(now, info, Beginning::Anew),
             now,
             wire: Wire::default(),
             offers: BTreeMap::new(),
@@ -443,6 +443,7 @@ impl Stage {
                 self.news.push((link, news));
                 return None;
             }
+            Output::LinkWants { .. } => return None,
             Output::Fact(fact) => {
                 self.facts.push(*fact);
                 return None;
