@@ -92,6 +92,8 @@ pub enum LinkNews {
     },
     /// The room has other settings, or another free text.
     Room(Arc<RoomInfo>),
+    /// Nobody is left anywhere, and the room is kept here for those who may come back.
+    Kept,
     /// The room is closed, everywhere.
     Closed(LeaveReason),
 }

@@ -327,6 +327,7 @@ impl Shard {
             | LinkNews::Data { .. }
             | LinkNews::Frame { .. }
             | LinkNews::Room(_)
+            | LinkNews::Kept
             | LinkNews::Closed(_) => {}
         }
     }

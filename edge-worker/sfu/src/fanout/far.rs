@@ -1,12 +1,17 @@
 //! What is known of a track that is published elsewhere without any packet of it: packets
 //! come only of layers that are wanted here, so what there is to want is told.
 
+use std::time::Instant;
+
 use media::{Bitrate, Layer};
 
+use super::Fanout;
+use super::forwarder::Forwarder;
+use super::intake::Audience;
 use super::meter::{RATES, Rates};
-use crate::Streaming;
 use crate::keyframes::KeyframeRequests;
 use crate::select::LayerSet;
+use crate::{Origin, Outlet, Streaming, Supply};
 
 /// A track at the far end of a link.
 #[derive(Debug, Default)]
@@ -34,6 +39,12 @@ pub(crate) enum Settled {
 }
 
 impl Far {
+    /// It comes over a new link, at whose near end nothing is wanted yet.
+    pub(super) fn comes_anew(&mut self) {
+        self.wanted = LayerSet::default();
+        self.paused = LayerSet::default();
+    }
+
     /// The near end says what there is.
     pub(super) fn told(&mut self, sent: LayerSet, rates: [Option<Bitrate>; Layer::COUNT]) {
         self.sent = sent;
@@ -84,6 +95,82 @@ impl Far {
     /// What the near end was told last.
     pub(super) fn wanted(&self) -> LayerSet {
         self.wanted
+    }
+}
+
+impl Fanout {
+    /// The track is published elsewhere: what is sent of it is [told](Self::supplied).
+    pub(crate) fn set_far(&mut self) {
+        self.far.get_or_insert_default().comes_anew();
+    }
+
+    /// The track is published elsewhere, and what is sent of it has changed.
+    pub(crate) fn supplied(&mut self, now: Instant, supply: &Supply, out: &mut impl Outlet) {
+        let Supply { live, rates, .. } = *supply;
+        self.change_far(now, out, |far| far.told(live, rates));
+    }
+
+    /// The link that the track comes over carries a layer no more, or again.
+    pub(crate) fn carried(
+        &mut self,
+        now: Instant,
+        layer: Layer,
+        streaming: Streaming,
+        out: &mut impl Outlet,
+    ) {
+        self.change_far(now, out, |far| far.carries(layer, streaming));
+    }
+
+    fn change_far(&mut self, now: Instant, out: &mut impl Outlet, change: impl FnOnce(&mut Far)) {
+        let Some(far) = &mut self.far else {
+            return;
+        };
+        change(far);
+        let live = far.live();
+        if live == std::mem::replace(&mut self.live, live) {
+            return;
+        }
+        // Who sends nothing now goes on with what it sent before.
+        if !live.is_empty() {
+            self.forwarders.each(|forwarder| forwarder.retarget(live));
+        }
+        self.ask_for_keyframes(now, out);
+    }
+
+    /// The layers wanted of a track that is published elsewhere, if other ones than before.
+    pub(crate) fn settle_wants(&mut self) -> Option<LayerSet> {
+        let needs = self.forwarders.list.iter().map(Forwarder::needs);
+        let wanted = needs.fold(LayerSet::default(), LayerSet::union);
+        self.far.as_mut()?.settle(wanted)
+    }
+
+    /// The layers that were last told to be wanted of a track published elsewhere.
+    pub(crate) fn wanted(&self) -> LayerSet {
+        self.far
+            .as_ref()
+            .map_or_else(LayerSet::default, |far| far.wanted())
+    }
+
+    /// Whether packets changed what is wanted of a track that is published elsewhere.
+    pub(crate) fn is_unsettled(&self) -> bool {
+        let far = self.far.as_ref();
+        far.is_some_and(|far| far.wants == Settled::No)
+    }
+
+    /// Asks the far end for a layer of which nothing came yet, where that is due.
+    pub(super) fn ask_for_first(&mut self, now: Instant, layer: Layer, out: &mut impl Outlet) {
+        let (Some(far), Some(Origin::Link { link, track })) = (&mut self.far, self.origin) else {
+            return;
+        };
+        let requests = &mut far.requests[layer.index()];
+        if self.forwarders.audience(layer) == Audience::Nobody {
+            requests.forget();
+        }
+        if requests.poll(now) {
+            out.ask(link, track, layer);
+        }
+        let deadline = requests.due_at(now);
+        self.wake(deadline);
     }
 }
 

@@ -8,6 +8,7 @@ mod arrival;
 mod drops;
 mod far;
 mod forwarder;
+mod forwarders;
 mod intake;
 mod meter;
 mod repairs;
@@ -16,18 +17,16 @@ mod sequence;
 use std::time::{Duration, Instant};
 
 use media::{Codec, Layer, MediaKind, Packet, ReceptionReport, Rid, Rtcp, Ssrc};
-use rustc_hash::FxHashMap;
 
 use crate::quality::{Leg, missing_layers};
 use crate::select::LayerSet;
-use crate::{
-    Carried, LinkKey, Muted, Origin, Outlet, Sink, Streaming, SubscriptionKey, Supply, TrackKey,
-};
+use crate::{Carried, LinkKey, Muted, Origin, Outlet, Sink, SubscriptionKey, TrackKey};
 
 pub(crate) use arrival::{Arrival, Marks, Vp8Marks};
 pub use drops::{DropCounts, DropReason};
 use far::{Far, Settled};
 use forwarder::{Forwarder, Intakes, Passage};
+use forwarders::Forwarders;
 use intake::{Audience, Intake};
 pub(crate) use meter::Rates;
 use sequence::Order;
@@ -293,62 +292,6 @@ impl Fanout {
         }
     }
 
-    /// The track is published elsewhere: what is sent of it is [told](Self::supplied).
-    pub(crate) fn set_far(&mut self) {
-        self.far = Some(Box::default());
-    }
-
-    /// The track is published elsewhere, and what is sent of it has changed.
-    pub(crate) fn supplied(&mut self, now: Instant, supply: &Supply, out: &mut impl Outlet) {
-        let Supply { live, rates, .. } = *supply;
-        self.change_far(now, out, |far| far.told(live, rates));
-    }
-
-    /// The link that the track comes over carries a layer no more, or again.
-    pub(crate) fn carried(
-        &mut self,
-        now: Instant,
-        layer: Layer,
-        streaming: Streaming,
-        out: &mut impl Outlet,
-    ) {
-        self.change_far(now, out, |far| far.carries(layer, streaming));
-    }
-
-    fn change_far(&mut self, now: Instant, out: &mut impl Outlet, change: impl FnOnce(&mut Far)) {
-        let Some(far) = &mut self.far else {
-            return;
-        };
-        change(far);
-        let live = far.live();
-        if live == std::mem::replace(&mut self.live, live) {
-            return;
-        }
-        // Who sends nothing now goes on with what it sent before.
-        if !live.is_empty() {
-            self.forwarders.each(|forwarder| forwarder.retarget(live));
-        }
-        self.ask_for_keyframes(now, out);
-    }
-
-    /// The layers wanted of a track that is published elsewhere, if other ones than before.
-    pub(crate) fn settle_wants(&mut self) -> Option<LayerSet> {
-        let needs = self.forwarders.list.iter().map(Forwarder::needs);
-        let wanted = needs.fold(LayerSet::default(), LayerSet::union);
-        self.far.as_mut()?.settle(wanted)
-    }
-
-    /// The layers that were last told to be wanted of a track published elsewhere.
-    pub(crate) fn wanted(&self) -> LayerSet {
-        self.far.as_ref().map_or_else(LayerSet::default, |far| far.wanted())
-    }
-
-    /// Whether packets changed what is wanted of a track that is published elsewhere.
-    pub(crate) fn is_unsettled(&self) -> bool {
-        let far = self.far.as_ref();
-        far.is_some_and(|far| far.wants == Settled::No)
-    }
-
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Instant, out: &mut impl Outlet) {
         if self.wake_at.is_none_or(|at| now < at) {
@@ -530,6 +473,7 @@ impl Fanout {
             out,
         };
         let (mut starved, mut changed) = (false, false);
+        let is_far = self.far.is_some();
         let mut wake_at = None;
         let Forwarders { list, wants, .. } = &mut self.forwarders;
         for (forwarder, wants) in list.iter_mut().zip(wants) {
@@ -537,9 +481,10 @@ impl Fanout {
             if !wants.contains(layer) && order == Order::Next {
                 continue;
             }
+            let needed = is_far.then(|| forwarder.needs());
             forwarder.offer(layer, arrival, &mut passage);
+            changed |= needed.is_some_and(|needed| needed != forwarder.needs());
             let wanted = std::mem::replace(wants, forwarder.wants());
-            changed |= *wants != wanted;
             starved |= *wants != wanted && forwarder.awaits().is_some();
             wake_at = earliest(wake_at, forwarder.deadline());
         }
@@ -571,22 +516,6 @@ impl Fanout {
             }
             self.tell_publisher(now, layer, out);
         }
-    }
-
-    /// Asks the far end for a layer of which nothing came yet, where that is due.
-    fn ask_for_first(&mut self, now: Instant, layer: Layer, out: &mut impl Outlet) {
-        let (Some(far), Some(Origin::Link { link, track })) = (&mut self.far, self.origin) else {
-            return;
-        };
-        let requests = &mut far.requests[layer.index()];
-        if self.forwarders.audience(layer) == Audience::Nobody {
-            requests.forget();
-        }
-        if requests.poll(now) {
-            out.ask(link, track, layer);
-        }
-        let deadline = requests.due_at(now);
-        self.wake(deadline);
     }
 
     /// Sends the publisher what is due about one layer.
@@ -636,73 +565,3 @@ fn earliest(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
 
 /// A layer unheard for longer is not offered, even if no other one is heard.
 const HEARD: Duration = Duration::from_secs(3);
-
-/// The forwarders of a track, in no order.
-#[derive(Debug, Default)]
-struct Forwarders {
-    list: Vec<Forwarder>,
-    /// For each of the list, the layers it wants: passing over those who want none of
-    /// a packet touches one byte of each.
-    wants: Vec<LayerSet>,
-    places: FxHashMap<SubscriptionKey, usize>,
-}
-
-impl Forwarders {
-    fn add(&mut self, forwarder: Forwarder) {
-        self.places.insert(forwarder.subscription, self.list.len());
-        self.wants.push(forwarder.wants());
-        self.list.push(forwarder);
-    }
-
-    fn remove(&mut self, subscription: SubscriptionKey) {
-        let Some(place) = self.places.remove(&subscription) else {
-            return;
-        };
-        self.list.swap_remove(place);
-        self.wants.swap_remove(place);
-        if let Some(moved) = self.list.get(place) {
-            self.places.insert(moved.subscription, place);
-        }
-    }
-
-    fn get(&self, subscription: SubscriptionKey) -> Option<&Forwarder> {
-        self.places
-            .get(&subscription)
-            .map(|place| &self.list[*place])
-    }
-
-    /// Changes one.
-    fn with<T>(
-        &mut self,
-        subscription: SubscriptionKey,
-        change: impl FnOnce(&mut Forwarder) -> T,
-    ) -> Option<T> {
-        let place = *self.places.get(&subscription)?;
-        let changed = change(&mut self.list[place]);
-        self.wants[place] = self.list[place].wants();
-        Some(changed)
-    }
-
-    /// Changes all.
-    fn each(&mut self, mut change: impl FnMut(&mut Forwarder)) {
-        for (forwarder, wants) in self.list.iter_mut().zip(&mut self.wants) {
-            change(forwarder);
-            *wants = forwarder.wants();
-        }
-    }
-
-    fn audience(&self, layer: Layer) -> Audience {
-        if self.wants.iter().any(|wants| wants.contains(layer)) {
-            Audience::Somebody
-        } else {
-            Audience::Nobody
-        }
-    }
-
-    fn deadline(&self) -> Option<Instant> {
-        self.list
-            .iter()
-            .filter_map(|forwarder| forwarder.deadline())
-            .min()
-    }
-}

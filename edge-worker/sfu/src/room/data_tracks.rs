@@ -259,7 +259,11 @@ impl Room {
             self.drops.unpublished += 1;
             return;
         };
-        if self.data_tracks.published.contains_key(&(key, frame.handle)) {
+        if self
+            .data_tracks
+            .published
+            .contains_key(&(key, frame.handle))
+        {
             self.send_frame_elsewhere(key, frame);
         }
         self.give_frame(now, key, frame);
@@ -282,7 +286,7 @@ impl Room {
             {
                 continue;
             }
-            self.outputs.deliver(Output::Frame {
+            self.outputs.push(Output::Frame {
                 to: receiver.id,
                 handle: receiver.handle,
                 frame: frame.bytes.clone(),
@@ -344,7 +348,11 @@ impl DataTracks {
         self.published.insert(place, Published { info, receivers });
     }
 
-    pub(super) fn remove(&mut self, key: ParticipantKey, handle: u16) -> Option<Arc<DataTrackInfo>> {
+    pub(super) fn remove(
+        &mut self,
+        key: ParticipantKey,
+        handle: u16,
+    ) -> Option<Arc<DataTrackInfo>> {
         let Published { info, receivers } = self.published.remove(&(key, handle))?;
         self.by_id.remove(&info.id);
         for receiver in receivers {

@@ -6,16 +6,10 @@ use std::time::Instant;
 use media::ParticipantId;
 
 use super::Room;
-use super::data_tracks::DataTracks;
-use super::life::Need;
 use super::participants::{Participant, ParticipantKey, Seat};
-use super::pretending::Pretending;
-use super::spanning::Spans;
-use super::speaking::Speaking;
-use super::subscriptions::Subscriptions;
-use super::updates::{Listeners, Updates, Urgency};
+use super::updates::{Listeners, Urgency};
 use crate::{
-    LeaveReason, LinkNews, Membership, Notice, Origin, Output, ParticipantInfo, RoomInfo, State, TransportKey,
+    LeaveReason, Membership, Notice, Origin, Output, ParticipantInfo, RoomInfo, State, TransportKey,
 };
 
 /// What somebody who joined finds.
@@ -80,7 +74,7 @@ impl Room {
             self.announce_info(now, key, Arc::clone(&info), urgency, Listeners::But(key));
         }
         self.tell_links(key);
-        self.review_life(now);
+        self.review_life(now, None);
         self.chore_by(connect_by);
         self.assess_soon(now);
         self.count(now);
@@ -137,108 +131,6 @@ impl Room {
         }
     }
 
-    /// Everybody has to go, and nobody can come again. Deleted by the app, the room is
-    /// closed elsewhere too.
-    pub fn close(&mut self, now: Instant, reason: LeaveReason) {
-        self.end(now, reason, Ending::Decided);
-    }
-
-    pub(super) fn end(&mut self, _now: Instant, reason: LeaveReason, ending: Ending) {
-        if self.life.is_closed() {
-            return;
-        }
-        let everywhere = ending == Ending::Decided && reason == LeaveReason::RoomDeleted;
-        let finishes = everywhere || ending != Ending::Told && self.speaks_for_all();
-        self.life.close();
-        if everywhere {
-            self.tell_spans(&LinkNews::Closed(reason));
-        }
-        for key in self.participants.local_keys() {
-            if let Some(participant) = self.participants.find(key) {
-                self.outputs
-                    .tell(participant.info.id, Notice::Leave(reason));
-            }
-        }
-        // Nobody stays who would have to be told of the others.
-        for key in self.participants.local_keys() {
-            if let Some(participant) = self.participants.find_mut(key) {
-                participant.change(|info| {
-                    info.state = State::Disconnected(reason);
-                    info.tracks.clear();
-                });
-                let info = Arc::clone(&participant.info);
-                let id = info.id;
-                self.departing(key, info);
-                self.end_links(key, id, reason);
-            }
-            if let Some(participant) = self.participants.remove(key) {
-                let participant = participant.info.id;
-                self.outputs.push(Output::Gone { participant });
-            }
-        }
-        for key in self.tracks.keys() {
-            self.unwant(key);
-        }
-        for key in self.participants.keys() {
-            self.participants.remove(key);
-        }
-        let info = Arc::make_mut(&mut self.info);
-        info.participants = 0;
-        info.publishers = 0;
-        info.active_recording = false;
-        self.tracks.clear();
-        self.data_tracks = DataTracks::default();
-        self.subscriptions = Subscriptions::default();
-        self.updates = Updates::default();
-        self.pretending = Pretending::default();
-        self.speaking = Speaking::default();
-        self.spans = Spans::default();
-        self.shortfalls_at = None;
-        self.assess_at = None;
-        self.chores_at = None;
-        if finishes {
-            self.finished(reason);
-        }
-    }
-
-    /// Whether the room ends with this instance of it.
-    fn speaks_for_all(&self) -> bool {
-        let last = |home: fn(&Participant) -> bool| {
-            let found = self.participants.iter().filter(|(_, found)| home(found));
-            found.map(|(_, found)| found.info.id).max()
-        };
-        let here = last(Participant::is_local);
-        let there = last(|found| !found.is_local());
-        // Where only recorders and the like are left, one of the instances is the last.
-        !self.life.is_spare() && (there.is_none() || here > there)
-    }
-
-    /// Somebody came or left, here or elsewhere.
-    pub(super) fn review_life(&mut self, now: Instant) {
-        let (mut here, mut keeps_here, mut there, mut keeps_there) = (false, false, false, false);
-        for (_, found) in self.participants.iter() {
-            let keeps = !found.is_dependent();
-            if found.is_local() {
-                here = true;
-                keeps_here |= keeps;
-            } else {
-                there = true;
-                keeps_there |= keeps;
-            }
-        }
-        let need = if keeps_here || here && keeps_there {
-            Need::Here
-        } else if there && !here {
-            Need::Elsewhere
-        } else {
-            Need::Nowhere
-        };
-        self.life.review(now, &self.info, need);
-        if let Some(at) = self.life.deadline() {
-            self.chore_by(at);
-        }
-    }
-
     /// Sends away whose media never connected.
     pub(super) fn dismiss_unconnected(&mut self, now: Instant) {
         let late: Vec<ParticipantKey> = self
@@ -286,6 +178,7 @@ impl Room {
             info.data_tracks.clear();
         });
         let info = Arc::clone(&participant.info);
+        let id = info.id;
         self.departing(key, Arc::clone(&info));
         let Some(participant) = self.participants.find(key) else {
             return;
@@ -324,7 +217,7 @@ impl Room {
             self.departed.note(now, &info);
             self.announce_departure(now, key, info, reason, urgency);
         }
-        self.review_life(now);
+        self.review_life(now, local.then_some(id));
         self.count(now);
     }
 
@@ -366,17 +259,6 @@ impl Room {
             .count();
         most > 0 && seated >= most as usize
     }
-}
-
-/// Why a room, or this instance of it, ends.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Ending {
-    /// Its app, or its node, says so.
-    Decided,
-    /// Another instance says so.
-    Told,
-    /// Nobody needs it any more.
-    Unneeded,
 }
 
 /// What becomes of the connections of somebody who goes.

@@ -74,7 +74,7 @@ impl Room {
             return;
         }
         for to in receivers {
-            self.outputs.deliver(Output::Data {
+            self.outputs.push(Output::Data {
                 to,
                 reliability: message.reliability,
                 payload: message.payload.clone(),
@@ -83,7 +83,12 @@ impl Room {
     }
 
     /// Whether a message was not there before; then it is remembered.
-    pub(super) fn is_news(&mut self, now: std::time::Instant, key: ParticipantKey, message: &Message) -> bool {
+    pub(super) fn is_news(
+        &mut self,
+        now: std::time::Instant,
+        key: ParticipantKey,
+        message: &Message,
+    ) -> bool {
         match message.reliability {
             Reliability::Lossy => return true,
             Reliability::Reliable if message.sequence == 0 => return true,

@@ -89,7 +89,8 @@ impl Participants {
 
     /// Those connected here.
     pub(super) fn local(&self) -> impl Iterator<Item = (ParticipantKey, &Participant)> {
-        self.iter().filter(|(_, participant)| participant.is_local())
+        self.iter()
+            .filter(|(_, participant)| participant.is_local())
     }
 
     /// The keys of those connected here.
@@ -196,7 +197,12 @@ impl Participant {
     }
 
     /// Somebody who is connected elsewhere, as `told` over a link: it wants nothing here.
-    pub(super) fn far(now: Instant, link: LinkKey, told: ParticipantInfo, allowed: Allowed) -> Self {
+    pub(super) fn far(
+        now: Instant,
+        link: LinkKey,
+        told: ParticipantInfo,
+        allowed: Allowed,
+    ) -> Self {
         let info = Arc::new(told);
         let membership = Membership {
             participant: (*info).clone(),

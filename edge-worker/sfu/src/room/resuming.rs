@@ -181,7 +181,7 @@ impl Room {
         for message in missed {
             let meant = self.receivers(Some(sender), &message.destinations);
             if meant.contains(&receiver) && self.outputs.has_room_for(1) {
-                self.outputs.deliver(Output::Data {
+                self.outputs.push(Output::Data {
                     to: receiver,
                     reliability: Reliability::Reliable,
                     payload: message.payload,

@@ -223,6 +223,10 @@ impl Room {
         if self.spans.is_empty() || !self.is_for_others(message) {
             return;
         }
+        if !self.outputs.has_room_for(self.spans.list.len()) {
+            self.drops.queue_full += 1;
+            return;
+        }
         let from = from.and_then(|key| self.participants.find(key));
         let from = from.map(|found| found.info.id);
         self.tell_spans(&LinkNews::Data {
@@ -250,6 +254,10 @@ impl Room {
     /// Gives a packet of a data track to those elsewhere who may receive it.
     pub(super) fn send_frame_elsewhere(&mut self, from: ParticipantKey, frame: &DataFrame) {
         if self.spans.is_empty() {
+            return;
+        }
+        if !self.outputs.has_room_for(self.spans.list.len()) {
+            self.drops.queue_full += 1;
             return;
         }
         if let Some(publisher) = self.participants.find(from) {

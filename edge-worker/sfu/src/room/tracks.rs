@@ -1,7 +1,7 @@
 //! The published tracks of a room, each with the fanout that serves its
 //! subscriptions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -30,7 +30,7 @@ pub(super) struct Tracks {
     timers: Timers<TrackKey>,
     changed: Vec<TrackKey>,
     /// That come over links, and may be wanted differently than before.
-    touched: Vec<TrackKey>,
+    touched: BTreeSet<TrackKey>,
     /// What tracks that are gone left out.
     past_drops: DropCounts,
 }
@@ -86,14 +86,12 @@ impl Tracks {
 
     /// What is wanted of the track may have changed.
     pub(super) fn touch(&mut self, key: TrackKey) {
-        if !self.touched.contains(&key) {
-            self.touched.push(key);
-        }
+        self.touched.insert(key);
     }
 
     /// The next track of which other layers may be wanted than before.
     pub(super) fn pop_touched(&mut self) -> Option<TrackKey> {
-        self.touched.pop()
+        self.touched.pop_first()
     }
 
     /// Whether there is one.
