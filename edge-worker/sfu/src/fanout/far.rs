@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use media::{Bitrate, Layer};
+use media::{Bitrate, Layer, TrackId};
 
 use super::Fanout;
 use super::forwarder::Forwarder;
@@ -108,6 +108,24 @@ impl Fanout {
     pub(crate) fn supplied(&mut self, now: Instant, supply: &Supply, out: &mut impl Outlet) {
         let Supply { live, rates, .. } = *supply;
         self.change_far(now, out, |far| far.told(live, rates));
+    }
+
+    /// What was told last of what is sent of the track, which is called `id`.
+    pub(crate) fn told(&self, track: TrackId) -> Option<Supply> {
+        let far = self.far.as_ref()?;
+        Some(Supply {
+            track,
+            live: far.sent,
+            rates: far.rates,
+        })
+    }
+
+    /// As [`supplied`](Self::supplied), of a track that nobody receives yet.
+    pub(crate) fn begin_supplied(&mut self, supply: &Supply) {
+        if let Some(far) = &mut self.far {
+            far.told(supply.live, supply.rates);
+            self.live = far.live();
+        }
     }
 
     /// The link that the track comes over carries a layer no more, or again.

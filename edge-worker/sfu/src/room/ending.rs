@@ -10,6 +10,7 @@ use super::Room;
 use super::data_tracks::DataTracks;
 use super::life::Need;
 use super::pretending::Pretending;
+use super::rivals::Rivals;
 use super::spanning::Spans;
 use super::speaking::Speaking;
 use super::subscriptions::Subscriptions;
@@ -89,6 +90,7 @@ impl Room {
         self.pretending = Pretending::default();
         self.speaking = Speaking::default();
         self.spans = Spans::default();
+        self.rivals = Rivals::default();
         self.shortfalls_at = None;
         self.assess_at = None;
         self.chores_at = None;

@@ -185,8 +185,9 @@ impl Room {
     /// What a publisher elsewhere sends has changed.
     pub(super) fn supplied(&mut self, now: Instant, supply: &Supply, out: &mut impl Outlet) {
         let key = self.tracks.key_of(supply.track);
-        if let Some(track) = key.and_then(|key| self.tracks.find_mut(key)) {
-            track.fanout.supplied(now, supply, out);
+        match key.and_then(|key| self.tracks.find_mut(key)) {
+            Some(track) => track.fanout.supplied(now, supply, out),
+            None => self.rivals.supplied(supply),
         }
     }
 

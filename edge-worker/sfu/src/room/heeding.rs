@@ -28,6 +28,7 @@ impl Room {
         match news {
             LinkNews::Changed(linked) => self.show_far(now, link, linked, out),
             LinkNews::Gone(participant, reason) => {
+                self.rivals.forget(participant);
                 if self.home(participant) == Some(link) {
                     self.life.left_elsewhere(participant);
                     self.leave(now, participant, reason);
@@ -68,7 +69,7 @@ impl Room {
         let known = self.participants.key_of(told.id);
         let known = known.and_then(|key| Some((key, self.participants.find(key)?.home)));
         match known {
-            None => self.take_in_far(now, link, &linked),
+            None => self.take_in_far(now, link, linked),
             Some((key, Some(_))) => self.change_far(now, key, link, &linked, out),
             // Nobody else speaks for one of ours.
             Some((_, None)) => {}
@@ -76,7 +77,7 @@ impl Room {
     }
 
     /// Somebody came elsewhere.
-    fn take_in_far(&mut self, now: Instant, link: LinkKey, linked: &Linked) {
+    pub(super) fn take_in_far(&mut self, now: Instant, link: LinkKey, linked: Linked) {
         let told = &linked.participant;
         let mut urgency = Urgency::Soon;
         if let Some(other) = self.participants.key_of_identity(&told.identity) {
@@ -84,14 +85,16 @@ impl Room {
                 (other.info.joined_at_ms, other.info.id) > (told.joined_at_ms, told.id)
             });
             if stays {
-                // It will go there too, when that is told where it is.
-                return;
+                // It will go where it is, when that is told there.
+                return self.rivals.note(link, linked);
             }
-            self.remove(now, other, LeaveReason::DuplicateIdentity);
+            self.note_rival(other);
+            self.replace(now, other, &told.permission);
             urgency = Urgency::Now;
         }
+        self.rivals.forget(told.id);
         let allowed = Allowed::new(Arc::clone(&linked.allowance));
-        let found = Participant::far(now, link, as_told(linked), allowed);
+        let found = Participant::far(now, link, as_told(&linked), allowed);
         let (info, hidden) = (Arc::clone(&found.info), found.is_hidden());
         let key = self.participants.insert(found);
         let tracks = linked.tracks.iter();

@@ -9,7 +9,8 @@ use super::Room;
 use super::participants::{Participant, ParticipantKey, Seat};
 use super::updates::{Listeners, Urgency};
 use crate::{
-    LeaveReason, Membership, Notice, Origin, Output, ParticipantInfo, RoomInfo, State, TransportKey,
+    LeaveReason, Membership, Notice, Origin, Output, ParticipantInfo, Permission, RoomInfo, State,
+    TransportKey, Visibility,
 };
 
 /// What somebody who joined finds.
@@ -58,7 +59,7 @@ impl Room {
         let urgency = match replaced {
             Some(old) => {
                 self.follow_in_time(old, &mut membership.participant);
-                self.remove(now, old, LeaveReason::DuplicateIdentity);
+                self.replace(now, old, &membership.participant.permission);
                 Urgency::Now
             }
             None => Urgency::Soon,
@@ -126,6 +127,7 @@ impl Room {
     /// Somebody goes, or has to. Somebody connected elsewhere does when nothing is heard
     /// from there any more.
     pub fn leave(&mut self, now: Instant, participant: ParticipantId, reason: LeaveReason) {
+        self.rivals.forget(participant);
         if let Some(key) = self.participants.key_of(participant) {
             self.remove(now, key, reason);
         }
@@ -154,6 +156,13 @@ impl Room {
 
     pub(super) fn remove(&mut self, now: Instant, key: ParticipantKey, reason: LeaveReason) {
         self.remove_with(now, key, reason, Farewell::Dismissed);
+    }
+
+    /// Somebody makes way for a newcomer of the same identity.
+    pub(super) fn replace(&mut self, now: Instant, key: ParticipantKey, newcomer: &Permission) {
+        let reason = LeaveReason::DuplicateIdentity;
+        let farewell = Farewell::Replaced(newcomer.visibility);
+        self.remove_with(now, key, reason, farewell);
     }
 
     pub(super) fn remove_with(
@@ -201,8 +210,8 @@ impl Room {
             self.end_links(key, info.id, reason);
         }
         match farewell {
-            Farewell::Dismissed if !local => {}
-            Farewell::Dismissed => {
+            Farewell::Dismissed | Farewell::Replaced(_) if !local => {}
+            Farewell::Dismissed | Farewell::Replaced(_) => {
                 if is_heard(reason) {
                     self.outputs.tell(info.id, Notice::Leave(reason));
                 }
@@ -215,9 +224,12 @@ impl Room {
         self.updates.forget(key);
         if !hidden {
             self.departed.note(now, &info);
-            self.announce_departure(now, key, info, reason, urgency);
+            self.announce_departure(now, key, info, farewell, urgency);
         }
         self.review_life(now, local.then_some(id));
+        if !self.rivals.is_empty() {
+            self.chore_soon();
+        }
         self.count(now);
     }
 
@@ -226,12 +238,16 @@ impl Room {
         now: Instant,
         key: ParticipantKey,
         info: Arc<ParticipantInfo>,
-        reason: LeaveReason,
+        farewell: Farewell,
         urgency: Urgency,
     ) {
-        if reason != LeaveReason::DuplicateIdentity {
-            self.announce_info(now, key, info, urgency, Listeners::All);
-            return;
+        match farewell {
+            // Whom nobody sees replaces nobody.
+            Farewell::Dismissed | Farewell::TakenAlong | Farewell::Replaced(Visibility::Hidden) => {
+                self.announce_info(now, key, info, urgency, Listeners::All);
+                return;
+            }
+            Farewell::Replaced(Visibility::Visible) => {}
         }
         let gone: Arc<[_]> = [info].into();
         for (_, other) in self.participants.local() {
@@ -266,6 +282,8 @@ impl Room {
 pub(super) enum Farewell {
     /// They end.
     Dismissed,
+    /// They end, as the same identity came again, and shows or does not.
+    Replaced(Visibility),
     /// They go on in another room.
     TakenAlong,
 }

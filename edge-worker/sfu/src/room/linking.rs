@@ -73,6 +73,7 @@ impl Room {
     pub fn cut(&mut self, now: Instant, link: LinkKey) {
         self.links.0.retain(|leaving| leaving.link != link);
         self.spans.cut(link);
+        self.rivals.cut(link);
         for key in self.participants.keys() {
             let home = self.participants.find(key).and_then(|found| found.home);
             if home == Some(link) {

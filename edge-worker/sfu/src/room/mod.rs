@@ -35,6 +35,7 @@ mod resuming;
 mod retouching;
 mod rids;
 mod rights;
+mod rivals;
 mod settings;
 mod shortfalls;
 mod spanning;
@@ -75,6 +76,7 @@ use outputs::Outputs;
 use participants::{ParticipantKey, Participants};
 use pretending::Pretending;
 use reliable::Reliable;
+use rivals::Rivals;
 use spanning::Spans;
 use speaking::Speaking;
 use subscriptions::Subscriptions;
@@ -111,6 +113,7 @@ pub struct Room {
     /// That begin here.
     links: Links,
     spans: Spans,
+    rivals: Rivals,
     /// When to say again which tracks are wanted better than they are carried.
     shortfalls_at: Option<Instant>,
     /// Nothing but media falls due before.
@@ -145,6 +148,7 @@ impl Room {
             reliable: Reliable::default(),
             links: Links::default(),
             spans: Spans::default(),
+            rivals: Rivals::default(),
             shortfalls_at: None,
         };
         match beginning {
@@ -289,6 +293,7 @@ impl Room {
             self.end(now, LeaveReason::RoomClosed, Ending::Unneeded);
             return;
         }
+        self.show_rivals(now);
         self.dismiss_unconnected(now);
         self.give_up(now);
         self.heed_waiting(now, out);

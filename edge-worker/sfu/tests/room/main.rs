@@ -6,6 +6,7 @@ mod administering;
 mod allowing;
 mod assessing;
 mod bandwidth;
+mod converging;
 mod crowd;
 mod data;
 mod data_tracks;

@@ -2,7 +2,7 @@
 //! everybody what one says, merges what is wanted of a track, and carries a layer to those
 //! who want it. All clocks go alike, and are moved by hand.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use media::{Layer, Packet, TrackId};
@@ -24,6 +24,10 @@ pub(crate) struct Nodes {
     pub(crate) stages: Vec<Stage>,
     /// Whose words do not come through.
     pub(crate) cut_off: BTreeSet<usize>,
+    /// What is said waits until it is [delivered](Self::deliver).
+    pub(crate) slow: bool,
+    /// Said by one node to another, in order.
+    mail: BTreeMap<(usize, usize), VecDeque<LinkNews>>,
     /// Everything is said, and every packet carried, twice.
     pub(crate) doubles: bool,
     /// Of each track, what each node wants.
@@ -40,6 +44,8 @@ impl Nodes {
         let mut nodes = Self {
             stages: Vec::new(),
             cut_off: BTreeSet::new(),
+            slow: false,
+            mail: BTreeMap::new(),
             doubles: false,
             wants: BTreeMap::new(),
             crossed: BTreeMap::new(),
@@ -53,6 +59,20 @@ impl Nodes {
 
     /// One more node has the room.
     pub(crate) fn open(&mut self) -> usize {
+        let stage = self.instance();
+        self.stages.push(stage);
+        self.logs.push(Vec::new());
+        self.span();
+        self.stages.len() - 1
+    }
+
+    /// A node where the room was closed has it again.
+    pub(crate) fn reopen(&mut self, node: usize) {
+        self.stages[node] = self.instance();
+        self.span();
+    }
+
+    fn instance(&self) -> Stage {
         let beginning = match self.stages.first() {
             Some(_) => Beginning::Joined,
             None => Beginning::Anew,
@@ -61,13 +81,14 @@ impl Nodes {
         if let Some(first) = self.stages.first() {
             stage.now = first.now;
         }
-        self.stages.push(stage);
-        self.logs.push(Vec::new());
+        stage
+    }
+
+    fn span(&mut self) {
         for stage in &mut self.stages {
             stage.room.span(stage.now, FABRIC);
         }
         self.settle();
-        self.stages.len() - 1
     }
 
     /// Somebody joins on a node, and its media connects.
@@ -107,6 +128,33 @@ impl Nodes {
                 return;
             }
         }
+    }
+
+    /// The oldest that one node said to another is heard.
+    pub(crate) fn deliver(&mut self, from: usize, to: usize) {
+        let news = self.mail.get_mut(&(from, to)).and_then(VecDeque::pop_front);
+        if let Some(news) = news {
+            self.heed(to, news);
+            self.settle();
+        }
+    }
+
+    /// Everything that waits is heard.
+    pub(crate) fn deliver_all(&mut self) {
+        self.slow = false;
+        for ((_, to), news) in std::mem::take(&mut self.mail) {
+            for news in news {
+                self.heed(to, news);
+            }
+        }
+        self.settle();
+    }
+
+    fn heed(&mut self, node: usize, news: LinkNews) {
+        let Stage {
+            room, now, wire, ..
+        } = &mut self.stages[node];
+        room.heed(*now, FABRIC, news, wire);
     }
 
     /// Passes on what one node has to say; whether that was anything.
@@ -161,10 +209,12 @@ impl Nodes {
         let times = if self.doubles { 2 } else { 1 };
         for other in (0..self.stages.len()).filter(|other| *other != from) {
             for _ in 0..times {
-                let Stage {
-                    room, now, wire, ..
-                } = &mut self.stages[other];
-                room.heed(*now, FABRIC, news.clone(), wire);
+                if self.slow {
+                    let mail = self.mail.entry((from, other)).or_default();
+                    mail.push_back(news.clone());
+                } else {
+                    self.heed(other, news.clone());
+                }
             }
         }
     }
@@ -223,6 +273,13 @@ impl Nodes {
         let wants = self.wants.get(&track).into_iter().flatten();
         let wanting = wants.filter(|(_, layers)| layers.contains(layer));
         wanting.map(|(node, _)| *node).collect()
+    }
+
+    /// Every track that any node wants.
+    pub(crate) fn all_wanted(&self) -> BTreeSet<TrackId> {
+        let wants = self.wants.iter();
+        let wanted = wants.filter(|(_, by)| by.values().any(|layers| !layers.is_empty()));
+        wanted.map(|(track, _)| *track).collect()
     }
 
     /// The layers of a track that a node wants.

@@ -497,10 +497,20 @@ impl Stage {
                 let seen: Vec<String> = infos
                     .iter()
                     .map(|info| {
+                        // Somebody new of the same identity replaces whom it knew.
+                        self.versions.retain(|(listener, known), _| {
+                            *listener != to
+                                || *known == info.id
+                                || identity(&name(*known)) != info.identity
+                        });
                         let before = self.versions.insert((to, info.id), info.version);
                         // Who changed hears it at once, and again with the crowd.
                         let own = info.id == to && before == Some(info.version);
-                        assert!(own || before.unwrap_or(0) < info.version, "versions rise");
+                        let rises = before.unwrap_or(0) < info.version;
+                        assert!(own || rises, "{to} is told of {} again", describe(info));
+                        if matches!(info.state, State::Disconnected(_)) {
+                            self.versions.remove(&(to, info.id));
+                        }
                         describe(info)
                     })
                     .collect();
