@@ -74,6 +74,8 @@ pub enum LinkNews {
         /// As its publisher calls it.
         quality: VideoQuality,
     },
+    /// Somebody who shows receives a track that comes from there, for the first time.
+    Received(TrackId),
     /// A data message for everybody, or for somebody who is not connected here.
     Data {
         /// `None`: the app.

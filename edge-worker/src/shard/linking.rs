@@ -323,6 +323,7 @@ impl Shard {
             // Said only where a whole room appears.
             LinkNews::Supply(_)
             | LinkNews::Quality(_)
+            | LinkNews::Received(_)
             | LinkNews::Demand { .. }
             | LinkNews::Data { .. }
             | LinkNews::Frame { .. }

@@ -30,6 +30,9 @@ pub(crate) struct Far {
     pub(super) wants: Settled,
 }
 
+/// No layer takes more; whoever says so cannot be reckoned with.
+const MOST: Bitrate = Bitrate::kilobits(1_000_000);
+
 /// Whether what is wanted was told.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) enum Settled {
@@ -48,7 +51,7 @@ impl Far {
     /// The near end says what there is.
     pub(super) fn told(&mut self, sent: LayerSet, rates: [Option<Bitrate>; Layer::COUNT]) {
         self.sent = sent;
-        self.rates = rates;
+        self.rates = rates.map(|rate| rate.map(|rate| rate.min(MOST)));
     }
 
     /// The link stops carrying a layer, or goes on.

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use media::{Layer, Packet, Rtcp, TrackId};
+use media::{Layer, Packet, Rid, Rtcp, TrackId};
 
 use super::Room;
 use super::participants::ParticipantKey;
@@ -137,7 +137,7 @@ impl Room {
             return None;
         }
         let info = (*told.info).clone();
-        let track = Track::new(info, publisher, told.rids.clone(), None);
+        let track = Track::new(info, publisher, rids(told), None);
         let own = self.tracks.insert(track);
         if let Some(track) = self.tracks.find_mut(own) {
             track.come_over(link, own);
@@ -162,7 +162,7 @@ impl Room {
         let Some(track) = self.tracks.find_mut(own) else {
             return false;
         };
-        track.set_rids(told.rids.clone());
+        track.set_rids(rids(told));
         if track.info == told.info {
             return false;
         }
@@ -223,4 +223,9 @@ impl Room {
             }
         }
     }
+}
+
+/// The encodings of a track, as many as there can be.
+fn rids(told: &LinkedTrack) -> Vec<Rid> {
+    told.rids.iter().copied().take(Layer::COUNT).collect()
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use media::{DataTrackId, ParticipantId};
+use media::{DataTrackId, ParticipantId, TrackId};
 
 use super::Room;
 use super::allowance::Allowed;
@@ -15,7 +15,7 @@ use super::participants::{Participant, ParticipantKey};
 use super::updates::{Listeners, Urgency};
 use crate::{
     ConnectionQuality, DataFrame, DataTrackInfo, LeaveReason, LinkKey, LinkNews, Linked, Outlet,
-    ParticipantInfo, RoomInfo, State, Visibility,
+    ParticipantInfo, RoomInfo, State, TrackInfo, Visibility,
 };
 
 impl Room {
@@ -37,6 +37,7 @@ impl Room {
             LinkNews::Supply(supply) => self.supplied(now, &supply, out),
             LinkNews::Quality(told) => self.assessed_far(now, told),
             LinkNews::Demand { track, quality } => self.demanded_far(now, track, quality),
+            LinkNews::Received(track) => self.received_far(track),
             LinkNews::Data {
                 from,
                 message,
@@ -216,6 +217,14 @@ impl Room {
         }
     }
 
+    fn received_far(&mut self, id: TrackId) {
+        let key = self.tracks.key_of(id);
+        let own = key.filter(|key| self.tracks.find(*key).is_some_and(|it| !it.is_far()));
+        if let Some(key) = own {
+            self.received(key);
+        }
+    }
+
     fn hear_far(
         &mut self,
         now: Instant,
@@ -269,12 +278,14 @@ impl Room {
 
 /// Somebody elsewhere as it is shown here.
 fn as_told(linked: &Linked) -> ParticipantInfo {
+    let mut tracks: Vec<Arc<TrackInfo>> = Vec::new();
+    for told in &linked.tracks {
+        if tracks.iter().all(|track| track.id != told.info.id) {
+            tracks.push(Arc::clone(&told.info));
+        }
+    }
     ParticipantInfo {
-        tracks: linked
-            .tracks
-            .iter()
-            .map(|it| Arc::clone(&it.info))
-            .collect(),
+        tracks,
         ..(*linked.participant).clone()
     }
 }

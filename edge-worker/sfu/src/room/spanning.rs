@@ -15,11 +15,10 @@ use super::Room;
 use super::demands::quality;
 use super::nonces::Nonce;
 use super::participants::ParticipantKey;
-use super::tracks::Audience;
 use crate::fanout::{Tap, Wish};
 use crate::select::LayerSet;
 use crate::{
-    DataFrame, LinkKey, LinkNews, Message, Notice, Outlet, Output, Supply, TrackKey, VideoQuality,
+    DataFrame, LinkKey, LinkNews, Message, Outlet, Output, Supply, TrackKey, VideoQuality,
 };
 
 /// The links over which all of a room appears elsewhere.
@@ -136,19 +135,15 @@ impl Room {
         if before == layers {
             return;
         }
-        track.fanout.tap(Tap {
-            link,
-            track: track_key,
-            layers,
-        });
-        track.fanout.asked(now, layers.without(before), out);
-        let id = track.info.id;
-        if !layers.is_empty()
-            && track.gain_audience() == Audience::None
-            && let Some(publisher) = self.participants.find(track.publisher)
-        {
-            let notice = Notice::TrackSubscribed { track: id };
-            self.outputs.tell(publisher.info.id, notice);
+        if layers.is_empty() {
+            track.fanout.untap(link);
+        } else {
+            track.fanout.tap(Tap {
+                link,
+                track: track_key,
+                layers,
+            });
+            track.fanout.asked(now, layers.without(before), out);
         }
         self.want_fed(track_key, layers);
     }

@@ -65,6 +65,7 @@ impl Rooms {
                 }
                 LinkNews::Supply(_)
                 | LinkNews::Quality(_)
+                | LinkNews::Received(_)
                 | LinkNews::Demand { .. }
                 | LinkNews::Data { .. }
                 | LinkNews::Frame { .. }

@@ -1,19 +1,21 @@
 //! One room on several nodes: everybody sees, hears and reads everybody, and each node
 //! speaks for its own people alone.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use media::{Bitrate, Layer, NtpTime, Rtcp, SenderReport, Ssrc, Timestamp};
+use media::{Bitrate, Codec, Layer, NtpTime, Packet, Rid, Rtcp, SenderReport, Ssrc, Timestamp};
 use sfu::{
     Allowance, Beginning, Command, DataFrame, DataPublication, DataWish, Destinations, Encryption,
-    Grantee, LeaveReason, LinkKey, Message, Muted, ParticipantChange, Reliability, RoomChange,
-    Share, Streaming, Synced, TrackSettings, TransportKey, VideoQuality, Visibility, Wanted,
+    Grantee, LeaveReason, LinkKey, LinkNews, Linked, LinkedTrack, Message, Muted,
+    ParticipantChange, Reliability, RoomChange, Share, Streaming, Supply, Synced, TrackKey,
+    TrackSettings, TransportKey, VideoQuality, Visibility, Wanted,
 };
 
 use crate::film::{RATES, layered};
 use crate::nodes::{FABRIC, Nodes, SECOND};
-use crate::stage::{Stage, hidden, id, identity, membership, microphone, track_id};
+use crate::stage::{Stage, camera, hidden, id, identity, membership, microphone, track_id};
 
 /// Alice on the first node, bob on the second, and so on.
 fn people(names: &[&str]) -> Nodes {
@@ -674,6 +676,13 @@ fn who_hides_is_shown_to_nobody_elsewhere_and_hears_everything() {
     assert_eq!(nodes.stages[0].room.info().participants, 2);
     let mic = nodes.publish(0, "alice", microphone("mic"));
     assert_eq!(nodes.speak(0, mic), ["bob", "ghost"]);
+    let received = "alice is received on TR_song".to_owned();
+    nodes.stages[1].subscribe("bob", "song", Wanted::No);
+    nodes.publish(0, "alice", microphone("song"));
+    assert!(!nodes.log(0).contains(&received), "by the hidden one");
+    nodes.stages[1].subscribe("bob", "song", Wanted::Yes);
+    nodes.settle();
+    assert!(nodes.log(0).contains(&received));
 
     let permit = |nodes: &mut Nodes, visibility| {
         let mut permission = membership("bob").participant.permission;
@@ -874,4 +883,117 @@ fn the_publishers_clock_goes_with_the_layers() {
     let sent = nodes.stages[1].wire.rtcp.iter();
     let mut reports = sent.filter(|(_, rtcp)| matches!(rtcp, Rtcp::SenderReport(_)));
     assert!(reports.next().is_some());
+}
+
+#[test]
+fn a_codec_seen_in_packets_is_right_on_all_nodes() {
+    let mut nodes = people(&["alice", "bob"]);
+    let cam = nodes.publish(0, "alice", camera("cam"));
+    let sps = [0x67, 0x42, 0, 0x1f];
+    nodes.stages[0].packet(cam, Codec::H264, &sps);
+    nodes.settle();
+    for node in 0..2 {
+        let codec = nodes.seen(node, "alice").tracks[0].codec;
+        assert_eq!(codec, Some(Codec::H264), "{node}");
+    }
+    nodes.was_told(1, "bob opens TR_cam H264 in PA_alice|TR_cam");
+}
+
+#[test]
+fn whoever_is_forwarded_into_a_room_appears_on_all_its_nodes() {
+    let mut nodes = people(&["bob", "carol"]);
+    let mut elsewhere = Stage::new();
+    elsewhere.join("alice");
+    let mic = elsewhere.publish("alice", microphone("mic"));
+    let forwarding = LinkKey(77);
+    let linked = elsewhere.room.extend(id("alice"), forwarding).unwrap();
+    nodes.join(0, "alice");
+    let Stage {
+        room, now, wire, ..
+    } = &mut nodes.stages[0];
+    room.follow(*now, id("alice"), forwarding, &linked, wire);
+    nodes.settle();
+    assert_eq!(nodes.shown(1)[0], "alice active [TR_mic]");
+    elsewhere.speak(mic);
+    let carried = elsewhere.wire.carried.pop().unwrap();
+    let packet = Packet {
+        payload: &carried.payload,
+        ..carried.head
+    };
+    let Stage {
+        room, now, wire, ..
+    } = &mut nodes.stages[0];
+    let own = room.arrived_as(id("alice"), carried.track).unwrap();
+    room.handle_packet(*now, own, &packet, wire);
+    nodes.settle();
+    assert_eq!(nodes.receivers(), ["bob", "carol"]);
+}
+
+#[test]
+fn what_no_honest_node_says_breaks_nothing() {
+    let mut nodes = people(&["alice", "bob"]);
+    let mut film = nodes.film(0, "alice", layered("cam"));
+    nodes.roll(0, &mut [&mut film], SECOND);
+    let alice = nodes.stages[1].room.participant(id("alice")).unwrap();
+    let mut participant = (**alice).clone();
+    participant.version = u32::MAX;
+    participant.joined_at_ms = i64::MAX;
+    participant.identity = identity("bob");
+    let told = LinkedTrack {
+        key: TrackKey(u32::MAX),
+        info: Arc::clone(&participant.tracks[0]),
+        rids: (0..99)
+            .map(|it| Rid::new(&[b'a' + it % 26]).unwrap())
+            .collect(),
+    };
+    let linked = Linked {
+        participant: participant.into(),
+        tracks: vec![told.clone(), told],
+        allowance: Allowance::Only(Vec::new()).into(),
+    };
+    let supply = Supply {
+        track: track_id("cam"),
+        live: [Layer(1), Layer(200)].into_iter().collect(),
+        rates: [Some(Bitrate(u64::MAX)); 3],
+    };
+    let data = LinkNews::Data {
+        from: Some(id("bob")),
+        message: Message {
+            reliability: Reliability::Lossy,
+            destinations: Destinations::default(),
+            sequence: 0,
+            payload: "as if bob".into(),
+        },
+        nonce: None,
+    };
+    let demand = LinkNews::Demand {
+        track: track_id("cam"),
+        quality: VideoQuality::High,
+    };
+    nodes.hush();
+    let Stage {
+        room, now, wire, ..
+    } = &mut nodes.stages[1];
+    room.set_estimate(*now, id("bob"), Some(Bitrate::kilobits(900)), wire);
+    for news in [
+        LinkNews::Changed(linked),
+        LinkNews::Supply(supply),
+        LinkNews::Gone(id("bob"), LeaveReason::ClientInitiated),
+        LinkNews::Received(track_id("cam")),
+        LinkNews::Kept,
+        demand,
+        data,
+    ] {
+        room.heed(*now, FABRIC, news, wire);
+    }
+    room.layer_paused(*now, track_id("cam"), Layer(9), Streaming::Paused, wire);
+    nodes.roll(0, &mut [&mut film], SECOND);
+    let everybody = ["alice active [TR_cam]", "bob active"];
+    assert_eq!(nodes.shown(1), everybody);
+    assert_eq!(nodes.seen(1, "alice").identity, identity("alice"));
+    let log = nodes.log(1);
+    assert!(
+        !log.iter().any(|line| line.contains("as if bob")),
+        "{log:?}"
+    );
 }
