@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use media::{Layer, Packet, TrackId};
+use media::{Layer, Packet, Rtcp, TrackId};
 use sfu::{
     Beginning, Carried, LayerSet, LinkKey, LinkNews, ParticipantInfo, Sink, Streaming, TrackInfo,
     TrackKey,
@@ -267,6 +267,13 @@ impl Nodes {
         } = &mut self.stages[node];
         room.layer_paused(*now, track_id(track), layer, streaming, wire);
         self.settle();
+    }
+
+    /// Whether a publisher on a node was asked for a keyframe since its last frame.
+    pub(crate) fn asked_lately(&self, node: usize) -> bool {
+        let told = self.stages[node].wire.rtcp.iter();
+        let mut asks = told.filter(|(_, rtcp)| matches!(rtcp, Rtcp::KeyframeRequest { .. }));
+        asks.next().is_some()
     }
 
     fn wanting(&self, track: TrackId, layer: Layer) -> Vec<usize> {

@@ -198,7 +198,16 @@ fn each_layer_shown_anywhere_crosses_and_an_old_one_until_the_new_one_plays() {
     nodes.roll(0, &mut [&mut film], SECOND);
     assert_eq!(nodes.wanted(1, "cam"), [0, 2]);
     film.ignores_requests = false;
-    nodes.roll(0, &mut [&mut film], SECOND);
+    // A request, a keyframe, and then nothing of the old layer.
+    let frame = Duration::from_millis(33);
+    let asked = Duration::from_secs(1);
+    let mut frames = 0;
+    while !nodes.asked_lately(0) {
+        nodes.roll(0, &mut [&mut film], frame);
+        frames += 1;
+        assert!(frames * frame < asked, "nobody asks");
+    }
+    nodes.roll(0, &mut [&mut film], frame);
     assert_eq!(nodes.wanted(1, "cam"), [0]);
     nodes.crossed();
     nodes.roll(0, &mut [&mut film], SECOND);
@@ -996,4 +1005,58 @@ fn what_no_honest_node_says_breaks_nothing() {
         !log.iter().any(|line| line.contains("as if bob")),
         "{log:?}"
     );
+}
+
+#[test]
+fn who_comes_later_sees_a_picture_that_others_see_already() {
+    let mut nodes = people(&["alice", "bob"]);
+    let mut film = nodes.film(0, "alice", layered("cam"));
+    nodes.roll(0, &mut [&mut film], 5 * SECOND);
+    let late = nodes.open();
+    assert!(!nodes.asked_lately(0));
+    nodes.join(late, "carol");
+    assert!(nodes.asked_lately(0), "it need not wait for packets to ask");
+    nodes.roll(0, &mut [&mut film], SECOND);
+    let rate = nodes.rate((late, "carol"), "cam", (0, &mut film));
+    assert!(rate.abs_diff(RATES[2] as usize) < 200, "{rate} kbit/s");
+}
+
+#[test]
+fn who_gave_way_to_somebody_who_had_left_already_is_shown_after_all() {
+    for ghost_comes in ["before", "after"] {
+        let mut nodes = people(&["bob", "carol", "dan"]);
+        nodes.slow = true;
+        let join = |nodes: &mut Nodes, node: usize, who, at| {
+            let stage = &mut nodes.stages[node];
+            let joined = stage.join_as(who, |it| it.participant.joined_at_ms = at);
+            joined.unwrap();
+            stage.room.activated(stage.now, id(who));
+            nodes.settle();
+        };
+        join(&mut nodes, 0, "alice", 5);
+        nodes.leave(0, "alice");
+        // The clock there is behind, and nothing was heard of the first one.
+        join(&mut nodes, 1, "alice-again", 3);
+        let mic = nodes.publish(1, "alice-again", microphone("mic"));
+        let hear = |nodes: &mut Nodes, from: usize, times: usize| {
+            for _ in 0..times {
+                nodes.deliver(from, 2);
+            }
+        };
+        let (first, then) = match ghost_comes {
+            "before" => ((0, 2), (1, 9)),
+            _ => ((1, 9), (0, 2)),
+        };
+        hear(&mut nodes, first.0, first.1);
+        hear(&mut nodes, then.0, then.1);
+        assert_eq!(nodes.shown(2)[0], "alice active", "{ghost_comes}");
+        hear(&mut nodes, 0, 1);
+        nodes.pass(Duration::from_millis(1));
+        assert_eq!(
+            nodes.shown(2)[0],
+            "alice-again active [TR_mic]",
+            "{ghost_comes}"
+        );
+        assert!(nodes.speak(1, mic).contains(&"dan".to_owned()));
+    }
 }
