@@ -44,7 +44,7 @@ pub use description::{
 };
 pub use fact::{Fact, Happened};
 pub use fanout::{Binding, DropCounts, DropReason, Fanout, Wish};
-pub use link::{Carried, LinkKey, LinkNews, Linked, LinkedTrack, Origin, Supply};
+pub use link::{Carried, LinkKey, LinkNews, Linked, LinkedTrack, Origin, Setup, Supply};
 pub use notice::{
     CodecDemand, Notice, Refusal, RefusedWish, StreamState, Streaming, SubscriptionFailure,
 };

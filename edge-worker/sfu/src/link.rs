@@ -93,11 +93,20 @@ pub enum LinkNews {
         frame: DataFrame,
     },
     /// The room has other settings, or another free text.
-    Room(Arc<RoomInfo>),
+    Room(Setup),
     /// Nobody is left anywhere, and the room is kept here for those who may come back.
     Kept,
     /// The room is closed, everywhere.
     Closed(LeaveReason),
+}
+
+/// How a room is set up.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Setup {
+    /// Rises with every change, on whichever instance; 0: not known.
+    pub edition: u64,
+    /// Of it count the free text, the timeouts and how many may be there.
+    pub room: Arc<RoomInfo>,
 }
 
 /// What the publisher of a track sends of it.

@@ -27,6 +27,8 @@ pub(crate) struct Intake {
     keyframes: KeyframeRequests,
     clock: Option<Clock>,
     presence: Presence,
+    /// When the newest packet came, empty or not.
+    arrived_at: Instant,
     meter: Meter,
 }
 
@@ -65,6 +67,7 @@ impl Intake {
                 heard_at: now,
                 frames_elsewhere: 0,
             },
+            arrived_at: now,
             meter: Meter::new(now),
         }
     }
@@ -82,12 +85,14 @@ impl Intake {
         let marks = Marks::read(packet).ok_or(DropReason::Malformed)?;
         self.follow_ssrc(packet)?;
         let before = self.sequence.newest();
-        let number = if self.heard_within(PAUSE, now) || packet.delivery == Delivery::Repair {
+        let pause = now.saturating_duration_since(self.arrived_at);
+        let number = if pause < PAUSE || packet.delivery == Delivery::Repair {
             self.sequence.place(packet.seq)
         } else {
             self.sequence.place_after_pause(packet.seq)
         };
         let number = number.ok_or(DropReason::Stray)?;
+        self.arrived_at = now;
         if self.cache.has_seen(number) {
             return Err(DropReason::Duplicate);
         }

@@ -15,12 +15,12 @@ use super::participants::{Participant, ParticipantKey};
 use super::updates::{Listeners, Urgency};
 use crate::{
     ConnectionQuality, DataFrame, DataTrackInfo, LeaveReason, LinkKey, LinkNews, Linked, Outlet,
-    ParticipantInfo, RoomInfo, State, TrackInfo, Visibility,
+    ParticipantInfo, State, TrackInfo, Visibility,
 };
 
 impl Room {
-    /// Another instance of the room says something over a link. Said twice, it does no
-    /// harm; what is said of somebody unknown is ignored.
+    /// Another instance of the room says something over a link. What it says of people,
+    /// tracks and the room may be said twice; what is said of somebody unknown is ignored.
     pub fn heed(&mut self, now: Instant, link: LinkKey, news: LinkNews, out: &mut impl Outlet) {
         if self.life.is_closed() {
             return;
@@ -44,7 +44,7 @@ impl Room {
                 nonce,
             } => self.hear_far(now, from, message, nonce),
             LinkNews::Frame { from, frame } => self.hear_frame(now, from, &frame),
-            LinkNews::Room(info) => self.set_up(&info),
+            LinkNews::Room(setup) => self.set_up(&setup),
             LinkNews::Kept => self.life.kept_elsewhere(),
             LinkNews::Closed(reason) => self.end(now, reason, Ending::Told),
         }
@@ -252,20 +252,6 @@ impl Room {
     fn hear_frame(&mut self, now: Instant, from: ParticipantId, frame: &DataFrame) {
         if let Some(key) = self.far_key(from) {
             self.give_frame(now, key, frame);
-        }
-    }
-
-    fn set_up(&mut self, told: &RoomInfo) {
-        let before = Arc::clone(&self.info);
-        let info = Arc::make_mut(&mut self.info);
-        info.metadata.clone_from(&told.metadata);
-        info.empty_timeout_s = told.empty_timeout_s;
-        info.departure_timeout_s = told.departure_timeout_s;
-        info.max_participants = told.max_participants;
-        self.spans.has_authority();
-        self.retime(&before);
-        if before.metadata != self.info.metadata {
-            self.tell_room();
         }
     }
 

@@ -37,6 +37,7 @@ mod rids;
 mod rights;
 mod rivals;
 mod settings;
+mod setup;
 mod shortfalls;
 mod spanning;
 mod speaking;
@@ -112,6 +113,8 @@ pub struct Room {
     reliable: Reliable,
     /// That begin here.
     links: Links,
+    /// Of how it is set up; 0 for one that was not told yet.
+    edition: u64,
     spans: Spans,
     rivals: Rivals,
     /// When to say again which tracks are wanted better than they are carried.
@@ -147,13 +150,14 @@ impl Room {
             departed: Departed::default(),
             reliable: Reliable::default(),
             links: Links::default(),
+            edition: 0,
             spans: Spans::default(),
             rivals: Rivals::default(),
             shortfalls_at: None,
         };
         match beginning {
             Beginning::Anew => {
-                room.spans.has_authority();
+                room.edition = 1;
                 room.started();
             }
             Beginning::Joined => {}

@@ -5,7 +5,6 @@
 //! Each instance of a room speaks for those connected to it, and passes on nothing it
 //! heard itself.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use media::{Bitrate, Layer, MediaKind, TrackId};
@@ -27,7 +26,6 @@ pub(super) struct Spans {
     list: Vec<Span>,
     /// When to look what publishers send.
     look_at: Option<Instant>,
-    authority: Authority,
 }
 
 #[derive(Debug)]
@@ -35,16 +33,6 @@ struct Span {
     link: LinkKey,
     /// What of our tracks goes over it.
     fed: FxHashMap<TrackKey, LayerSet>,
-}
-
-/// Whether this instance knows how the room is set up.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(super) enum Authority {
-    /// Only by hearsay of whoever began it.
-    #[default]
-    None,
-    /// It began the room, or was told.
-    Some,
 }
 
 /// What a layer takes is told again when it differs by more than a quarter, and then
@@ -73,10 +61,6 @@ impl Spans {
         }
     }
 
-    pub(super) fn has_authority(&mut self) {
-        self.authority = Authority::Some;
-    }
-
     pub(super) fn cut(&mut self, link: LinkKey) {
         self.list.retain(|span| span.link != link);
         if self.list.is_empty() {
@@ -97,8 +81,8 @@ impl Room {
             let fed = FxHashMap::default();
             self.spans.list.push(Span { link, fed });
         }
-        if self.spans.authority == Authority::Some {
-            let news = LinkNews::Room(Arc::clone(&self.info));
+        if self.edition > 0 {
+            let news = LinkNews::Room(self.setup());
             self.outputs.push(Output::Link { link, news });
         }
         for key in self.participants.local_keys() {
@@ -200,12 +184,6 @@ impl Room {
             let (link, news) = (span.link, news.clone());
             self.outputs.push(Output::Link { link, news });
         }
-    }
-
-    /// The room was set up differently here.
-    pub(super) fn tell_setup(&mut self) {
-        self.spans.has_authority();
-        self.tell_spans(&LinkNews::Room(Arc::clone(&self.info)));
     }
 
     /// Gives a data message to those elsewhere for whom it may be.

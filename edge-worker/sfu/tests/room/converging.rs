@@ -127,6 +127,11 @@ impl Story {
                 self.nodes.stages[node].command(&who, Command::Allow(allowed));
             }
             (16, _) => stage.data(&who, &[], &[]),
+            (18, _) => {
+                let metadata = format!(" {}", self.below(100));
+                let Stage { room, now, .. } = &mut self.nodes.stages[node];
+                room.set_metadata(*now, metadata);
+            }
             (17, _) => {
                 let time = Duration::from_millis(self.below(3_000) as u64);
                 self.nodes.pass(time);
@@ -162,6 +167,7 @@ fn whatever_is_heard_of_when_in_the_end_all_nodes_show_the_same() {
             let info = nodes.stages[node].room.info();
             let first = nodes.stages[0].room.info();
             assert_eq!(info.participants, first.participants, "seed {seed}");
+            assert_eq!(info.metadata, first.metadata, "seed {seed}");
             let room = &nodes.stages[node].room;
             let local = room.participants().filter(|it| room.home(it.id).is_none());
             for found in local {

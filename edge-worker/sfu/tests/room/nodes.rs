@@ -66,8 +66,18 @@ impl Nodes {
         self.stages.len() - 1
     }
 
-    /// A node where the room was closed has it again.
+    /// A node where the room was closed has it again. What it said before was heard
+    /// long ago.
     pub(crate) fn reopen(&mut self, node: usize) {
+        for other in 0..self.stages.len() {
+            while self
+                .mail
+                .get(&(node, other))
+                .is_some_and(|it| !it.is_empty())
+            {
+                self.deliver(node, other);
+            }
+        }
         self.stages[node] = self.instance();
         self.span();
     }

@@ -1060,3 +1060,29 @@ fn who_gave_way_to_somebody_who_had_left_already_is_shown_after_all() {
         assert!(nodes.speak(1, mic).contains(&"dan".to_owned()));
     }
 }
+
+#[test]
+fn of_settings_made_at_once_all_nodes_keep_the_same_and_old_ones_do_not_come_back() {
+    let mut nodes = people(&["alice", "bob", "carol"]);
+    let set = |nodes: &mut Nodes, node: usize, metadata: &str| {
+        let Stage { room, now, .. } = &mut nodes.stages[node];
+        room.set_metadata(*now, metadata.into());
+        nodes.settle();
+    };
+    let told = |nodes: &Nodes| -> Vec<String> {
+        let infos = nodes.stages.iter().map(|stage| stage.room.info());
+        infos.map(|info| info.metadata.clone()).collect()
+    };
+    nodes.slow = true;
+    set(&mut nodes, 0, " of maths");
+    set(&mut nodes, 1, " of physics");
+    nodes.deliver_all();
+    assert_eq!(told(&nodes), [" of physics"; 3]);
+
+    // Carol's node tells a newcomer what it believes before it hears of the change.
+    nodes.slow = true;
+    set(&mut nodes, 0, " of music");
+    nodes.open();
+    nodes.deliver_all();
+    assert_eq!(told(&nodes), [" of music"; 4]);
+}
