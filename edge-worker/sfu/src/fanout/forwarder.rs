@@ -108,9 +108,15 @@ impl Forwarder {
     /// [ends](Ending).
     pub(crate) fn end(&mut self, trailer: &Bytes) {
         self.stop();
-        let newest = self.rewrite.newest();
-        let sent_as = newest.and_then(|(_, codec)| self.codec_for(codec));
-        if let (Some((last_at, _)), Some(codec)) = (newest, sent_as) {
+        let Some((last_at, codec)) = self.rewrite.newest() else {
+            return;
+        };
+        let codec = match codec {
+            // There is nothing to repeat.
+            Codec::Opus | Codec::Red => Codec::Opus,
+            Codec::Vp8 | Codec::H264 => codec,
+        };
+        if let Some(codec) = self.codec_for(codec) {
             self.ending.start(last_at, Frame::new(codec, trailer));
         }
     }

@@ -1,11 +1,11 @@
 //! What a subscriber played ends in silence or a black picture, and goes on from there
 //! without a gap.
 
-use media::{Layer, Nack, Rtcp, SeqNo, Ssrc};
+use media::{Codec, Layer, Nack, Rtcp, SeqNo, Ssrc};
 use sfu::{DropReason, Muted, SubscriptionKey, Wish};
 
 use crate::link::Network;
-use crate::stage::{Stage, up_to};
+use crate::stage::{Stage, binding, up_to};
 use crate::subscriber::Got;
 
 /// What a subscriber got, in order; nothing may be missing.
@@ -89,6 +89,30 @@ fn sb_8_silence_comes_at_the_pace_of_sound() {
         let apart = pair[1] - pair[0];
         assert!((19..=21).contains(&apart.as_millis()), "{apart:?}");
     }
+}
+
+#[test]
+fn sb_8_sound_with_redundancy_ends_in_silence_without() {
+    let mut stage = Stage::audio(Network::PERFECT, 8);
+    let key = stage.add(up_to(Layer::LOW));
+    let subscription = SubscriptionKey(key);
+    let binding = binding(key, &[Codec::Red, Codec::Opus]);
+    let (fanout, wire) = (&mut stage.fanout, &mut stage.wire);
+    fanout.add(stage.now, subscription, binding, up_to(Layer::LOW), wire);
+    let mut sent = Vec::new();
+    stage.publisher.send(stage.now, &mut sent);
+    sent[0].codec = Codec::Red;
+    sent[0].payload = vec![111, 9, 9];
+    stage.publishing = false;
+    let packet = sent[0].packet();
+    stage
+        .fanout
+        .handle_packet(stage.now, &packet, &mut stage.wire);
+    stage.fanout.set_muted(Muted::Yes);
+    stage.run(2_000);
+    let got = all_got(&stage, key);
+    assert_eq!((got.len(), got[0].codec), (51, Codec::Red));
+    assert!(got[1..].iter().all(|got| got.is_silence()));
 }
 
 #[test]

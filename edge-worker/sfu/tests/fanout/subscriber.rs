@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use media::{
-    Delivery, Nack, Outgoing, ReceptionReport, Rtcp, SenderReport, SeqNo, SeqUnwrapper, Ssrc,
-    Timestamp, Vp8Descriptor,
+    Codec, Delivery, Nack, Outgoing, ReceptionReport, Rtcp, SenderReport, SeqNo, SeqUnwrapper,
+    Ssrc, Timestamp, Vp8Descriptor,
 };
 
 /// One packet on the subscriber's wire.
@@ -16,6 +16,7 @@ pub(crate) struct Got {
     pub(crate) timestamp: u32,
     pub(crate) marker: bool,
     pub(crate) delivery: Delivery,
+    pub(crate) codec: Codec,
     pub(crate) payload: Vec<u8>,
 }
 
@@ -26,13 +27,14 @@ impl Got {
             timestamp: packet.timestamp.0,
             marker: packet.marker,
             delivery: packet.delivery,
+            codec: packet.codec,
             payload: [packet.head, packet.body].concat(),
         }
     }
 
     /// Whether it is sound that no publisher of these tests makes.
     pub(crate) fn is_silence(&self) -> bool {
-        self.payload.starts_with(&[0xf8, 0xff, 0xfe])
+        self.codec == Codec::Opus && self.payload.starts_with(&[0xf8, 0xff, 0xfe])
     }
 
     /// Whether it is a picture that no publisher of these tests makes.
