@@ -6,6 +6,7 @@
 
 mod arrival;
 mod drops;
+mod ending;
 mod forwarder;
 mod intake;
 mod meter;
@@ -14,6 +15,7 @@ mod sequence;
 
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use media::{Codec, Layer, MediaKind, Packet, ReceptionReport, Rid, Rtcp, Ssrc};
 use rustc_hash::FxHashMap;
 
@@ -23,6 +25,7 @@ use crate::{Carried, LinkKey, Muted, Origin, Outlet, Sink, SubscriptionKey, Trac
 
 pub(crate) use arrival::{Arrival, Marks, Vp8Marks};
 pub use drops::{DropCounts, DropReason};
+pub(crate) use ending::Outro;
 use forwarder::{Forwarder, Intakes, Passage};
 use intake::{Audience, Intake};
 pub(crate) use meter::Rates;
@@ -35,6 +38,8 @@ pub struct Fanout {
     /// Low to high; empty for a track with a single layer.
     rids: Vec<Rid>,
     origin: Option<Origin>,
+    /// Shows receivers of an encrypted track which frames come from us.
+    trailer: Bytes,
     muted: Muted,
     intakes: Intakes,
     live: LayerSet,
@@ -86,6 +91,7 @@ impl Fanout {
             kind,
             rids: rids.to_vec(),
             origin: None,
+            trailer: Bytes::new(),
             muted: Muted::No,
             intakes: Intakes::default(),
             live: LayerSet::default(),
@@ -111,6 +117,11 @@ impl Fanout {
         self.origin = Some(origin);
     }
 
+    /// Its frames are encrypted: whatever else its receivers get ends with `trailer`.
+    pub fn set_trailer(&mut self, trailer: Bytes) {
+        self.trailer = trailer;
+    }
+
     /// Forwards to a new subscription, or to an old one over a new m-line.
     pub fn add(
         &mut self,
@@ -132,6 +143,12 @@ impl Fanout {
         self.forwarders.remove(subscription);
     }
 
+    /// Forwards no longer to `subscription`. What is still to be sent to it, if anything is.
+    pub(crate) fn end(&mut self, subscription: SubscriptionKey) -> Option<Outro> {
+        let forwarder = self.forwarders.remove(subscription)?;
+        Outro::new(forwarder, &self.trailer)
+    }
+
     /// What `subscription` wants from now on.
     pub fn set_wish(
         &mut self,
@@ -141,8 +158,17 @@ impl Fanout {
         out: &mut impl Outlet,
     ) {
         let live = self.live;
-        self.forwarders
-            .with(subscription, |forwarder| forwarder.set_wish(wish, live));
+        let ends = self.kind == MediaKind::Audio && wish == Wish::Paused;
+        let due = self.forwarders.with(subscription, |forwarder| {
+            forwarder.set_wish(wish, live);
+            // A picture may stand still: it is paused for want of bandwidth too.
+            if ends {
+                forwarder.end(&self.trailer);
+                forwarder.play_ending(now, out);
+            }
+            forwarder.deadline()
+        });
+        self.wake(due.flatten());
         self.ask_for_keyframes(now, out);
     }
 
@@ -153,7 +179,11 @@ impl Fanout {
         }
         self.muted = muted;
         self.live = LayerSet::default();
-        self.forwarders.each(|forwarder| forwarder.stop());
+        self.forwarders.each(|forwarder| match muted {
+            Muted::Yes => forwarder.end(&self.trailer),
+            Muted::No => forwarder.stop(),
+        });
+        self.wake(self.forwarders.deadline());
     }
 
     /// Forwards one packet.
@@ -517,15 +547,14 @@ impl Forwarders {
         self.list.push(forwarder);
     }
 
-    fn remove(&mut self, subscription: SubscriptionKey) {
-        let Some(place) = self.places.remove(&subscription) else {
-            return;
-        };
-        self.list.swap_remove(place);
+    fn remove(&mut self, subscription: SubscriptionKey) -> Option<Forwarder> {
+        let place = self.places.remove(&subscription)?;
+        let removed = self.list.swap_remove(place);
         self.wants.swap_remove(place);
         if let Some(moved) = self.list.get(place) {
             self.places.insert(moved.subscription, place);
         }
+        Some(removed)
     }
 
     fn get(&self, subscription: SubscriptionKey) -> Option<&Forwarder> {

@@ -7,6 +7,7 @@ use media::ParticipantId;
 
 use super::Room;
 use super::data_tracks::DataTracks;
+use super::outros::Outros;
 use super::participants::{Participant, ParticipantKey, Seat};
 use super::pretending::Pretending;
 use super::speaking::Speaking;
@@ -166,6 +167,7 @@ impl Room {
         self.tracks.clear();
         self.data_tracks = DataTracks::default();
         self.subscriptions = Subscriptions::default();
+        self.outros = Outros::default();
         self.updates = Updates::default();
         self.pretending = Pretending::default();
         self.speaking = Speaking::default();
@@ -225,6 +227,7 @@ impl Room {
         for subscription in subscriptions {
             self.drop_subscription(subscription);
         }
+        self.outros.forget(key);
         self.drop_data(key);
         self.participants.remove(key);
         for track in tracks {

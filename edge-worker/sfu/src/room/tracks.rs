@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
+use bytes::Bytes;
 use media::{Codec, MediaKind, Packet, Rid, TrackId};
 use rustc_hash::FxHashMap;
 
@@ -13,7 +14,9 @@ use crate::demand::Demand;
 use crate::fanout::{DropCounts, Fanout};
 use crate::speakers::{Heard, Meter};
 use crate::timers::Timers;
-use crate::{Muted, Origin, Outlet, Source, SubscriptionKey, TrackInfo, TrackKey};
+use crate::{
+    Encryption, Muted, Origin, Outlet, RoomInfo, Source, SubscriptionKey, TrackInfo, TrackKey,
+};
 
 /// All published tracks.
 #[derive(Debug, Default)]
@@ -26,15 +29,32 @@ pub(super) struct Tracks {
     /// When the fanout of which is due, but for those that changed since.
     timers: Timers<TrackKey>,
     changed: Vec<TrackKey>,
+    /// By which receivers of an encrypted track know our frames.
+    trailer: Bytes,
     /// What tracks that are gone left out.
     past_drops: DropCounts,
 }
 
 impl Tracks {
+    /// None yet, of this room.
+    pub(super) fn new(room: &RoomInfo) -> Self {
+        Self {
+            // As everybody is told who joins.
+            trailer: Bytes::copy_from_slice(room.id.as_str().as_bytes()),
+            ..Self::default()
+        }
+    }
+
     /// Adds a track under a key no track had before.
-    pub(super) fn insert(&mut self, track: Track) -> TrackKey {
+    pub(super) fn insert(&mut self, mut track: Track) -> TrackKey {
         let key = TrackKey(self.next);
         self.next += 1;
+        match track.info.encryption {
+            Encryption::None => {}
+            Encryption::Gcm | Encryption::Custom => {
+                track.fanout.set_trailer(self.trailer.clone());
+            }
+        }
         self.by_id.insert(track.info.id, key);
         self.in_order.insert(key.0, key);
         self.by_key.insert(key, track);
