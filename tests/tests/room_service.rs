@@ -681,9 +681,9 @@ async fn whoever_is_moved_to_another_shard_is_given_the_token_to_join_there() ->
     let (bayo, _) = Signal::join(&node.url(), &token("elsewhere", "bayo")?).await?;
     let full = call(&node, "MoveParticipant", &admin("physics"), to_elsewhere()).await?;
     assert_eq!(full.0, 429, "{full:?}");
-    drop(bayo);
     let who = json!({ "room": "elsewhere", "identity": "bayo" });
     done(&node, "RemoveParticipant", &admin("elsewhere"), who).await?;
+    drop(bayo);
     done(&node, "MoveParticipant", &admin("physics"), to_elsewhere()).await?;
     let moved = moved(&mut ada).await?;
     assert_eq!(moved.room.unwrap().name, "elsewhere");

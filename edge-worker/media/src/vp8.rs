@@ -103,6 +103,41 @@ impl Vp8Descriptor {
             len: self.len as u8,
         }
     }
+
+    /// The descriptor of a whole keyframe in one packet, which tells as much as this one.
+    pub fn of_keyframe(&self, picture_id: u16, tl0_picture_index: u8) -> Vp8Rewrite {
+        let mut bytes = [0; Self::MAX_LEN];
+        let mut present = 0;
+        let mut len = 2;
+        if self.picture_id.is_some() {
+            present |= 0x80;
+            if self.picture_id_wide {
+                bytes[len] = 0x80 | (picture_id >> 8) as u8 & 0x7f;
+                bytes[len + 1] = picture_id as u8;
+                len += 2;
+            } else {
+                bytes[len] = picture_id as u8 & 0x7f;
+                len += 1;
+            }
+        }
+        if self.tl0_picture_index.is_some() {
+            present |= 0x40;
+            bytes[len] = tl0_picture_index;
+            len += 1;
+        }
+        if self.temporal_layer.is_some() {
+            // The base layer, as zero says.
+            present |= 0x20;
+            len += 1;
+        }
+        let extended = present != 0;
+        bytes[0] = 0x10 | u8::from(extended) << 7;
+        bytes[1] = present;
+        Vp8Rewrite {
+            bytes,
+            len: if extended { len as u8 } else { 1 },
+        }
+    }
 }
 
 /// A descriptor with new numbers, to be written in place of the old one.
@@ -184,5 +219,25 @@ mod tests {
             read.rewritten(&narrow, 0x1ff, 0).as_bytes(),
             [0x90, 0x80, 0x7f]
         );
+    }
+
+    #[test]
+    fn a_keyframe_of_our_own_tells_as_much_as_the_publishers() {
+        for (like, expected) in [
+            (&[0x00, INTER][..], &[0x10][..]),
+            (&[0x90, 0x80, 0x05, INTER], &[0x90, 0x80, 0x02]),
+            (&[0x90, 0x80, 0x81, 0x02, KEY], &[0x90, 0x80, 0x81, 0x02]),
+            (&[0x90, 0x40, 9, KEY], &[0x90, 0x40, 200]),
+            (&[0x90, 0x10, 0x1f, KEY], &[0x10]),
+            (
+                &[0x80, 0xf0, 0x81, 0x02, 9, 0xff, INTER],
+                &[0x90, 0xe0, 0x81, 0x02, 200, 0x00],
+            ),
+        ] {
+            let written = Vp8Descriptor::parse(like).unwrap().of_keyframe(0x102, 200);
+            assert_eq!(written.as_bytes(), expected, "{like:02x?}");
+            let read = [written.as_bytes(), &[KEY]].concat();
+            assert!(Vp8Descriptor::parse(&read).unwrap().keyframe);
+        }
     }
 }

@@ -12,6 +12,7 @@ const GRID = 12;
  * @property {number} width
  * @property {number} height
  * @property {number} background share of the picture, 0 to 1, that is the fake camera's plain green
+ * @property {number} brightness of the picture, from 0 for black to 1
  */
 
 /**
@@ -49,8 +50,14 @@ export class FrameWatch {
       const { value: frame, done } = await reader.read();
       if (done) return;
       picture.drawImage(frame, 0, 0, GRID, GRID);
-      const background = backgroundShare(picture.getImageData(0, 0, GRID, GRID).data);
-      this.frames.push({ at: performance.now(), width: frame.displayWidth, height: frame.displayHeight, background });
+      const { data } = picture.getImageData(0, 0, GRID, GRID);
+      this.frames.push({
+        at: performance.now(),
+        width: frame.displayWidth,
+        height: frame.displayHeight,
+        background: backgroundShare(data),
+        brightness: brightness(data),
+      });
       frame.close();
     }
     await reader.cancel();
@@ -68,4 +75,11 @@ function backgroundShare(pixels) {
     if (greenness > 90 && greenness < 180 && red < 70 && blue < 70) green += 1;
   }
   return green / (GRID * GRID);
+}
+
+/** @param {Uint8ClampedArray} pixels */
+function brightness(pixels) {
+  let sum = 0;
+  for (let at = 0; at < pixels.length; at += 4) sum += pixels[at] + pixels[at + 1] + pixels[at + 2];
+  return sum / (GRID * GRID * 3 * 255);
 }

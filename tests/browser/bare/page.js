@@ -168,14 +168,15 @@ export class Call {
   }
 
   /**
-   * Notes every decoded frame of someone's track from here on, so that `frames` can tell of them.
+   * Notes every decoded frame of someone's track from here on, so that `frames` can tell of them: also those that
+   * the client does not show, because the track is muted or gone.
    * @param {string} identity
    * @param {Source} source
    */
   watch(identity, source) {
     const track = this.publication(identity, source).track?.mediaStreamTrack;
     if (!track) throw new Error(`${identity} has no ${source} to watch`);
-    this.watches.set(`${identity}/${source}`, new FrameWatch(track));
+    this.watches.set(`${identity}/${source}`, new FrameWatch(track.clone()));
   }
 
   /**

@@ -38,6 +38,8 @@ pub struct Stage {
     /// callgrind, those who joined first would else be taken for gone before the last are in.
     now: Instant,
     frames: usize,
+    /// Between two frames of any track, but for the shard's own wait.
+    interval: Duration,
     /// Runs the node's listeners and the clients' signalling.
     _runtime: Runtime,
     /// The listeners end with it.
@@ -55,7 +57,7 @@ pub struct Size {
     pub coalescing: Coalescing,
 }
 
-/// 30 frames a second.
+/// 30 frames a second of each track.
 const FRAME_INTERVAL: Duration = Duration::from_micros(33_333);
 /// Longer than a shard ever waits for company of a packet.
 const TICK: Duration = Duration::from_millis(5);
@@ -112,6 +114,7 @@ impl Stage {
             subscribers,
             now,
             frames: 0,
+            interval: (FRAME_INTERVAL / size.tracks.max(1) as u32).max(TICK),
             _runtime: runtime,
             _stop: stop,
         };
@@ -162,7 +165,7 @@ impl Stage {
     /// Has one publisher after the other send a frame, and lets the shard forward it; so
     /// much of the thread's processor time did the shard take.
     pub fn forward(&mut self, frame: Frame) -> Result<Duration> {
-        self.now += FRAME_INTERVAL;
+        self.now += self.interval;
         self.send(frame)?;
         let now = self.now;
         Ok(clock::timed(|| self.turns(now)))
@@ -180,7 +183,7 @@ impl Stage {
 
     /// Lets the shard do what is due, so that its next turns only forward what comes.
     pub fn clear(&mut self) {
-        self.now += FRAME_INTERVAL;
+        self.now += self.interval;
         self.turns(self.now);
         self.now += TICK;
     }

@@ -3,7 +3,10 @@
 
 use std::time::{Duration, Instant};
 
-use media::{Codec, Delivery, Layer, Nack, Outgoing, ReceptionReport, Rtcp, SeqNo, Ssrc};
+use bytes::Bytes;
+use media::{
+    Codec, Delivery, Layer, MediaKind, Nack, Outgoing, ReceptionReport, Rtcp, SeqNo, Ssrc,
+};
 
 use crate::reports::SenderReports;
 use crate::rewrite::{Numbers, OutOfOrder, Rewrite, Taken, primary};
@@ -12,6 +15,7 @@ use crate::{Outlet, Sink, SubscriptionKey};
 
 use super::arrival::Arrival;
 use super::drops::{DropCounts, DropReason};
+use super::ending::{Ending, Frame};
 use super::intake::Intake;
 use super::repairs::Repairs;
 use super::{Binding, Wish};
@@ -42,6 +46,7 @@ pub(crate) struct Forwarder {
     rewrite: Rewrite,
     reports: SenderReports,
     repairs: Repairs,
+    pub(super) ending: Ending,
     subscriber: Subscriber,
 }
 
@@ -71,6 +76,7 @@ impl Forwarder {
             rewrite: Rewrite::new(rate),
             reports: SenderReports::default(),
             repairs: Repairs::default(),
+            ending: Ending::default(),
             subscriber: Subscriber::default(),
         }
     }
@@ -98,6 +104,23 @@ impl Forwarder {
         self.rest_reports();
     }
 
+    /// Plays nothing until the next keyframe, and shows that: what it played
+    /// [ends](Ending).
+    pub(crate) fn end(&mut self, trailer: &Bytes) {
+        self.stop();
+        let Some((last_at, codec)) = self.rewrite.newest() else {
+            return;
+        };
+        let codec = match codec {
+            // There is nothing to repeat.
+            Codec::Opus | Codec::Red => Codec::Opus,
+            Codec::Vp8 | Codec::H264 => codec,
+        };
+        if let Some(codec) = self.codec_for(codec) {
+            self.ending.start(last_at, Frame::new(codec, trailer));
+        }
+    }
+
     /// Takes what it wants of a packet of `layer`.
     pub(crate) fn offer(
         &mut self,
@@ -119,6 +142,7 @@ impl Forwarder {
     /// Does what is due.
     pub(crate) fn handle_timeout(&mut self, passage: &mut Passage<'_, impl Outlet>) {
         self.enter(passage);
+        self.play_ending(passage.now, passage.out);
         let playing = self.simulcast.playing();
         let clock = playing
             .and_then(|layer| passage.intakes[layer.index()].as_ref())
@@ -128,6 +152,32 @@ impl Forwarder {
         if let Some(report) = self.reports.poll(passage.now, self.ssrc, clock, shift) {
             let transport = self.sink.transport;
             passage.out.rtcp(transport, Rtcp::SenderReport(report));
+        }
+    }
+
+    /// Sends what is due of the [ending](Ending).
+    pub(super) fn play_ending(&mut self, now: Instant, out: &mut impl Outlet) {
+        while let Some((at, frame)) = self.ending.poll(now) {
+            let Some(numbers) = self.rewrite.insert(at, frame.length) else {
+                return;
+            };
+            let outgoing = Outgoing {
+                seq: SeqNo(numbers.output as u16),
+                timestamp: numbers.timestamp,
+                // Of a frame's end, or of sound after silence.
+                marker: frame.codec.kind() == MediaKind::Video,
+                delivery: Delivery::Original,
+                codec: frame.codec,
+                head: numbers
+                    .head
+                    .as_ref()
+                    .map_or(&[][..], |head| head.as_bytes()),
+                body: &frame.payload,
+                padding: 0,
+            };
+            self.reports
+                .forwarded(outgoing.head.len() + outgoing.body.len());
+            out.packet(self.sink, &outgoing);
         }
     }
 
@@ -213,7 +263,13 @@ impl Forwarder {
 
     /// When something is due.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        [self.simulcast.deadline(), self.reports.deadline()]
+        let Self {
+            simulcast,
+            reports,
+            ending,
+            ..
+        } = self;
+        [simulcast.deadline(), reports.deadline(), ending.deadline()]
             .into_iter()
             .flatten()
             .min()
@@ -232,6 +288,7 @@ impl Forwarder {
             return self.stop();
         };
         self.set_frame_rate(Duration::ZERO);
+        self.ending = Ending::None;
         self.begin(entry, &first, passage);
         for number in entry.number..=intake.newest() {
             let Some(packet) = intake.cached(number) else {

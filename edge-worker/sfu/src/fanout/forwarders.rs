@@ -27,15 +27,14 @@ impl Forwarders {
         self.list.push(forwarder);
     }
 
-    pub(super) fn remove(&mut self, subscription: SubscriptionKey) {
-        let Some(place) = self.places.remove(&subscription) else {
-            return;
-        };
-        self.list.swap_remove(place);
+    pub(super) fn remove(&mut self, subscription: SubscriptionKey) -> Option<Forwarder> {
+        let place = self.places.remove(&subscription)?;
+        let removed = self.list.swap_remove(place);
         self.wants.swap_remove(place);
         if let Some(moved) = self.list.get(place) {
             self.places.insert(moved.subscription, place);
         }
+        Some(removed)
     }
 
     pub(super) fn get(&self, subscription: SubscriptionKey) -> Option<&Forwarder> {

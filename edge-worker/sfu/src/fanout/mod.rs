@@ -6,6 +6,7 @@
 
 mod arrival;
 mod drops;
+mod ending;
 mod far;
 mod forwarder;
 mod forwarders;
@@ -16,6 +17,7 @@ mod sequence;
 
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use media::{Codec, Layer, MediaKind, Packet, ReceptionReport, Rid, Rtcp, Ssrc};
 
 use crate::quality::{Leg, missing_layers};
@@ -24,6 +26,7 @@ use crate::{Carried, LinkKey, Muted, Origin, Outlet, Sink, SubscriptionKey, Trac
 
 pub(crate) use arrival::{Arrival, Marks, Vp8Marks};
 pub use drops::{DropCounts, DropReason};
+pub(crate) use ending::Outro;
 use far::{Far, Settled};
 use forwarder::{Forwarder, Intakes, Passage};
 use forwarders::Forwarders;
@@ -38,6 +41,8 @@ pub struct Fanout {
     /// Low to high; empty for a track with a single layer.
     rids: Vec<Rid>,
     origin: Option<Origin>,
+    /// Shows receivers of an encrypted track which frames come from us.
+    trailer: Bytes,
     muted: Muted,
     intakes: Intakes,
     live: LayerSet,
@@ -98,6 +103,7 @@ impl Fanout {
             kind,
             rids: rids.to_vec(),
             origin: None,
+            trailer: Bytes::new(),
             muted: Muted::No,
             intakes: Intakes::default(),
             live: LayerSet::default(),
@@ -124,6 +130,11 @@ impl Fanout {
         self.origin = Some(origin);
     }
 
+    /// Its frames are encrypted: whatever else its receivers get ends with `trailer`.
+    pub fn set_trailer(&mut self, trailer: Bytes) {
+        self.trailer = trailer;
+    }
+
     /// Forwards to a new subscription, or to an old one over a new m-line.
     pub fn add(
         &mut self,
@@ -145,6 +156,12 @@ impl Fanout {
         self.forwarders.remove(subscription);
     }
 
+    /// Forwards no longer to `subscription`. What is still to be sent to it, if anything is.
+    pub(crate) fn end(&mut self, subscription: SubscriptionKey) -> Option<Outro> {
+        let forwarder = self.forwarders.remove(subscription)?;
+        Outro::new(forwarder, &self.trailer)
+    }
+
     /// What `subscription` wants from now on.
     pub fn set_wish(
         &mut self,
@@ -154,8 +171,17 @@ impl Fanout {
         out: &mut impl Outlet,
     ) {
         let live = self.live;
-        self.forwarders
-            .with(subscription, |forwarder| forwarder.set_wish(wish, live));
+        let ends = self.kind == MediaKind::Audio && wish == Wish::Paused;
+        let due = self.forwarders.with(subscription, |forwarder| {
+            forwarder.set_wish(wish, live);
+            // A picture may stand still: it is paused for want of bandwidth too.
+            if ends {
+                forwarder.end(&self.trailer);
+                forwarder.play_ending(now, out);
+            }
+            forwarder.deadline()
+        });
+        self.wake(due.flatten());
         self.ask_for_keyframes(now, out);
     }
 
@@ -166,7 +192,11 @@ impl Fanout {
         }
         self.muted = muted;
         self.none_live();
-        self.forwarders.each(|forwarder| forwarder.stop());
+        self.forwarders.each(|forwarder| match muted {
+            Muted::Yes => forwarder.end(&self.trailer),
+            Muted::No => forwarder.stop(),
+        });
+        self.wake(self.forwarders.deadline());
     }
 
     /// Forwards one packet.

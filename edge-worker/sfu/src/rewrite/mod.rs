@@ -7,9 +7,9 @@ mod numbering;
 mod red;
 
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use media::{Layer, SeqNo, Timestamp, Vp8Rewrite};
+use media::{Codec, Layer, SeqNo, Timestamp, Vp8Descriptor, Vp8Rewrite};
 
 use crate::fanout::{Arrival, Vp8Marks};
 use crate::reports::ticks;
@@ -27,7 +27,15 @@ pub(crate) struct Rewrite {
     pictures: Numbering,
     /// Oldest first.
     segments: VecDeque<Segment>,
+    form: Option<Form>,
     last: Option<Last>,
+}
+
+/// What the packets of the publisher look like.
+#[derive(Clone, Copy, Debug)]
+struct Form {
+    codec: Codec,
+    vp8: Option<Vp8Descriptor>,
 }
 
 /// What was played of one layer without a switch.
@@ -57,6 +65,8 @@ enum State {
 struct Last {
     at: Instant,
     timestamp: Timestamp,
+    /// So many ticks later something else can follow.
+    length: u32,
     tl0: u8,
 }
 
@@ -86,6 +96,7 @@ impl Rewrite {
             packets: Numbering::default(),
             pictures: Numbering::default(),
             segments: VecDeque::with_capacity(MAX_SEGMENTS),
+            form: None,
             last: None,
         }
     }
@@ -113,6 +124,10 @@ impl Rewrite {
                 tl0 = last.tl0.wrapping_add(1).wrapping_sub(index);
             }
         }
+        self.form = Some(Form {
+            codec: packet.marks.codec,
+            vp8: packet.marks.vp8.map(|vp8| vp8.descriptor),
+        });
         if let Some(old) = self.segments.back_mut() {
             old.state = State::Ended;
         }
@@ -154,6 +169,7 @@ impl Rewrite {
         self.last = Some(Last {
             at: now,
             timestamp,
+            length: 1,
             tl0: sent_tl0,
         });
         Numbers {
@@ -161,6 +177,38 @@ impl Rewrite {
             timestamp,
             head,
         }
+    }
+
+    /// Numbers a frame of our own, which is taken at `at`, is a keyframe in one packet and
+    /// lasts for `length`. The publisher's go on after a [beginning](Self::begin).
+    pub(crate) fn insert(&mut self, at: Instant, length: Duration) -> Option<Numbers> {
+        let (form, last) = (self.form?, self.last?);
+        if let Some(segment) = self.segments.back_mut() {
+            segment.state = State::Ended;
+        }
+        let elapsed = ticks(at.saturating_duration_since(last.at), self.rate) as u32;
+        let timestamp = last.timestamp.plus(elapsed.max(last.length));
+        let tl0 = last.tl0.wrapping_add(1);
+        let head = form.vp8.map(|vp8| {
+            let picture = vp8.picture_id.map_or(0, |_| self.pictures.insert());
+            vp8.of_keyframe(picture as u16, tl0)
+        });
+        self.last = Some(Last {
+            at,
+            timestamp,
+            length: ticks(length, self.rate) as u32,
+            tl0,
+        });
+        Some(Numbers {
+            output: self.packets.insert(),
+            timestamp,
+            head,
+        })
+    }
+
+    /// When something was sent last, and what the publisher encodes with; `None` until then.
+    pub(crate) fn newest(&self) -> Option<(Instant, Codec)> {
+        Some((self.last?.at, self.form?.codec))
     }
 
     /// Leaves the next packet in order out.
@@ -276,10 +324,10 @@ impl Rewrite {
             .map(|told| told.plus(segment.timestamps).distance(expected))
             .filter(|off| off.unsigned_abs() <= self.rate)
             .unwrap_or(0);
-        let next = if elapsed as i64 + i64::from(off) > 0 {
+        let next = if elapsed as i64 + i64::from(off) >= i64::from(last.length) {
             expected.plus(off as u32)
         } else {
-            last.timestamp.plus(1)
+            last.timestamp.plus(last.length)
         };
         next.0.wrapping_sub(timestamp.0)
     }

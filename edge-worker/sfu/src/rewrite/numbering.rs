@@ -20,9 +20,17 @@ pub(crate) struct Numbering {
 /// From here on `output - input` is the same, up to the next run.
 #[derive(Clone, Copy, Debug)]
 struct Run {
-    layer: Layer,
+    source: Source,
     input: u64,
     output: u64,
+}
+
+/// Where numbered packets come from.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Source {
+    Layer(Layer),
+    /// Made here; nobody can ask for them again.
+    Own,
 }
 
 impl Numbering {
@@ -34,10 +42,25 @@ impl Numbering {
         self.newest = input - 1;
         let output = self.next;
         self.push(Run {
-            layer,
+            source: Source::Layer(layer),
             input,
             output,
         });
+    }
+
+    /// The next number, for a packet that has no input number. After it has to follow a
+    /// [beginning](Self::begin).
+    pub(crate) fn insert(&mut self) -> u64 {
+        let output = self.next;
+        if self.runs.back().is_none_or(|run| run.source != Source::Own) {
+            self.push(Run {
+                source: Source::Own,
+                input: self.newest + 1,
+                output,
+            });
+        }
+        self.next += 1;
+        output
     }
 
     /// The newest input number decided on since [`begin`](Self::begin).
@@ -70,10 +93,10 @@ impl Numbering {
             run.input = input + 1;
             return;
         }
-        let layer = run.layer;
+        let source = run.source;
         let input = input + 1;
         self.push(Run {
-            layer,
+            source,
             input,
             output,
         });
@@ -86,9 +109,10 @@ impl Numbering {
 
     /// The number `input` would get, newer than all before.
     pub(crate) fn peek(&self, input: u64) -> u64 {
-        self.runs.back().map_or(self.next, |run| {
-            run.output + input.saturating_sub(run.input)
-        })
+        match self.runs.back() {
+            Some(run) if run.source != Source::Own => run.output + input.saturating_sub(run.input),
+            Some(_) | None => self.next,
+        }
     }
 
     /// The number of `input`, taken or left open earlier; `None` if it was left out,
@@ -96,7 +120,7 @@ impl Numbering {
     pub(crate) fn find(&self, layer: Layer, input: u64) -> Option<u64> {
         let mut end = self.next;
         for run in self.runs.iter().rev() {
-            if run.layer == layer && run.input <= input {
+            if run.source == Source::Layer(layer) && run.input <= input {
                 let output = run.output + (input - run.input);
                 return (output < end).then_some(output);
             }
@@ -111,7 +135,10 @@ impl Numbering {
             return None;
         }
         let run = self.runs.iter().rfind(|run| run.output <= output)?;
-        Some((run.layer, run.input + (output - run.output)))
+        match run.source {
+            Source::Layer(layer) => Some((layer, run.input + (output - run.output))),
+            Source::Own => None,
+        }
     }
 
     fn push(&mut self, run: Run) {
@@ -184,6 +211,32 @@ mod tests {
         ] {
             assert_eq!(numbers.find(layer, input), expected, "{layer:?} {input}");
         }
+    }
+
+    #[test]
+    fn sb_8_inserted_packets_take_numbers_of_nobody_else() {
+        let mut numbers = Numbering::default();
+        numbers.begin(Layer::LOW, 10);
+        numbers.take(10);
+        numbers.take(12); // 11 is missing
+        assert_eq!([numbers.insert(), numbers.insert()], [13, 14]);
+        numbers.begin(Layer::LOW, 15);
+        assert_eq!(numbers.take(15), 15);
+        numbers.skip(16);
+        assert_eq!(numbers.take(17), 16);
+        for (input, expected) in [
+            (11, Some(11)),
+            (13, None), // came after the end
+            (14, None),
+            (15, Some(15)),
+            (16, None),
+            (17, Some(16)),
+        ] {
+            assert_eq!(numbers.find(Layer::LOW, input), expected, "{input}");
+        }
+        let origins = [12, 13, 14, 15, 16].map(|output| numbers.origin(output));
+        let origins = origins.map(|origin| origin.map(|(_, input)| input));
+        assert_eq!(origins, [Some(12), None, None, Some(15), Some(17)]);
     }
 
     #[test]

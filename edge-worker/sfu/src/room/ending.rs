@@ -9,6 +9,7 @@ use media::ParticipantId;
 use super::Room;
 use super::data_tracks::DataTracks;
 use super::life::Need;
+use super::outros::Outros;
 use super::pretending::Pretending;
 use super::rivals::Rivals;
 use super::spanning::Spans;
@@ -86,6 +87,7 @@ impl Room {
         self.tracks.clear();
         self.data_tracks = DataTracks::default();
         self.subscriptions = Subscriptions::default();
+        self.outros = Outros::default();
         self.updates = Updates::default();
         self.pretending = Pretending::default();
         self.speaking = Speaking::default();

@@ -200,6 +200,7 @@ impl Room {
         for subscription in subscriptions {
             self.drop_subscription(subscription);
         }
+        self.outros.forget(key);
         self.drop_data(key);
         self.participants.remove(key);
         for track in tracks {

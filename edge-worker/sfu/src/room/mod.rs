@@ -25,6 +25,7 @@ mod message;
 mod moving;
 mod nonces;
 mod outputs;
+mod outros;
 mod participants;
 mod pretending;
 mod profile;
@@ -74,6 +75,7 @@ use life::Life;
 use linking::Links;
 use nonces::Nonces;
 use outputs::Outputs;
+use outros::Outros;
 use participants::{ParticipantKey, Participants};
 use pretending::Pretending;
 use reliable::Reliable;
@@ -98,6 +100,7 @@ pub struct Room {
     tracks: Tracks,
     data_tracks: DataTracks,
     subscriptions: Subscriptions,
+    outros: Outros,
     updates: Updates,
     speaking: Speaking,
     /// When to look at everybody's connection.
@@ -130,14 +133,16 @@ impl Room {
         info.publishers = 0;
         info.active_recording = false;
         let life = Life::new(now, &info, beginning);
+        let tracks = Tracks::new(&info);
         let mut room = Self {
             info: Arc::new(info),
             chores_at: life.deadline(),
             life,
             participants: Participants::default(),
-            tracks: Tracks::default(),
+            tracks,
             data_tracks: DataTracks::default(),
             subscriptions: Subscriptions::default(),
+            outros: Outros::default(),
             updates: Updates::default(),
             speaking: Speaking::default(),
             assess_at: None,
@@ -280,6 +285,7 @@ impl Room {
         self.chores_at
             .into_iter()
             .chain(self.tracks.deadline())
+            .chain(self.outros.deadline())
             .chain(self.speaking.deadline())
             .chain(self.assess_at)
             .min()
@@ -290,6 +296,12 @@ impl Room {
         self.tracks.handle_timeout(now, out);
         self.measure_speakers(now);
         self.assess(now);
+        self.do_chores(now, out);
+        // Of what the chores have ended too.
+        self.play_outros(now, out);
+    }
+
+    fn do_chores(&mut self, now: Instant, out: &mut impl Outlet) {
         if self.chores_at.is_none_or(|at| at > now) {
             return;
         }

@@ -87,6 +87,7 @@ impl Room {
         for subscription in found.interests.subscriptions().collect::<Vec<_>>() {
             self.end_subscription(subscription);
         }
+        self.cut_outros(key);
         let found = self.participants.find_mut(key)?;
         let media = if found.is_active() {
             Media::Connected

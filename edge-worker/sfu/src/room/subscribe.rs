@@ -169,6 +169,7 @@ impl Room {
 
     /// Asks for an m-line, where the subscriber may have it.
     pub(super) fn open_subscription(&mut self, key: ParticipantKey, track_key: TrackKey) {
+        self.cut_outro(key, track_key);
         let Some(track) = self.tracks.find_mut(track_key) else {
             return;
         };
@@ -236,8 +237,10 @@ impl Room {
         let Some(found) = self.subscriptions.remove(subscription) else {
             return;
         };
+        let mut outro = None;
         if let Some(track) = self.tracks.find_mut(found.track) {
-            track.fanout.remove(subscription);
+            let id = track.info.id;
+            outro = track.fanout.end(subscription).map(|outro| (id, outro));
             track.demand.fell();
             self.chore_soon();
         }
@@ -246,10 +249,7 @@ impl Room {
         };
         subscriber.interests.of(found.track).subscription = None;
         subscriber.reception.forget(subscription);
-        self.outputs.push(Output::Close {
-            participant: subscriber.info.id,
-            subscription,
-        });
+        self.free_line(found.subscriber, subscription, outro);
     }
 
     /// Ends a subscription of somebody who is going.

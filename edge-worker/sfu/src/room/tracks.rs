@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
+use bytes::Bytes;
 use media::{Codec, MediaKind, Packet, Rid, TrackId};
 use rustc_hash::FxHashMap;
 
@@ -14,8 +15,8 @@ use crate::fanout::{DropCounts, Fanout};
 use crate::speakers::{Heard, Meter};
 use crate::timers::Timers;
 use crate::{
-    LinkKey, Muted, Origin, Outlet, Source, SubscriptionKey, Supply, TrackInfo, TrackKey,
-    VideoQuality,
+    Encryption, LinkKey, Muted, Origin, Outlet, RoomInfo, Source, SubscriptionKey, Supply,
+    TrackInfo, TrackKey, VideoQuality,
 };
 
 /// All published tracks.
@@ -31,15 +32,32 @@ pub(super) struct Tracks {
     changed: Vec<TrackKey>,
     /// That come over links, and may be wanted differently than before.
     touched: BTreeSet<TrackKey>,
+    /// By which receivers of an encrypted track know our frames.
+    trailer: Bytes,
     /// What tracks that are gone left out.
     past_drops: DropCounts,
 }
 
 impl Tracks {
+    /// None yet, of this room.
+    pub(super) fn new(room: &RoomInfo) -> Self {
+        Self {
+            // As everybody is told who joins.
+            trailer: Bytes::copy_from_slice(room.id.as_str().as_bytes()),
+            ..Self::default()
+        }
+    }
+
     /// Adds a track under a key no track had before.
-    pub(super) fn insert(&mut self, track: Track) -> TrackKey {
+    pub(super) fn insert(&mut self, mut track: Track) -> TrackKey {
         let key = TrackKey(self.next);
         self.next += 1;
+        match track.info.encryption {
+            Encryption::None => {}
+            Encryption::Gcm | Encryption::Custom => {
+                track.fanout.set_trailer(self.trailer.clone());
+            }
+        }
         self.by_id.insert(track.info.id, key);
         self.in_order.insert(key.0, key);
         self.by_key.insert(key, track);

@@ -3,6 +3,7 @@
 //! seeded dice, and a clock moved by hand.
 
 mod dice;
+mod ending;
 mod keyframes;
 mod layers;
 mod link;

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use media::{
-    Delivery, Nack, Outgoing, ReceptionReport, Rtcp, SenderReport, SeqNo, SeqUnwrapper, Ssrc,
-    Timestamp, Vp8Descriptor,
+    Codec, Delivery, Nack, Outgoing, ReceptionReport, Rtcp, SenderReport, SeqNo, SeqUnwrapper,
+    Ssrc, Timestamp, Vp8Descriptor,
 };
 
 /// One packet on the subscriber's wire.
@@ -16,6 +16,7 @@ pub(crate) struct Got {
     pub(crate) timestamp: u32,
     pub(crate) marker: bool,
     pub(crate) delivery: Delivery,
+    pub(crate) codec: Codec,
     pub(crate) payload: Vec<u8>,
 }
 
@@ -26,8 +27,19 @@ impl Got {
             timestamp: packet.timestamp.0,
             marker: packet.marker,
             delivery: packet.delivery,
+            codec: packet.codec,
             payload: [packet.head, packet.body].concat(),
         }
+    }
+
+    /// Whether it is sound that no publisher of these tests makes.
+    pub(crate) fn is_silence(&self) -> bool {
+        self.codec == Codec::Opus && self.payload.starts_with(&[0xf8, 0xff, 0xfe])
+    }
+
+    /// Whether it is a picture that no publisher of these tests makes.
+    pub(crate) fn is_black(&self) -> bool {
+        !self.payload.is_empty() && self.payload.len() < SMALLEST
     }
 }
 
@@ -61,6 +73,8 @@ pub(crate) struct Seen {
     pub(crate) frames: usize,
     /// Of them, decodable ones.
     pub(crate) shown: usize,
+    /// Of those, black ones.
+    pub(crate) black: usize,
     /// The layers shown, in order, without repetitions; with the time of their first packet.
     pub(crate) layers: Vec<(u8, Instant)>,
     /// The longest time between the first packets of frames shown.
@@ -191,7 +205,8 @@ impl Subscriber {
             }
             seen.frames += usize::from(decodes || seen.frames > 0);
             seen.shown += usize::from(decodes);
-            if decodes {
+            seen.black += usize::from(marks.layer == BLACK);
+            if decodes && marks.layer != BLACK {
                 let at = self.arrived_at[&frame.packets[0].0];
                 if let Some(shown_at) = seen.shown_at {
                     seen.longest_pause = seen
@@ -224,6 +239,11 @@ impl Subscriber {
 
     /// Whether all packets of the frame are there, by what the publisher put into them.
     fn is_whole(&self, frame: &Frame<'_>) -> bool {
+        if let [(_, got)] = frame.packets[..]
+            && got.is_black()
+        {
+            return got.marker;
+        }
         let count = usize::from(frame.packets[0].1.payload[9]);
         let indexes = frame
             .packets
@@ -272,6 +292,12 @@ impl Subscriber {
     }
 }
 
+/// Of what the publisher sends.
+const SMALLEST: usize = 600;
+
+/// Stands for a layer.
+const BLACK: u8 = u8::MAX;
+
 struct Frame<'a> {
     timestamp: u32,
     packets: Vec<(u64, &'a Got)>,
@@ -292,9 +318,10 @@ struct Marks {
 impl Marks {
     fn of(got: &Got) -> Self {
         let descriptor = Vp8Descriptor::parse(&got.payload).expect("a whole descriptor");
+        let is_black = got.is_black();
         Self {
             timestamp: got.timestamp,
-            layer: got.payload[7],
+            layer: if is_black { BLACK } else { got.payload[7] },
             frame: u32::from_be_bytes(got.payload[10..14].try_into().expect("four bytes")),
             keyframe: got.payload[6] & 1 == 0,
             picture: descriptor.picture_id.expect("numbered"),

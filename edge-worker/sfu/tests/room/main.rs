@@ -11,6 +11,7 @@ mod crowd;
 mod data;
 mod data_tracks;
 mod demand;
+mod ending;
 mod facts;
 mod film;
 mod joining;
