@@ -51,7 +51,7 @@ pub struct DataWish {
 }
 
 /// A packet of a data track, from its publisher.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct DataFrame {
     /// Its publisher's number for the track.
     pub handle: u16,

@@ -44,7 +44,7 @@ pub use description::{
 };
 pub use fact::{Fact, Happened};
 pub use fanout::{Binding, DropCounts, DropReason, Fanout, Wish};
-pub use link::{Carried, LinkKey, LinkNews, Linked, LinkedTrack, Origin};
+pub use link::{Carried, LinkKey, LinkNews, Linked, LinkedTrack, Origin, Setup, Supply};
 pub use notice::{
     CodecDemand, Notice, Refusal, RefusedWish, StreamState, Streaming, SubscriptionFailure,
 };
@@ -55,8 +55,10 @@ pub use output::{
 pub use pacer::{Admission, Pacer, Waiting};
 pub use quality::{ConnectionQuality, Quality};
 pub use room::{
-    DataDrops, Destinations, JoinRefusal, Joined, Luggage, MAX_ATTRIBUTES, MAX_METADATA, MAX_NAME,
-    Message, Moved, Nonce, ParticipantChange, Resumed, Room, RoomChange, Synced, UnknownTrack,
+    Beginning, DataDrops, Destinations, JoinRefusal, Joined, Luggage, MAX_ATTRIBUTES, MAX_METADATA,
+    MAX_NAME, Message, Moved, Nonce, ParticipantChange, Resumed, Room, RoomChange, Synced,
+    UnknownTrack,
 };
+pub use select::LayerSet;
 pub use speakers::{Loudness, Speaker};
 pub use timers::Timers;

@@ -110,12 +110,12 @@ pub struct StreamState {
     pub streaming: Streaming,
 }
 
-/// As what a subscriber is told to take a picture that does not move.
+/// As what a picture that does not move is to be taken by who waits for it.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Streaming {
     /// It is sent.
     Active,
-    /// The subscriber's link does not carry it now.
+    /// The link on its way does not carry it now.
     Paused,
 }
 

@@ -4,9 +4,9 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
-use media::{Codec, MediaKind, Mid, Outgoing, ParticipantId, Rid, Rtcp, Ssrc, TrackId};
+use media::{Codec, Layer, MediaKind, Mid, Outgoing, ParticipantId, Rid, Rtcp, TrackId};
 
-use crate::{Carried, Fact, LinkKey, LinkNews, Load, Notice};
+use crate::{Carried, Fact, LayerSet, LinkKey, LinkNews, Load, Notice};
 
 /// One transport of the shard.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -47,15 +47,15 @@ pub trait Outlet {
         Duration::ZERO
     }
 
-    /// Sends media of a track of this room over a link, whole layers as published.
-    fn carry(&mut self, link: LinkKey, track: TrackKey, media: Carried<'_>) {
-        let _ = (link, track, media);
+    /// Sends media of one layer of a track of this room over a link, as published.
+    fn carry(&mut self, link: LinkKey, track: TrackKey, layer: Layer, media: Carried<'_>) {
+        let _ = (link, track, layer, media);
     }
 
-    /// Asks the room at the other end of a link for a keyframe of one layer; `track` is
-    /// what that room calls it.
-    fn ask(&mut self, link: LinkKey, track: TrackKey, ssrc: Ssrc) {
-        let _ = (link, track, ssrc);
+    /// Asks at the other end of a link for a keyframe of one layer; `track` is what the
+    /// room there calls it, or what this room does if it is the same one.
+    fn ask(&mut self, link: LinkKey, track: TrackKey, layer: Layer) {
+        let _ = (link, track, layer);
     }
 }
 
@@ -123,6 +123,15 @@ pub enum Output {
         link: LinkKey,
         /// What.
         news: LinkNews,
+    },
+    /// Other layers than before are wanted of a track that comes over a link.
+    LinkWants {
+        /// Which link.
+        link: LinkKey,
+        /// Which track.
+        track: TrackId,
+        /// These, and no others; empty if it is not wanted any more, or is gone.
+        layers: LayerSet,
     },
     /// For those who keep records.
     Fact(Box<Fact>),

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 
 use livekit::room_service::{Answer, Failure};
-use media::{Packet, SenderReport, Ssrc};
+use media::{Layer, Packet, SenderReport};
 use sfu::{Carried, LeaveReason, LinkKey, Linked, RoomInfo, TrackKey, VideoQuality};
 use tokio::sync::oneshot;
 
@@ -65,7 +65,7 @@ pub(crate) enum LinkMessage {
         /// As the near end calls it.
         track: TrackKey,
         /// Of this layer.
-        ssrc: Ssrc,
+        layer: Layer,
     },
     /// The link is over at its far end.
     Ended,
@@ -213,7 +213,7 @@ impl Unloading {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use media::{Codec, Delivery, SeqNo, Timestamp};
+    use media::{Codec, Delivery, SeqNo, Ssrc, Timestamp};
 
     const TRACK: TrackKey = TrackKey(3);
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use livekit::room_service::{Answer, Failure};
-use media::{ParticipantId, Rtcp, Ssrc};
+use media::{Layer, ParticipantId, Rtcp};
 use rustc_hash::FxHashMap;
 use sfu::{
     Carried, Identity, LeaveReason, LinkKey, LinkNews, Linked, Membership, Notice, Pausing,
@@ -92,9 +92,9 @@ impl Links {
     }
 
     /// Asks the room at the other end for a keyframe. Lost, it is asked for again.
-    pub(super) fn ask(&mut self, link: LinkKey, track: TrackKey, ssrc: Ssrc) {
+    pub(super) fn ask(&mut self, link: LinkKey, track: TrackKey, layer: Layer) {
         if let Some(arriving) = self.arriving.get(&link) {
-            let message = LinkMessage::Asks { track, ssrc };
+            let message = LinkMessage::Asks { track, layer };
             let _ = arriving.near.send(ToShard::Link { link, message });
         }
     }
@@ -301,10 +301,10 @@ impl Shard {
                     });
                 }
             }
-            LinkMessage::Asks { track, ssrc } => {
+            LinkMessage::Asks { track, layer } => {
                 if let Some(leaving) = self.links.leaving.get(&link) {
                     self.with_room(now, leaving.room, |room, wire| {
-                        room.link_asks(now, track, ssrc, wire);
+                        room.link_asks(now, track, layer, wire);
                     });
                 }
             }
@@ -319,7 +319,17 @@ impl Shard {
                 let message = LinkMessage::Changed(Arc::new(linked));
                 self.links.tell_far(link, message);
             }
-            LinkNews::Gone(reason) => self.links.gone(link, reason),
+            LinkNews::Gone(_, reason) => self.links.gone(link, reason),
+            // Said only where a whole room appears.
+            LinkNews::Supply(_)
+            | LinkNews::Quality(_)
+            | LinkNews::Received(_)
+            | LinkNews::Demand { .. }
+            | LinkNews::Data { .. }
+            | LinkNews::Frame { .. }
+            | LinkNews::Room(_)
+            | LinkNews::Kept
+            | LinkNews::Closed(_) => {}
         }
     }
 
@@ -374,7 +384,7 @@ impl Shard {
     /// A link is over at its far end, or never began there.
     fn cut(&mut self, now: Instant, link: LinkKey) {
         if let Some(leaving) = self.links.leaving.remove(&link) {
-            self.with_room(now, leaving.room, |room, _| room.cut(link));
+            self.with_room(now, leaving.room, |room, _| room.cut(now, link));
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use livekit::join::Mode;
 use media::ParticipantId;
-use sfu::{DropCounts, Fact, Happened, LeaveReason, Notice, Room, TransportKey};
+use sfu::{Beginning, DropCounts, Fact, Happened, LeaveReason, Notice, Room, TransportKey};
 use tracing::{info, warn};
 use transport::{IceCredentials, Negotiator, Setup, Transport};
 
@@ -189,7 +189,7 @@ impl Shard {
         self.rooms.insert(
             key,
             OpenRoom {
-                room: Room::new(now, info),
+                room: Room::new(now, info, Beginning::Anew),
                 counted: DropCounts::default(),
                 name,
                 _place: place,

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use batch::{Socket, Trains};
-use media::{Bitrate, Mid, Outgoing, ParticipantId, Rtcp, Ssrc, TrackId};
+use media::{Bitrate, Layer, Mid, Outgoing, ParticipantId, Rtcp, Ssrc, TrackId};
 use rustc_hash::FxHashMap;
 use sfu::{
     Admission, Carried, LinkKey, Outlet, Pacer, SenderKey, Sink, SubscriptionKey, TrackKey,
@@ -276,12 +276,12 @@ impl Outlet for Wire<'_> {
         self.transports.touch(transport);
     }
 
-    fn carry(&mut self, link: LinkKey, track: TrackKey, media: Carried<'_>) {
+    fn carry(&mut self, link: LinkKey, track: TrackKey, _layer: Layer, media: Carried<'_>) {
         self.links.carry(link, track, media);
     }
 
-    fn ask(&mut self, link: LinkKey, track: TrackKey, ssrc: Ssrc) {
-        self.links.ask(link, track, ssrc);
+    fn ask(&mut self, link: LinkKey, track: TrackKey, layer: Layer) {
+        self.links.ask(link, track, layer);
     }
 }
 

@@ -226,6 +226,15 @@ impl Forwarder {
         self.simulcast.wants()
     }
 
+    /// The layers that have to come for it: what it aims at, whether that is there or not,
+    /// what it plays, and what it will play.
+    pub(crate) fn needs(&self) -> LayerSet {
+        match self.aim() {
+            Some(aim) => self.simulcast.needs().union([aim].into_iter().collect()),
+            None => LayerSet::default(),
+        }
+    }
+
     /// What the subscriber last reported, and how far it is away.
     pub(crate) fn reception(&self) -> (Option<ReceptionReport>, Option<Duration>) {
         (self.subscriber.reception, self.repairs.round_trip())

@@ -27,6 +27,8 @@ pub(crate) struct Intake {
     keyframes: KeyframeRequests,
     clock: Option<Clock>,
     presence: Presence,
+    /// When the newest packet came, empty or not.
+    arrived_at: Instant,
     meter: Meter,
 }
 
@@ -65,6 +67,7 @@ impl Intake {
                 heard_at: now,
                 frames_elsewhere: 0,
             },
+            arrived_at: now,
             meter: Meter::new(now),
         }
     }
@@ -82,7 +85,14 @@ impl Intake {
         let marks = Marks::read(packet).ok_or(DropReason::Malformed)?;
         self.follow_ssrc(packet)?;
         let before = self.sequence.newest();
-        let number = self.sequence.place(packet.seq).ok_or(DropReason::Stray)?;
+        let pause = now.saturating_duration_since(self.arrived_at);
+        let number = if pause < PAUSE || packet.delivery == Delivery::Repair {
+            self.sequence.place(packet.seq)
+        } else {
+            self.sequence.place_after_pause(packet.seq)
+        };
+        let number = number.ok_or(DropReason::Stray)?;
+        self.arrived_at = now;
         if self.cache.has_seen(number) {
             return Err(DropReason::Duplicate);
         }
@@ -258,6 +268,9 @@ impl Intake {
 
 /// A wider jump comes from a new start, not from loss.
 const RESTART: u64 = 1 << 14;
+
+/// No packet is that late. What a link did not carry meanwhile is not counted by it.
+const PAUSE: Duration = Duration::from_secs(2);
 
 /// Longer than a frame at the lowest rate browsers encode a camera at, and less than a
 /// viewer takes for a broken call ...

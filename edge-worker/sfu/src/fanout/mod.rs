@@ -7,7 +7,9 @@
 mod arrival;
 mod drops;
 mod ending;
+mod far;
 mod forwarder;
+mod forwarders;
 mod intake;
 mod meter;
 mod repairs;
@@ -17,7 +19,6 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use media::{Codec, Layer, MediaKind, Packet, ReceptionReport, Rid, Rtcp, Ssrc};
-use rustc_hash::FxHashMap;
 
 use crate::quality::{Leg, missing_layers};
 use crate::select::LayerSet;
@@ -26,7 +27,9 @@ use crate::{Carried, LinkKey, Muted, Origin, Outlet, Sink, SubscriptionKey, Trac
 pub(crate) use arrival::{Arrival, Marks, Vp8Marks};
 pub use drops::{DropCounts, DropReason};
 pub(crate) use ending::Outro;
+use far::{Far, Settled};
 use forwarder::{Forwarder, Intakes, Passage};
+use forwarders::Forwarders;
 use intake::{Audience, Intake};
 pub(crate) use meter::Rates;
 use sequence::Order;
@@ -45,8 +48,17 @@ pub struct Fanout {
     live: LayerSet,
     forwarders: Forwarders,
     taps: Vec<Tap>,
+    /// Where it is published elsewhere in the room.
+    far: Option<Box<Far>>,
     drops: DropCounts,
     wake_at: Option<Instant>,
+}
+
+/// Whether a packet shows that other layers are alive than before.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Liveness {
+    Same,
+    Changed,
 }
 
 /// An m-line ready to send.
@@ -60,7 +72,7 @@ pub struct Binding {
     pub codecs: Vec<Codec>,
 }
 
-/// A link that carries the track, whole layers as published.
+/// A link that carries layers of the track, as published.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tap {
     pub(crate) link: LinkKey,
@@ -97,6 +109,7 @@ impl Fanout {
             live: LayerSet::default(),
             forwarders: Forwarders::default(),
             taps: Vec::new(),
+            far: None,
             drops: DropCounts::default(),
             wake_at: None,
         }
@@ -108,7 +121,7 @@ impl Fanout {
             return;
         }
         self.rids = rids.to_vec();
-        self.live = LayerSet::default();
+        self.none_live();
         self.forwarders.each(|forwarder| forwarder.stop());
     }
 
@@ -178,7 +191,7 @@ impl Fanout {
             return;
         }
         self.muted = muted;
-        self.live = LayerSet::default();
+        self.none_live();
         self.forwarders.each(|forwarder| match muted {
             Muted::Yes => forwarder.end(&self.trailer),
             Muted::No => forwarder.stop(),
@@ -188,28 +201,58 @@ impl Fanout {
 
     /// Forwards one packet.
     pub fn handle_packet(&mut self, now: Instant, packet: &Packet<'_>, out: &mut impl Outlet) {
+        self.take_in(now, packet, out);
+    }
+
+    /// As [`handle_packet`](Self::handle_packet), and tells of layers that come and go.
+    pub(crate) fn take_in(
+        &mut self,
+        now: Instant,
+        packet: &Packet<'_>,
+        out: &mut impl Outlet,
+    ) -> Liveness {
         let Some(layer) = self.layer_of(packet) else {
-            return self.drops.add(DropReason::UnknownLayer);
+            self.drops.add(DropReason::UnknownLayer);
+            return Liveness::Same;
         };
+        self.take_in_layer(now, layer, packet, out)
+    }
+
+    /// As [`take_in`](Self::take_in), of a layer that is known.
+    pub(crate) fn take_in_layer(
+        &mut self,
+        now: Instant,
+        layer: Layer,
+        packet: &Packet<'_>,
+        out: &mut impl Outlet,
+    ) -> Liveness {
         let intake = self.intakes[layer.index()]
             .get_or_insert_with(|| Box::new(Intake::new(self.kind, now, packet)));
         let (arrival, order) = match intake.accept(now, packet) {
             Ok(accepted) => accepted,
-            Err(reason) => return self.drops.add(reason),
+            Err(reason) => {
+                self.drops.add(reason);
+                return Liveness::Same;
+            }
         };
+        let mut liveness = Liveness::Same;
         if self.muted == Muted::No {
             for tap in self.taps.iter().filter(|tap| tap.layers.contains(layer)) {
-                out.carry(tap.link, tap.track, Carried::Packet(packet));
+                out.carry(tap.link, tap.track, layer, Carried::Packet(packet));
             }
             let changed = self.follow_liveness(now, layer, &arrival);
             let starved = self.fan_out(now, layer, order, &arrival, out);
             if changed || starved {
                 self.ask_for_keyframes(now, out);
             }
+            if changed {
+                liveness = Liveness::Changed;
+            }
         } else {
             self.drops.add(DropReason::Muted);
         }
         self.tell_publisher(now, layer, out);
+        liveness
     }
 
     /// Hears what a subscriber reports or asks for.
@@ -249,11 +292,10 @@ impl Fanout {
         self.taps.retain(|tap| tap.link != link);
     }
 
-    /// A keyframe of the layer with this SSRC is needed at the far end of a link.
-    pub(crate) fn asked(&mut self, now: Instant, ssrc: Ssrc, out: &mut impl Outlet) {
-        for layer in Layer::ALL {
-            let intake = self.intakes[layer.index()].as_mut();
-            if let Some(intake) = intake.filter(|intake| intake.ssrc() == ssrc) {
+    /// The layers of which a keyframe is needed at the far end of a link.
+    pub(crate) fn asked(&mut self, now: Instant, layers: LayerSet, out: &mut impl Outlet) {
+        for layer in layers.iter() {
+            if let Some(intake) = &mut self.intakes[layer.index()] {
                 intake.want_keyframe();
                 self.tell_publisher(now, layer, out);
             }
@@ -265,15 +307,15 @@ impl Fanout {
         let Rtcp::SenderReport(report) = rtcp else {
             return;
         };
-        for tap in &self.taps {
-            out.carry(tap.link, tap.track, Carried::Report(report));
-        }
         for layer in Layer::ALL {
             let intake = self.intakes[layer.index()].as_mut();
             let Some(intake) = intake.filter(|intake| intake.ssrc() == report.ssrc) else {
                 continue;
             };
             intake.told(now, report);
+            for tap in self.taps.iter().filter(|tap| tap.layers.contains(layer)) {
+                out.carry(tap.link, tap.track, layer, Carried::Report(report));
+            }
             self.forwarders
                 .each(|forwarder| forwarder.clock_told(now, layer));
             self.wake(Some(now));
@@ -317,7 +359,14 @@ impl Fanout {
 
     /// The layers that are alive, and what each takes, as far as that is known.
     pub(crate) fn supply(&self) -> (LayerSet, [Option<Rates>; Layer::COUNT]) {
-        let rates = Layer::ALL.map(|layer| self.intakes[layer.index()].as_ref()?.rates());
+        let rates = Layer::ALL.map(|layer| {
+            let intake = self.intakes[layer.index()].as_ref();
+            let measured = intake.and_then(|intake| intake.rates());
+            match &self.far {
+                Some(far) => far.rates(layer, measured),
+                None => measured,
+            }
+        });
         (self.live, rates)
     }
 
@@ -390,6 +439,13 @@ impl Fanout {
         &self.drops
     }
 
+    fn none_live(&mut self) {
+        self.live = LayerSet::default();
+        if let Some(far) = &mut self.far {
+            far.fell_silent();
+        }
+    }
+
     fn layer_of(&self, packet: &Packet<'_>) -> Option<Layer> {
         if self.rids.is_empty() {
             return Some(Layer::LOW);
@@ -407,7 +463,7 @@ impl Fanout {
 
     /// Notes that a layer lives, and which others do not. Whether that is news.
     fn follow_liveness(&mut self, now: Instant, layer: Layer, packet: &Arrival<'_>) -> bool {
-        if packet.payload.is_empty() {
+        if packet.payload.is_empty() || self.far.is_some() {
             return false;
         }
         let before = self.live;
@@ -446,7 +502,8 @@ impl Fanout {
             drops: &mut self.drops,
             out,
         };
-        let mut starved = false;
+        let (mut starved, mut changed) = (false, false);
+        let is_far = self.far.is_some();
         let mut wake_at = None;
         let Forwarders { list, wants, .. } = &mut self.forwarders;
         for (forwarder, wants) in list.iter_mut().zip(wants) {
@@ -454,10 +511,15 @@ impl Fanout {
             if !wants.contains(layer) && order == Order::Next {
                 continue;
             }
+            let needed = is_far.then(|| forwarder.needs());
             forwarder.offer(layer, arrival, &mut passage);
+            changed |= needed.is_some_and(|needed| needed != forwarder.needs());
             let wanted = std::mem::replace(wants, forwarder.wants());
             starved |= *wants != wanted && forwarder.awaits().is_some();
             wake_at = earliest(wake_at, forwarder.deadline());
+        }
+        if let Some(far) = self.far.as_mut().filter(|_| changed) {
+            far.wants = Settled::No;
         }
         self.wake(wake_at);
         starved
@@ -475,8 +537,12 @@ impl Fanout {
             .filter_map(|f| f.awaits())
             .collect();
         for layer in awaited.iter() {
-            if let Some(intake) = &mut self.intakes[layer.index()] {
-                intake.want_keyframe();
+            match (&mut self.intakes[layer.index()], &mut self.far) {
+                (Some(intake), _) => intake.want_keyframe(),
+                (None, Some(far)) if self.live.contains(layer) => {
+                    far.requests[layer.index()].want();
+                }
+                (None, _) => {}
             }
             self.tell_publisher(now, layer, out);
         }
@@ -485,7 +551,7 @@ impl Fanout {
     /// Sends the publisher what is due about one layer.
     fn tell_publisher(&mut self, now: Instant, layer: Layer, out: &mut impl Outlet) {
         let Some(intake) = &mut self.intakes[layer.index()] else {
-            return;
+            return self.ask_for_first(now, layer, out);
         };
         while intake.deadline(now).is_some_and(|at| at <= now) {
             let audience = if self.taps.iter().any(|tap| tap.layers.contains(layer)) {
@@ -497,8 +563,8 @@ impl Fanout {
             match (self.origin, rtcp) {
                 (Some(Origin::Transport(transport)), Some(rtcp)) => out.rtcp(transport, rtcp),
                 // What is lost before the link is repaired there, and reported on there.
-                (Some(Origin::Link { link, track }), Some(Rtcp::KeyframeRequest { ssrc })) => {
-                    out.ask(link, track, ssrc);
+                (Some(Origin::Link { link, track }), Some(Rtcp::KeyframeRequest { .. })) => {
+                    out.ask(link, track, layer);
                 }
                 (Some(Origin::Link { .. }) | None, Some(_)) | (_, None) => {}
             }
@@ -529,72 +595,3 @@ fn earliest(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
 
 /// A layer unheard for longer is not offered, even if no other one is heard.
 const HEARD: Duration = Duration::from_secs(3);
-
-/// The forwarders of a track, in no order.
-#[derive(Debug, Default)]
-struct Forwarders {
-    list: Vec<Forwarder>,
-    /// For each of the list, the layers it wants: passing over those who want none of
-    /// a packet touches one byte of each.
-    wants: Vec<LayerSet>,
-    places: FxHashMap<SubscriptionKey, usize>,
-}
-
-impl Forwarders {
-    fn add(&mut self, forwarder: Forwarder) {
-        self.places.insert(forwarder.subscription, self.list.len());
-        self.wants.push(forwarder.wants());
-        self.list.push(forwarder);
-    }
-
-    fn remove(&mut self, subscription: SubscriptionKey) -> Option<Forwarder> {
-        let place = self.places.remove(&subscription)?;
-        let removed = self.list.swap_remove(place);
-        self.wants.swap_remove(place);
-        if let Some(moved) = self.list.get(place) {
-            self.places.insert(moved.subscription, place);
-        }
-        Some(removed)
-    }
-
-    fn get(&self, subscription: SubscriptionKey) -> Option<&Forwarder> {
-        self.places
-            .get(&subscription)
-            .map(|place| &self.list[*place])
-    }
-
-    /// Changes one.
-    fn with<T>(
-        &mut self,
-        subscription: SubscriptionKey,
-        change: impl FnOnce(&mut Forwarder) -> T,
-    ) -> Option<T> {
-        let place = *self.places.get(&subscription)?;
-        let changed = change(&mut self.list[place]);
-        self.wants[place] = self.list[place].wants();
-        Some(changed)
-    }
-
-    /// Changes all.
-    fn each(&mut self, mut change: impl FnMut(&mut Forwarder)) {
-        for (forwarder, wants) in self.list.iter_mut().zip(&mut self.wants) {
-            change(forwarder);
-            *wants = forwarder.wants();
-        }
-    }
-
-    fn audience(&self, layer: Layer) -> Audience {
-        if self.wants.iter().any(|wants| wants.contains(layer)) {
-            Audience::Somebody
-        } else {
-            Audience::Nobody
-        }
-    }
-
-    fn deadline(&self) -> Option<Instant> {
-        self.list
-            .iter()
-            .filter_map(|forwarder| forwarder.deadline())
-            .min()
-    }
-}

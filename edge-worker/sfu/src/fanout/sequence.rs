@@ -35,6 +35,17 @@ impl Sequence {
         Some(self.base + self.unwrapper.unwrap(seq))
     }
 
+    /// As [`place`](Self::place) after a pause, in which any number of packets may have
+    /// passed elsewhere: what does not follow closely begins anew.
+    pub(crate) fn place_after_pause(&mut self, seq: SeqNo) -> Option<u64> {
+        let newest = self.unwrapper.highest();
+        let ahead = newest.map_or(1, |newest| seq.distance(SeqNo(newest as u16)));
+        if !(1..=MAX_AHEAD).contains(&ahead) {
+            self.restart();
+        }
+        self.place(seq)
+    }
+
     /// The next number begins anew, above all others.
     pub(crate) fn restart(&mut self) {
         if let Some(newest) = self.newest() {
@@ -122,6 +133,22 @@ mod tests {
             (39_999, Some((4 << 16) + 39_999)),
         ] {
             assert_eq!(sequence.place(SeqNo(seq)), expected, "{seq}");
+        }
+    }
+
+    #[test]
+    fn after_a_pause_what_does_not_follow_begins_anew_at_once() {
+        for (seq, expected) in [
+            (101, (1 << 16) + 101),
+            (3_100, (1 << 16) + 3_100),
+            (40_000, (3 << 16) + 40_000),
+            (100, (3 << 16) + 100),
+            (90, (3 << 16) + 90),
+        ] {
+            let mut sequence = Sequence::default();
+            sequence.place(SeqNo(100));
+            let placed = sequence.place_after_pause(SeqNo(seq));
+            assert_eq!(placed, Some(expected), "{seq}");
         }
     }
 

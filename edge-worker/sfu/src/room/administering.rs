@@ -9,7 +9,7 @@ use media::{ParticipantId, TrackId};
 use super::Room;
 use super::message::Message;
 use super::nonces::Nonce;
-use crate::{Identity, Muted, Notice, Outlet, Output, ParticipantInfo, RoomInfo, TrackInfo};
+use crate::{Identity, Muted, Notice, Outlet, ParticipantInfo, RoomInfo, TrackInfo};
 
 /// What of a room's settings shall change; `None` leaves it.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -38,13 +38,21 @@ impl Room {
         if let Some(most) = change.max_participants {
             info.max_participants = most;
         }
-        self.life.retime(&before, &self.info);
-        if let Some(at) = self.life.deadline() {
-            self.chore_by(at);
-        }
+        self.retime(&before);
         match change.metadata {
             Some(metadata) => self.set_metadata(now, metadata),
-            None => Arc::clone(&self.info),
+            None => {
+                self.tell_setup();
+                Arc::clone(&self.info)
+            }
+        }
+    }
+
+    /// The room may be kept for another time than `before`.
+    pub(super) fn retime(&mut self, before: &RoomInfo) {
+        self.life.retime(before, &self.info);
+        if let Some(at) = self.life.deadline() {
+            self.chore_by(at);
         }
     }
 
@@ -64,7 +72,7 @@ impl Room {
         muted: Muted,
         out: &mut impl Outlet,
     ) -> Option<Arc<TrackInfo>> {
-        let key = self.participants.key_of(participant)?;
+        let key = self.participants.local_key_of(participant)?;
         let publishing = &self.participants.find(key)?.publishing;
         let track = self.tracks.key_of(id)?;
         if !publishing.tracks().contains(&track) {
@@ -85,17 +93,7 @@ impl Room {
         if nonce.is_some_and(|nonce| !self.nonces.is_new(nonce)) {
             return;
         }
-        let receivers = self.receivers(None, &message.destinations);
-        if !self.outputs.has_room_for(receivers.len()) {
-            self.drops.queue_full += receivers.len() as u64;
-            return;
-        }
-        for to in receivers {
-            self.outputs.deliver(Output::Data {
-                to,
-                reliability: message.reliability,
-                payload: message.payload.clone(),
-            });
-        }
+        self.send_elsewhere(None, &message, nonce);
+        self.give(None, &message);
     }
 }

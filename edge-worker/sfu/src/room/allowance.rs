@@ -1,6 +1,8 @@
 //! Whom publishers let receive their tracks. Everybody may, until a publisher says
 //! otherwise.
 
+use std::sync::Arc;
+
 use media::{ParticipantId, TrackId};
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -10,15 +12,16 @@ use crate::{Access, Allowance, Grantee, Identity, Notice, Share, TrackKey};
 
 /// Whom one publisher lets receive what.
 #[derive(Debug, Default)]
-pub(super) enum Allowed {
-    #[default]
-    Everybody,
-    Only(Lists),
+pub(super) struct Allowed {
+    /// As it was said.
+    told: Arc<Allowance>,
+    /// As it is looked up; `None` if everybody may receive everything.
+    lists: Option<Lists>,
 }
 
 /// What single participants may receive.
 #[derive(Debug, Default)]
-pub(super) struct Lists {
+struct Lists {
     by_identity: FxHashMap<Identity, Shared>,
     by_id: FxHashMap<ParticipantId, Shared>,
 }
@@ -31,29 +34,25 @@ enum Shared {
 }
 
 impl Allowed {
-    pub(super) fn new(allowance: Allowance) -> Self {
-        let shares = match allowance {
-            Allowance::Everybody => return Self::Everybody,
-            Allowance::Only(shares) => shares,
+    pub(super) fn new(allowance: Arc<Allowance>) -> Self {
+        let lists = match &*allowance {
+            Allowance::Everybody => None,
+            Allowance::Only(shares) => Some(Lists::new(shares)),
         };
-        let mut lists = Lists::default();
-        let nothing = || Shared::Some(FxHashSet::default());
-        for (grantee, share) in shares {
-            match grantee {
-                Grantee::Identity(identity) => {
-                    lists.by_identity.entry(identity).or_insert_with(nothing)
-                }
-                Grantee::Id(id) => lists.by_id.entry(id).or_insert_with(nothing),
-            }
-            .add(share);
+        Self {
+            told: allowance,
+            lists,
         }
-        Self::Only(lists)
+    }
+
+    /// As it was said.
+    pub(super) fn allowance(&self) -> Arc<Allowance> {
+        Arc::clone(&self.told)
     }
 
     fn access(&self, identity: &Identity, id: ParticipantId, track: TrackId) -> Access {
-        let lists = match self {
-            Self::Everybody => return Access::Granted,
-            Self::Only(lists) => lists,
+        let Some(lists) = &self.lists else {
+            return Access::Granted;
         };
         let shared = lists.by_identity.get(identity);
         match shared.or_else(|| lists.by_id.get(&id)) {
@@ -63,8 +62,26 @@ impl Allowed {
     }
 }
 
+impl Lists {
+    fn new(shares: &[(Grantee, Share)]) -> Self {
+        let mut lists = Self::default();
+        let nothing = || Shared::Some(FxHashSet::default());
+        for (grantee, share) in shares {
+            match grantee {
+                Grantee::Identity(identity) => lists
+                    .by_identity
+                    .entry(identity.clone())
+                    .or_insert_with(nothing),
+                Grantee::Id(id) => lists.by_id.entry(*id).or_insert_with(nothing),
+            }
+            .add(share);
+        }
+        lists
+    }
+}
+
 impl Shared {
-    fn add(&mut self, share: Share) {
+    fn add(&mut self, share: &Share) {
         match (&mut *self, share) {
             (Self::All, _) => {}
             (Self::Some(_), Share::All) => *self = Self::All,
@@ -94,12 +111,18 @@ impl Room {
     /// A publisher says who may receive its tracks; that holds for what it publishes
     /// later, too.
     pub(super) fn allow(&mut self, key: ParticipantKey, allowance: Allowance) {
+        self.set_allowance(key, Arc::new(allowance));
+        self.tell_links(key);
+    }
+
+    /// As [`allow`](Self::allow), without telling those elsewhere.
+    pub(super) fn set_allowance(&mut self, key: ParticipantKey, allowance: Arc<Allowance>) {
         let Some(publisher) = self.participants.find_mut(key) else {
             return;
         };
         publisher.allowed = Allowed::new(allowance);
         for track in publisher.publishing.tracks() {
-            for subscriber in self.participants.keys() {
+            for subscriber in self.participants.local_keys() {
                 self.review(subscriber, track);
             }
         }

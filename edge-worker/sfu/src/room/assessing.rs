@@ -10,15 +10,44 @@ use super::Room;
 use super::participants::{Participant, ParticipantKey};
 use super::subscriptions::SubscriptionState;
 use crate::quality::{Assessor, Findings, WINDOW};
-use crate::{ConnectionQuality, Muted, Notice, Quality};
+use crate::{ConnectionQuality, LinkNews, Muted, Notice, Quality};
 
 /// One participant's connection, and what it was told of connections.
 #[derive(Debug, Default)]
 pub(super) struct Connection {
     assessor: Assessor,
     findings: Findings,
+    /// Of somebody connected elsewhere, where it is assessed.
+    elsewhere: Option<ConnectionQuality>,
+    /// As last told to those elsewhere.
+    shared: Option<Quality>,
     /// And when it would have been told last.
     told: BTreeMap<ParticipantKey, (Quality, Instant)>,
+}
+
+impl Connection {
+    /// It was assessed elsewhere.
+    pub(super) fn told_elsewhere(&mut self, told: ConnectionQuality) {
+        self.elsewhere = Some(told);
+    }
+}
+
+impl Participant {
+    /// How good its connection is; nothing before it is there, or was told.
+    pub(super) fn assessed(&self) -> Option<ConnectionQuality> {
+        if !self.is_active() {
+            return None;
+        }
+        if self.home.is_some() {
+            return self.connection.elsewhere;
+        }
+        let assessor = &self.connection.assessor;
+        Some(ConnectionQuality {
+            participant: self.info.id,
+            quality: assessor.quality(),
+            score: assessor.score(),
+        })
+    }
 }
 
 impl Room {
@@ -39,7 +68,7 @@ impl Room {
     }
 
     fn participant_mut(&mut self, participant: ParticipantId) -> Option<&mut Participant> {
-        let key = self.participants.key_of(participant)?;
+        let key = self.participants.local_key_of(participant)?;
         self.participants.find_mut(key)
     }
 
@@ -55,14 +84,34 @@ impl Room {
         }
         self.assess_at = (self.participants.len() > 0).then_some(now + WINDOW);
         self.find_out();
-        for participant in self.participants.values_mut() {
+        for participant in self.participants.values_mut().filter(|it| it.is_local()) {
             let connection = &mut participant.connection;
             connection.assessor.assess(&connection.findings);
         }
+        self.share_qualities();
         let mut next = self.participants.key_after(None);
         while let Some(key) = next {
             self.tell_qualities(now, key);
             next = self.participants.key_after(next);
+        }
+    }
+
+    /// Tells those elsewhere whose connection is better or worse than before.
+    fn share_qualities(&mut self) {
+        if self.spans.is_empty() {
+            return;
+        }
+        let mut news = Vec::new();
+        for participant in self.participants.values_mut().filter(|it| it.is_local()) {
+            let Some(found) = participant.assessed() else {
+                continue;
+            };
+            if participant.connection.shared.replace(found.quality) != Some(found.quality) {
+                news.push(LinkNews::Quality(found));
+            }
+        }
+        for news in news {
+            self.tell_spans(&news);
         }
     }
 
@@ -74,6 +123,7 @@ impl Room {
         for track in self.tracks.iter_mut() {
             let leg = track.fanout.take_arrivals();
             if track.info.muted == Muted::No
+                && !track.is_far()
                 && let Some(publisher) = self.participants.find_mut(track.publisher)
             {
                 publisher.connection.findings.add(&leg);
@@ -105,7 +155,7 @@ impl Room {
     /// Tells somebody of its own connection and those of whom it receives, where it was
     /// told something else before.
     fn tell_qualities(&mut self, now: Instant, key: ParticipantKey) {
-        let Some(listener) = self.participants.find_mut(key) else {
+        let Some(listener) = self.participants.find_mut(key).filter(|it| it.is_local()) else {
             return;
         };
         let id = listener.info.id;
@@ -121,18 +171,12 @@ impl Room {
         let mut news: Vec<ConnectionQuality> = Vec::new();
         for key in received.chain([key]) {
             let other = self.participants.find(key);
-            let Some(other) = other.filter(|other| other.is_active()) else {
+            let Some(found) = other.and_then(|other| other.assessed()) else {
                 continue;
             };
-            let assessor = &other.connection.assessor;
-            let quality = assessor.quality();
-            let before = told.insert(key, (quality, now));
-            if before.is_none_or(|(before, _)| before != quality) {
-                news.push(ConnectionQuality {
-                    participant: other.info.id,
-                    quality,
-                    score: assessor.score(),
-                });
+            let before = told.insert(key, (found.quality, now));
+            if before.is_none_or(|(before, _)| before != found.quality) {
+                news.push(found);
             }
         }
         told.retain(|_, (_, at)| *at == now);

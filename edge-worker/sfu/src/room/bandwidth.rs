@@ -144,7 +144,7 @@ impl Room {
         out: &mut impl Outlet,
         change: impl FnOnce(&mut Allocator),
     ) {
-        let Some(key) = self.participants.key_of(participant) else {
+        let Some(key) = self.participants.local_key_of(participant) else {
             return;
         };
         let Some(found) = self.participants.find_mut(key) else {
@@ -296,7 +296,10 @@ impl Room {
                 continue;
             };
             track.fanout.set_wish(now, *subscription, *wish, out);
-            let (id, publisher) = (track.info.id, track.publisher);
+            let (id, publisher, far) = (track.info.id, track.publisher, track.is_far());
+            if far {
+                self.look_for_shortfalls(now);
+            }
             let publisher = self.participants.find(publisher).map(|found| found.info.id);
             let news = self
                 .participants

@@ -184,7 +184,7 @@ impl Room {
                 && participant.auto_subscribe_data == Wanted::Yes
                 && participant.info.permission.can_subscribe
         };
-        let receivers = self.participants.iter().filter(wants);
+        let receivers = self.participants.local().filter(wants);
         let receivers: Vec<_> = receivers.map(|(key, found)| (key, found.info.id)).collect();
         for (key, id) in receivers {
             if self.data_tracks.subscribe(track, key, id) {
@@ -255,8 +255,23 @@ impl Room {
 
     /// A packet of a data track arrived, under its publisher's number.
     pub fn handle_frame(&mut self, now: Instant, from: ParticipantId, frame: &DataFrame) {
-        let found = self.participants.key_of(from);
-        let found = found.and_then(|key| self.data_tracks.published.get_mut(&(key, frame.handle)));
+        let Some(key) = self.participants.local_key_of(from) else {
+            self.drops.unpublished += 1;
+            return;
+        };
+        if self
+            .data_tracks
+            .published
+            .contains_key(&(key, frame.handle))
+        {
+            self.send_frame_elsewhere(key, frame);
+        }
+        self.give_frame(now, key, frame);
+    }
+
+    /// Gives a packet of a data track to those connected here who receive it.
+    pub(super) fn give_frame(&mut self, now: Instant, from: ParticipantKey, frame: &DataFrame) {
+        let found = self.data_tracks.published.get_mut(&(from, frame.handle));
         let Some(track) = found else {
             self.drops.unpublished += 1;
             return;
@@ -271,7 +286,7 @@ impl Room {
             {
                 continue;
             }
-            self.outputs.deliver(Output::Frame {
+            self.outputs.push(Output::Frame {
                 to: receiver.id,
                 handle: receiver.handle,
                 frame: frame.bytes.clone(),
@@ -333,7 +348,11 @@ impl DataTracks {
         self.published.insert(place, Published { info, receivers });
     }
 
-    fn remove(&mut self, key: ParticipantKey, handle: u16) -> Option<Arc<DataTrackInfo>> {
+    pub(super) fn remove(
+        &mut self,
+        key: ParticipantKey,
+        handle: u16,
+    ) -> Option<Arc<DataTrackInfo>> {
         let Published { info, receivers } = self.published.remove(&(key, handle))?;
         self.by_id.remove(&info.id);
         for receiver in receivers {

@@ -16,7 +16,7 @@ impl Room {
     pub fn repeat_demands(&mut self, participant: ParticipantId) {
         let publisher = self
             .participants
-            .key_of(participant)
+            .local_key_of(participant)
             .and_then(|key| self.participants.find(key));
         let tracks = publisher.map_or_else(Vec::new, |found| found.publishing.tracks());
         for key in tracks {
@@ -44,6 +44,9 @@ impl Room {
         let Some(track) = self.tracks.find_mut(track_key) else {
             return;
         };
+        if track.is_far() {
+            return;
+        }
         let better = track.demand.want(quality);
         if quality < track.demand.told() {
             track.demand.fell();
@@ -58,7 +61,8 @@ impl Room {
     pub(super) fn count_demands(&mut self, now: Instant) {
         for key in self.tracks.keys() {
             let due = self.tracks.find(key).is_some_and(|track| {
-                track.info.kind == MediaKind::Video && track.demand.is_due(now)
+                let ours = track.info.kind == MediaKind::Video && !track.is_far();
+                ours && track.demand.is_due(now)
             });
             if !due {
                 continue;
@@ -84,6 +88,7 @@ impl Room {
             .filter_map(|subscription| self.subscriptions.find(*subscription))
             .filter_map(|found| quality(track, self.wish_of(found.subscriber, key)?))
             .chain(self.links.wanted(key))
+            .chain(self.wanted_elsewhere(key))
             .max()
     }
 
@@ -109,7 +114,7 @@ impl Room {
 }
 
 /// What its publisher calls the layer that is wished.
-fn quality(track: &Track, wish: Wish) -> Option<VideoQuality> {
+pub(super) fn quality(track: &Track, wish: Wish) -> Option<VideoQuality> {
     let Wish::Layer { spatial, .. } = wish else {
         return None;
     };

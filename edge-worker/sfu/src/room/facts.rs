@@ -34,6 +34,9 @@ impl Room {
         let Some(participant) = self.participants.find(key) else {
             return;
         };
+        if !participant.is_local() {
+            return;
+        }
         if !participant.on_record {
             return self.happened(Happened::ParticipantAborted(afterwards));
         }

@@ -6,15 +6,11 @@ use std::time::Instant;
 use media::ParticipantId;
 
 use super::Room;
-use super::data_tracks::DataTracks;
-use super::outros::Outros;
 use super::participants::{Participant, ParticipantKey, Seat};
-use super::pretending::Pretending;
-use super::speaking::Speaking;
-use super::subscriptions::Subscriptions;
-use super::updates::{Listeners, Updates, Urgency};
+use super::updates::{Listeners, Urgency};
 use crate::{
-    LeaveReason, Membership, Notice, Origin, Output, ParticipantInfo, RoomInfo, State, TransportKey,
+    LeaveReason, Membership, Notice, Origin, Output, ParticipantInfo, Permission, RoomInfo, State,
+    TransportKey, Visibility,
 };
 
 /// What somebody who joined finds.
@@ -46,7 +42,11 @@ const REPLACES_UP_TO_PROTOCOL: i32 = 11;
 impl Room {
     /// Takes somebody in. Whoever has the same identity has to go first. What the
     /// newcomer is told by [`Self::poll`] comes after the answer to its join.
-    pub fn join(&mut self, now: Instant, membership: Membership) -> Result<Joined, JoinRefusal> {
+    pub fn join(
+        &mut self,
+        now: Instant,
+        mut membership: Membership,
+    ) -> Result<Joined, JoinRefusal> {
         if self.life.is_closed() {
             return Err(JoinRefusal::Closed);
         }
@@ -58,7 +58,8 @@ impl Room {
         }
         let urgency = match replaced {
             Some(old) => {
-                self.remove(now, old, LeaveReason::DuplicateIdentity);
+                self.follow_in_time(old, &mut membership.participant);
+                self.replace(now, old, &membership.participant.permission);
                 Urgency::Now
             }
             None => Urgency::Soon,
@@ -66,7 +67,6 @@ impl Room {
 
         let participant = Participant::new(now, membership);
         let connect_by = participant.connect_by;
-        let keeps_open = !participant.is_dependent();
         let hidden = participant.is_hidden();
         let info = Arc::clone(&participant.info);
         let others = self.visible();
@@ -74,9 +74,8 @@ impl Room {
         if !hidden {
             self.announce_info(now, key, Arc::clone(&info), urgency, Listeners::But(key));
         }
-        if keeps_open {
-            self.life.entered();
-        }
+        self.tell_links(key);
+        self.review_life(now, None);
         self.chore_by(connect_by);
         self.assess_soon(now);
         self.count(now);
@@ -91,7 +90,7 @@ impl Room {
 
     /// The media connection of a participant is up.
     pub fn activated(&mut self, now: Instant, participant: ParticipantId) {
-        let Some(key) = self.participants.key_of(participant) else {
+        let Some(key) = self.participants.local_key_of(participant) else {
             return;
         };
         let Some(found) = self.participants.find_mut(key) else {
@@ -110,7 +109,7 @@ impl Room {
 
     /// Says on which transport a participant publishes.
     pub fn attach(&mut self, _now: Instant, participant: ParticipantId, publisher: TransportKey) {
-        let Some(key) = self.participants.key_of(participant) else {
+        let Some(key) = self.participants.local_key_of(participant) else {
             return;
         };
         let Some(found) = self.participants.find_mut(key) else {
@@ -125,55 +124,13 @@ impl Room {
         }
     }
 
-    /// Somebody goes, or has to.
+    /// Somebody goes, or has to. Somebody connected elsewhere does when nothing is heard
+    /// from there any more.
     pub fn leave(&mut self, now: Instant, participant: ParticipantId, reason: LeaveReason) {
+        self.rivals.forget(participant);
         if let Some(key) = self.participants.key_of(participant) {
             self.remove(now, key, reason);
         }
-    }
-
-    /// Everybody has to go, and nobody can come again.
-    pub fn close(&mut self, _now: Instant, reason: LeaveReason) {
-        if self.life.is_closed() {
-            return;
-        }
-        self.life.close();
-        for key in self.participants.keys() {
-            if let Some(participant) = self.participants.find(key) {
-                self.outputs
-                    .tell(participant.info.id, Notice::Leave(reason));
-            }
-        }
-        // Nobody stays who would have to be told of the others.
-        for key in self.participants.keys() {
-            if let Some(participant) = self.participants.find_mut(key) {
-                participant.change(|info| {
-                    info.state = State::Disconnected(reason);
-                    info.tracks.clear();
-                });
-                let info = Arc::clone(&participant.info);
-                self.departing(key, info);
-                self.end_links(key, reason);
-            }
-            if let Some(participant) = self.participants.remove(key) {
-                let participant = participant.info.id;
-                self.outputs.push(Output::Gone { participant });
-            }
-        }
-        let info = Arc::make_mut(&mut self.info);
-        info.participants = 0;
-        info.publishers = 0;
-        info.active_recording = false;
-        self.tracks.clear();
-        self.data_tracks = DataTracks::default();
-        self.subscriptions = Subscriptions::default();
-        self.outros = Outros::default();
-        self.updates = Updates::default();
-        self.pretending = Pretending::default();
-        self.speaking = Speaking::default();
-        self.assess_at = None;
-        self.chores_at = None;
-        self.finished(reason);
     }
 
     /// Sends away whose media never connected.
@@ -181,7 +138,7 @@ impl Room {
         let late: Vec<ParticipantKey> = self
             .participants
             .iter()
-            .filter(|(_, p)| !p.is_active() && p.connect_by <= now)
+            .filter(|(_, p)| p.is_local() && !p.is_active() && p.connect_by <= now)
             .map(|(key, _)| key)
             .collect();
         for key in late {
@@ -189,8 +146,23 @@ impl Room {
         }
     }
 
-    fn remove(&mut self, now: Instant, key: ParticipantKey, reason: LeaveReason) {
+    /// Clocks of nodes differ: who replaces somebody came later, whatever they say.
+    fn follow_in_time(&self, before: ParticipantKey, newcomer: &mut ParticipantInfo) {
+        if let Some(before) = self.participants.find(before) {
+            let after = before.info.joined_at_ms.saturating_add(1);
+            newcomer.joined_at_ms = newcomer.joined_at_ms.max(after);
+        }
+    }
+
+    pub(super) fn remove(&mut self, now: Instant, key: ParticipantKey, reason: LeaveReason) {
         self.remove_with(now, key, reason, Farewell::Dismissed);
+    }
+
+    /// Somebody makes way for a newcomer of the same identity.
+    pub(super) fn replace(&mut self, now: Instant, key: ParticipantKey, newcomer: &Permission) {
+        let reason = LeaveReason::DuplicateIdentity;
+        let farewell = Farewell::Replaced(newcomer.visibility);
+        self.remove_with(now, key, reason, farewell);
     }
 
     pub(super) fn remove_with(
@@ -215,12 +187,13 @@ impl Room {
             info.data_tracks.clear();
         });
         let info = Arc::clone(&participant.info);
+        let id = info.id;
         self.departing(key, Arc::clone(&info));
         let Some(participant) = self.participants.find(key) else {
             return;
         };
         let hidden = participant.is_hidden();
-        let kept_open = !participant.is_dependent();
+        let local = participant.is_local();
         let tracks = participant.publishing.tracks();
         let subscriptions: Vec<_> = participant.interests.subscriptions().collect();
 
@@ -234,9 +207,12 @@ impl Room {
             self.drop_track(track);
         }
         self.pretending.forget(key);
-        self.end_links(key, reason);
+        if local {
+            self.end_links(key, info.id, reason);
+        }
         match farewell {
-            Farewell::Dismissed => {
+            Farewell::Dismissed | Farewell::Replaced(_) if !local => {}
+            Farewell::Dismissed | Farewell::Replaced(_) => {
                 if is_heard(reason) {
                     self.outputs.tell(info.id, Notice::Leave(reason));
                 }
@@ -249,13 +225,11 @@ impl Room {
         self.updates.forget(key);
         if !hidden {
             self.departed.note(now, &info);
-            self.announce_departure(now, key, info, reason, urgency);
+            self.announce_departure(now, key, info, farewell, urgency);
         }
-        if kept_open && !self.participants.iter().any(|(_, p)| !p.is_dependent()) {
-            self.life.deserted(now, &self.info);
-            if let Some(at) = self.life.deadline() {
-                self.chore_by(at);
-            }
+        self.review_life(now, local.then_some(id));
+        if !self.rivals.is_empty() {
+            self.chore_soon();
         }
         self.count(now);
     }
@@ -265,15 +239,19 @@ impl Room {
         now: Instant,
         key: ParticipantKey,
         info: Arc<ParticipantInfo>,
-        reason: LeaveReason,
+        farewell: Farewell,
         urgency: Urgency,
     ) {
-        if reason != LeaveReason::DuplicateIdentity {
-            self.announce_info(now, key, info, urgency, Listeners::All);
-            return;
+        match farewell {
+            // Whom nobody sees replaces nobody.
+            Farewell::Dismissed | Farewell::TakenAlong | Farewell::Replaced(Visibility::Hidden) => {
+                self.announce_info(now, key, info, urgency, Listeners::All);
+                return;
+            }
+            Farewell::Replaced(Visibility::Visible) => {}
         }
         let gone: Arc<[_]> = [info].into();
-        for (_, other) in self.participants.iter() {
+        for (_, other) in self.participants.local() {
             if other.protocol <= REPLACES_UP_TO_PROTOCOL {
                 let notice = Notice::Participants(Arc::clone(&gone));
                 self.outputs.tell(other.info.id, notice);
@@ -305,6 +283,8 @@ impl Room {
 pub(super) enum Farewell {
     /// They end.
     Dismissed,
+    /// They end, as the same identity came again, and shows or does not.
+    Replaced(Visibility),
     /// They go on in another room.
     TakenAlong,
 }

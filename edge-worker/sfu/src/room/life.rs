@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use media::ParticipantId;
+
 use crate::RoomInfo;
 
 /// The life of one room.
@@ -19,31 +21,126 @@ pub(super) enum Life {
         /// Over then.
         until: Instant,
     },
+    /// Nobody is connected here; those elsewhere keep the room without it.
+    Spare(Spare),
     /// Over.
     Closed,
 }
 
-impl Life {
-    pub(super) fn new(now: Instant, info: &RoomInfo) -> Self {
-        Self::New {
-            until: now + seconds(info.empty_timeout_s),
+/// An instance of a room that nobody is connected to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Spare {
+    /// Over then.
+    until: Instant,
+    /// Who left last here, if anybody ever came.
+    last_here: Option<ParticipantId>,
+    /// Of those who left elsewhere meanwhile, the one with the greatest id.
+    last_there: Option<ParticipantId>,
+    /// Another instance says that it keeps the room.
+    kept: Kept,
+}
+
+/// Whether a room that everybody left is kept elsewhere.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Kept {
+    Unknown,
+    Elsewhere,
+}
+
+/// Whether a room was there before.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Beginning {
+    /// It begins here and now.
+    Anew,
+    /// It is there already, elsewhere.
+    Joined,
+}
+
+/// What keeps an instance of a room.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Need {
+    /// Somebody connected here.
+    Here,
+    /// Nobody here; the room goes on elsewhere.
+    Elsewhere,
+    /// Nobody at all.
+    Nowhere,
+}
+
+/// Long enough for somebody who moves from node to node, or whose join is under way.
+const SPARE: Duration = Duration::from_secs(5);
+
+impl Spare {
+    fn new(now: Instant, last_here: Option<ParticipantId>) -> Self {
+        Self {
+            until: now + SPARE,
+            last_here,
+            last_there: None,
+            kept: Kept::Unknown,
         }
     }
 
-    /// Somebody who keeps a room open came.
-    pub(super) fn entered(&mut self) {
-        *self = Self::Occupied;
+    /// Whether the room ends with it, if nobody is left: the last ones left at once, and
+    /// each instance took it that somebody was still with another. By their ids all agree
+    /// on one.
+    fn is_last(&self) -> bool {
+        self.kept == Kept::Unknown && self.last_here > self.last_there
+    }
+}
+
+impl Life {
+    pub(super) fn new(now: Instant, info: &RoomInfo, beginning: Beginning) -> Self {
+        match beginning {
+            Beginning::Anew => Self::New {
+                until: now + seconds(info.empty_timeout_s),
+            },
+            Beginning::Joined => Self::Spare(Spare::new(now, None)),
+        }
     }
 
-    /// The last of those left.
-    pub(super) fn deserted(&mut self, now: Instant, info: &RoomInfo) {
-        match self {
-            Self::Occupied => {
+    /// Somebody came, or `left` from here. Whether that leaves nobody at all.
+    #[must_use]
+    pub(super) fn review(
+        &mut self,
+        now: Instant,
+        info: &RoomInfo,
+        need: Need,
+        left: Option<ParticipantId>,
+    ) -> bool {
+        match (need, &self) {
+            (_, Self::Closed) | (Need::Elsewhere, Self::Spare(_)) => {}
+            (Need::Here, _) => *self = Self::Occupied,
+            (Need::Elsewhere, _) => *self = Self::Spare(Spare::new(now, left)),
+            (Need::Nowhere, Self::Occupied) => {
                 *self = Self::Deserted {
                     until: now + seconds(info.departure_timeout_s),
                 };
+                return true;
             }
-            Self::New { .. } | Self::Deserted { .. } | Self::Closed => {}
+            (Need::Nowhere, Self::New { .. } | Self::Deserted { .. } | Self::Spare(_)) => {}
+        }
+        false
+    }
+
+    /// Another instance says that somebody left there.
+    pub(super) fn left_elsewhere(&mut self, who: ParticipantId) {
+        if let Self::Spare(spare) = self {
+            spare.last_there = spare.last_there.max(Some(who));
+        }
+    }
+
+    /// Another instance says that it keeps the room.
+    pub(super) fn kept_elsewhere(&mut self) {
+        if let Self::Spare(spare) = self {
+            spare.kept = Kept::Elsewhere;
+        }
+    }
+
+    /// Whether the room ends with this instance, if nobody is left elsewhere.
+    pub(super) fn is_last(&self) -> bool {
+        match self {
+            Self::Spare(spare) => spare.is_last(),
+            Self::New { .. } | Self::Occupied | Self::Deserted { .. } | Self::Closed => true,
         }
     }
 
@@ -57,7 +154,7 @@ impl Life {
                 *until = *until - seconds(before.departure_timeout_s)
                     + seconds(after.departure_timeout_s);
             }
-            Self::Occupied | Self::Closed => {}
+            Self::Occupied | Self::Spare(_) | Self::Closed => {}
         }
     }
 
@@ -72,7 +169,9 @@ impl Life {
     pub(super) fn is_over(self, now: Instant) -> bool {
         match self {
             Self::Occupied => false,
-            Self::New { until } | Self::Deserted { until } => until <= now,
+            Self::New { until } | Self::Deserted { until } | Self::Spare(Spare { until, .. }) => {
+                until <= now
+            }
             Self::Closed => true,
         }
     }
@@ -81,7 +180,9 @@ impl Life {
     pub(super) fn deadline(self) -> Option<Instant> {
         match self {
             Self::Occupied | Self::Closed => None,
-            Self::New { until } | Self::Deserted { until } => Some(until),
+            Self::New { until } | Self::Deserted { until } | Self::Spare(Spare { until, .. }) => {
+                Some(until)
+            }
         }
     }
 }

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use media::{Layer, MediaKind, ParticipantId, Ssrc, TrackId};
+use media::{Layer, MediaKind, ParticipantId, TrackId};
 
 use super::Room;
 use super::participants::ParticipantKey;
@@ -59,7 +59,7 @@ impl Room {
     /// From now on a participant appears at the far end of `link` too, as it is told now
     /// and by [`Output::Link`].
     pub fn extend(&mut self, participant: ParticipantId, link: LinkKey) -> Option<Linked> {
-        let key = self.participants.key_of(participant)?;
+        let key = self.participants.local_key_of(participant)?;
         self.links.0.push(Leaving {
             link,
             participant: key,
@@ -69,9 +69,17 @@ impl Room {
         self.linked(key)
     }
 
-    /// A link is over at its far end.
-    pub fn cut(&mut self, link: LinkKey) {
+    /// A link is over at its far end. Who came over it as one of this room is gone.
+    pub fn cut(&mut self, now: Instant, link: LinkKey) {
         self.links.0.retain(|leaving| leaving.link != link);
+        self.spans.cut(link);
+        self.rivals.cut(link);
+        for key in self.participants.keys() {
+            let home = self.participants.find(key).and_then(|found| found.home);
+            if home == Some(link) {
+                self.remove(now, key, LeaveReason::ConnectionTimeout);
+            }
+        }
         for track in self.tracks.iter_mut() {
             track.fanout.untap(link);
             track.demand.fell();
@@ -101,9 +109,16 @@ impl Room {
     }
 
     /// A keyframe of one layer is needed at the far end of a link.
-    pub fn link_asks(&mut self, now: Instant, track: TrackKey, ssrc: Ssrc, out: &mut impl Outlet) {
+    pub fn link_asks(
+        &mut self,
+        now: Instant,
+        track: TrackKey,
+        layer: Layer,
+        out: &mut impl Outlet,
+    ) {
         if let Some(track) = self.tracks.find_mut(track) {
-            track.fanout.asked(now, ssrc, out);
+            let layers = [layer].into_iter().collect();
+            track.fanout.asked(now, layers, out);
         }
     }
 
@@ -117,7 +132,7 @@ impl Room {
         linked: &Linked,
         out: &mut impl Outlet,
     ) {
-        let Some(key) = self.participants.key_of(participant) else {
+        let Some(key) = self.participants.local_key_of(participant) else {
             return;
         };
         self.imitate(now, key, &linked.participant);
@@ -181,8 +196,13 @@ impl Room {
         found.map(|arrived| arrived.far)
     }
 
-    /// Tells the far ends what somebody has become.
+    /// Tells the far ends what somebody connected here has become.
     pub(super) fn tell_links(&mut self, key: ParticipantKey) {
+        if !self.spans.is_empty()
+            && let Some(linked) = self.linked(key)
+        {
+            self.tell_spans(&LinkNews::Changed(linked));
+        }
         let links: Vec<_> = self.links.of(key).collect();
         for link in links {
             self.carry_all(key, link);
@@ -194,16 +214,22 @@ impl Room {
     }
 
     /// Somebody goes, and its links with it.
-    pub(super) fn end_links(&mut self, key: ParticipantKey, reason: LeaveReason) {
+    pub(super) fn end_links(
+        &mut self,
+        key: ParticipantKey,
+        participant: ParticipantId,
+        reason: LeaveReason,
+    ) {
         let ended: Vec<_> = self.links.of(key).collect();
         self.links.0.retain(|leaving| leaving.participant != key);
         for link in ended {
-            let news = LinkNews::Gone(reason);
+            let news = LinkNews::Gone(participant, reason);
             self.outputs.push(Output::Link { link, news });
         }
+        self.tell_spans(&LinkNews::Gone(participant, reason));
     }
 
-    fn linked(&self, key: ParticipantKey) -> Option<Linked> {
+    pub(super) fn linked(&self, key: ParticipantKey) -> Option<Linked> {
         let found = self.participants.find(key)?;
         let tracks = found.publishing.tracks().into_iter().filter_map(|key| {
             let track = self.tracks.find(key)?;
@@ -216,6 +242,7 @@ impl Room {
         Some(Linked {
             participant: Arc::clone(&found.info),
             tracks: tracks.collect(),
+            allowance: found.allowed.allowance(),
         })
     }
 

@@ -10,7 +10,7 @@ use super::participants::ParticipantKey;
 use crate::{Identity, Output, Reliability};
 
 /// One data message, stamped with its sender.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Message {
     /// How it travels.
     pub reliability: Reliability,
@@ -48,7 +48,7 @@ pub struct DataDrops {
 impl Room {
     /// A participant sent a data message.
     pub fn handle_data(&mut self, now: std::time::Instant, from: ParticipantId, message: Message) {
-        let Some(key) = self.participants.key_of(from) else {
+        let Some(key) = self.participants.local_key_of(from) else {
             return;
         };
         let Some(sender) = self.participants.find(key) else {
@@ -62,13 +62,19 @@ impl Room {
             self.drops.repeated += 1;
             return;
         }
-        let receivers = self.receivers(Some(key), &message.destinations);
+        self.send_elsewhere(Some(key), &message, None);
+        self.give(Some(key), &message);
+    }
+
+    /// Gives a message to those connected here for whom it is.
+    pub(super) fn give(&mut self, sender: Option<ParticipantKey>, message: &Message) {
+        let receivers = self.receivers(sender, &message.destinations);
         if !self.outputs.has_room_for(receivers.len()) {
             self.drops.queue_full += 1;
             return;
         }
         for to in receivers {
-            self.outputs.deliver(Output::Data {
+            self.outputs.push(Output::Data {
                 to,
                 reliability: message.reliability,
                 payload: message.payload.clone(),
@@ -77,7 +83,12 @@ impl Room {
     }
 
     /// Whether a message was not there before; then it is remembered.
-    fn is_news(&mut self, now: std::time::Instant, key: ParticipantKey, message: &Message) -> bool {
+    pub(super) fn is_news(
+        &mut self,
+        now: std::time::Instant,
+        key: ParticipantKey,
+        message: &Message,
+    ) -> bool {
         match message.reliability {
             Reliability::Lossy => return true,
             Reliability::Reliable if message.sequence == 0 => return true,
@@ -94,6 +105,7 @@ impl Room {
         true
     }
 
+    /// Those connected here for whom a message is.
     pub(super) fn receivers(
         &self,
         sender: Option<ParticipantKey>,
@@ -103,7 +115,7 @@ impl Room {
         if identities.is_empty() && sids.is_empty() {
             return self
                 .participants
-                .iter()
+                .local()
                 .filter(|(key, _)| Some(*key) != sender)
                 .map(|(_, participant)| participant.info.id)
                 .collect();
@@ -116,6 +128,7 @@ impl Room {
         named
             .into_iter()
             .filter_map(|key| self.participants.find(key))
+            .filter(|participant| participant.is_local())
             .map(|participant| participant.info.id)
             .collect()
     }

@@ -13,7 +13,10 @@ mod data_pace;
 mod data_tracks;
 mod demands;
 mod departed;
+mod ending;
 mod facts;
+mod far_tracks;
+mod heeding;
 mod interests;
 mod joining;
 mod life;
@@ -33,7 +36,11 @@ mod resuming;
 mod retouching;
 mod rids;
 mod rights;
+mod rivals;
 mod settings;
+mod setup;
+mod shortfalls;
+mod spanning;
 mod speaking;
 mod subscribe;
 mod subscriptions;
@@ -48,13 +55,14 @@ use media::{Packet, ParticipantId, Rtcp};
 
 pub use administering::RoomChange;
 pub use joining::{JoinRefusal, Joined};
+pub use life::Beginning;
 pub use message::{DataDrops, Destinations, Message};
 pub use moving::{Luggage, Moved};
 pub use nonces::Nonce;
 pub use profile::{MAX_ATTRIBUTES, MAX_METADATA, MAX_NAME, ParticipantChange};
 pub use resuming::{Resumed, Synced, UnknownTrack};
 
-use crate::fanout::DropCounts;
+use crate::fanout::{DropCounts, Liveness};
 use crate::speakers::Heard;
 use crate::{
     Command, LeaveReason, Notice, Outlet, Output, ParticipantInfo, RoomInfo, SubscriptionFailure,
@@ -62,6 +70,7 @@ use crate::{
 };
 use data_tracks::DataTracks;
 use departed::Departed;
+use ending::Ending;
 use life::Life;
 use linking::Links;
 use nonces::Nonces;
@@ -70,6 +79,8 @@ use outros::Outros;
 use participants::{ParticipantKey, Participants};
 use pretending::Pretending;
 use reliable::Reliable;
+use rivals::Rivals;
+use spanning::Spans;
 use speaking::Speaking;
 use subscriptions::Subscriptions;
 use tracks::Tracks;
@@ -105,17 +116,23 @@ pub struct Room {
     reliable: Reliable,
     /// That begin here.
     links: Links,
+    /// Of how it is set up; 0 for one that was not told yet.
+    edition: u64,
+    spans: Spans,
+    rivals: Rivals,
+    /// When to say again which tracks are wanted better than they are carried.
+    shortfalls_at: Option<Instant>,
     /// Nothing but media falls due before.
     chores_at: Option<Instant>,
 }
 
 impl Room {
-    /// An empty room. Its counts are kept by the room.
-    pub fn new(now: Instant, mut info: RoomInfo) -> Self {
+    /// An empty room, or another instance of one. Its counts are kept by the room.
+    pub fn new(now: Instant, mut info: RoomInfo, beginning: Beginning) -> Self {
         info.participants = 0;
         info.publishers = 0;
         info.active_recording = false;
-        let life = Life::new(now, &info);
+        let life = Life::new(now, &info, beginning);
         let tracks = Tracks::new(&info);
         let mut room = Self {
             info: Arc::new(info),
@@ -138,8 +155,18 @@ impl Room {
             departed: Departed::default(),
             reliable: Reliable::default(),
             links: Links::default(),
+            edition: 0,
+            spans: Spans::default(),
+            rivals: Rivals::default(),
+            shortfalls_at: None,
         };
-        room.started();
+        match beginning {
+            Beginning::Anew => {
+                room.edition = 1;
+                room.started();
+            }
+            Beginning::Joined => {}
+        }
         room
     }
 
@@ -151,7 +178,7 @@ impl Room {
         command: Command,
         out: &mut impl Outlet,
     ) {
-        let Some(key) = self.participants.key_of(participant) else {
+        let Some(key) = self.participants.local_key_of(participant) else {
             return;
         };
         match command {
@@ -194,16 +221,19 @@ impl Room {
         packet: &Packet<'_>,
         out: &mut impl Outlet,
     ) -> Option<Instant> {
-        let published = self.tracks.find_mut(track)?;
+        let published = self.tracks.at_packet(track)?;
         let other_codec = published.learn_codec(packet);
         let heard = published.hear(packet);
-        published.fanout.handle_packet(now, packet, out);
+        let liveness = published.fanout.take_in(now, packet, out);
         let mut deadline = published.fanout.deadline();
         if heard == Heard::Sound {
             deadline = deadline.into_iter().chain(self.speaking.heard(now)).min();
         }
         if let Some(codec) = other_codec {
             self.correct_codec(now, track, codec);
+        }
+        if liveness == Liveness::Changed {
+            self.supply_changed(track);
         }
         deadline
     }
@@ -239,11 +269,14 @@ impl Room {
 
     /// Whether [`poll`](Self::poll) has anything to answer.
     pub fn has_output(&self) -> bool {
-        !self.outputs.is_empty()
+        !self.outputs.is_empty() || self.tracks.has_touched()
     }
 
     /// The next thing to do for this room.
     pub fn poll(&mut self) -> Option<Output> {
+        if self.outputs.is_empty() {
+            self.settle_wants();
+        }
         self.outputs.pop()
     }
 
@@ -273,14 +306,18 @@ impl Room {
             return;
         }
         if self.life.is_over(now) {
-            self.close(now, LeaveReason::RoomClosed);
+            self.end(now, LeaveReason::RoomClosed, Ending::Unneeded);
             return;
         }
+        self.show_rivals(now);
         self.dismiss_unconnected(now);
         self.give_up(now);
         self.heed_waiting(now, out);
         self.divide_due(now, out);
+        self.lapse_demands(now);
         self.count_demands(now);
+        self.tell_supplies(now);
+        self.tell_shortfalls(now);
         self.stop_pretending(now);
         let changed = self.updates.due(now);
         self.tell(Listeners::All, &changed);
@@ -331,7 +368,7 @@ impl Room {
     }
 
     fn next_chore(&self) -> Option<Instant> {
-        let personal = self.participants.iter().flat_map(|(_, participant)| {
+        let personal = self.participants.local().flat_map(|(_, participant)| {
             let connect_by = (!participant.is_active()).then_some(participant.connect_by);
             [
                 connect_by,
@@ -346,6 +383,8 @@ impl Room {
                 self.divide_at,
                 self.tracks.demand_deadline(),
                 self.pretending.deadline(),
+                self.spans.deadline(),
+                self.shortfalls_at,
             ])
             .flatten()
             .min()
@@ -366,7 +405,7 @@ impl Room {
         }
     }
 
-    /// Tells others that somebody changed, or only itself if it is hidden.
+    /// Tells others that somebody connected here changed, or only itself if it is hidden.
     fn announce(&mut self, now: Instant, key: ParticipantKey, urgency: Urgency) {
         self.tell_links(key);
         let Some(participant) = self.participants.find(key) else {
@@ -414,7 +453,7 @@ impl Room {
             return;
         }
         let changed: Arc<[_]> = changed.into();
-        for (key, participant) in self.participants.iter() {
+        for (key, participant) in self.participants.local() {
             if listeners == Listeners::But(key) {
                 continue;
             }

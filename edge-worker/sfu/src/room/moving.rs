@@ -82,7 +82,7 @@ impl Room {
     /// Takes somebody out, to be [brought](Self::bring_in) into another room. Its
     /// connections stay, without anything of this room on them.
     pub fn take_along(&mut self, now: Instant, participant: ParticipantId) -> Option<Luggage> {
-        let key = self.participants.key_of(participant)?;
+        let key = self.participants.local_key_of(participant)?;
         let found = self.participants.find(key)?;
         for subscription in found.interests.subscriptions().collect::<Vec<_>>() {
             self.end_subscription(subscription);

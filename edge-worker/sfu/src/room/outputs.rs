@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use media::ParticipantId;
 
-use crate::{Notice, Output};
+use crate::{LinkNews, Notice, Output};
 
 /// Outputs not yet fetched.
 #[derive(Debug, Default)]
@@ -22,8 +22,12 @@ pub(super) struct Outputs {
 const MOST_MESSAGES: usize = 16_384;
 
 impl Outputs {
-    /// Asks for something other than the delivery of a data message.
+    /// Asks for something. For the delivery of data messages there has to be
+    /// [room](Self::has_room_for).
     pub(super) fn push(&mut self, output: Output) {
+        if is_message(&output) {
+            self.messages += 1;
+        }
         self.queue.push_back(output);
     }
 
@@ -37,12 +41,6 @@ impl Outputs {
         self.messages + count <= MOST_MESSAGES
     }
 
-    /// Gives a data message to a participant.
-    pub(super) fn deliver(&mut self, output: Output) {
-        self.messages += 1;
-        self.queue.push_back(output);
-    }
-
     /// Whether there is nothing to do.
     pub(super) fn is_empty(&self) -> bool {
         self.queue.is_empty()
@@ -51,9 +49,27 @@ impl Outputs {
     /// The next thing to do.
     pub(super) fn pop(&mut self) -> Option<Output> {
         let output = self.queue.pop_front()?;
-        if matches!(output, Output::Data { .. } | Output::Frame { .. }) {
+        if is_message(&output) {
             self.messages -= 1;
         }
         Some(output)
+    }
+}
+
+/// Whether clients decide how many of it there are.
+fn is_message(output: &Output) -> bool {
+    match output {
+        Output::Data { .. } | Output::Frame { .. } => true,
+        Output::Link { news, .. } => {
+            matches!(news, LinkNews::Data { .. } | LinkNews::Frame { .. })
+        }
+        Output::Notice { .. }
+        | Output::Open(_)
+        | Output::Close { .. }
+        | Output::Receive { .. }
+        | Output::Load { .. }
+        | Output::Gone { .. }
+        | Output::LinkWants { .. }
+        | Output::Fact(_) => false,
     }
 }

@@ -17,7 +17,8 @@ use super::linking::Arrived;
 use super::publishing::Publishing;
 use super::speaking::Voice;
 use crate::{
-    Identity, Membership, Origin, ParticipantInfo, State, VideoQuality, Visibility, Wanted,
+    Identity, LinkKey, Membership, Origin, ParticipantInfo, Pausing, State, VideoQuality,
+    Visibility, Wanted,
 };
 
 /// One participant within its room; never given to another one.
@@ -86,6 +87,23 @@ impl Participants {
         self.by_key.values_mut()
     }
 
+    /// Those connected here.
+    pub(super) fn local(&self) -> impl Iterator<Item = (ParticipantKey, &Participant)> {
+        self.iter()
+            .filter(|(_, participant)| participant.is_local())
+    }
+
+    /// The keys of those connected here.
+    pub(super) fn local_keys(&self) -> Vec<ParticipantKey> {
+        self.local().map(|(key, _)| key).collect()
+    }
+
+    /// Somebody connected here.
+    pub(super) fn local_key_of(&self, id: ParticipantId) -> Option<ParticipantKey> {
+        let key = self.key_of(id)?;
+        self.find(key)?.is_local().then_some(key)
+    }
+
     pub(super) fn keys(&self) -> Vec<ParticipantKey> {
         self.by_key.keys().copied().collect()
     }
@@ -107,6 +125,8 @@ impl Participants {
 pub(super) struct Participant {
     /// As others see it; replaced as a whole, so that everybody told shares it.
     pub(super) info: Arc<ParticipantInfo>,
+    /// The link over which it is told of, where it is connected elsewhere.
+    pub(super) home: Option<LinkKey>,
     pub(super) seat: Seat,
     pub(super) protocol: i32,
     pub(super) auto_subscribe: Wanted,
@@ -153,6 +173,7 @@ impl Participant {
         Self {
             seat: Seat::of(&participant),
             info: Arc::new(participant),
+            home: None,
             protocol,
             auto_subscribe,
             auto_subscribe_data,
@@ -173,6 +194,35 @@ impl Participant {
             connection: Connection::default(),
             last_sequence: 0,
         }
+    }
+
+    /// Somebody who is connected elsewhere, as `told` over a link: it wants nothing here.
+    pub(super) fn far(
+        now: Instant,
+        link: LinkKey,
+        told: ParticipantInfo,
+        allowed: Allowed,
+    ) -> Self {
+        let info = Arc::new(told);
+        let membership = Membership {
+            participant: (*info).clone(),
+            auto_subscribe: Wanted::No,
+            auto_subscribe_data: Wanted::No,
+            adaptive_stream: false,
+            pausing: Pausing::Allowed,
+            protocol: 0,
+        };
+        Self {
+            info,
+            home: Some(link),
+            allowed,
+            ..Self::new(now, membership)
+        }
+    }
+
+    /// Whether it is connected here.
+    pub(super) fn is_local(&self) -> bool {
+        self.home.is_none()
     }
 
     /// Changes what others see, under a new version.

@@ -33,7 +33,7 @@ impl Pretending {
 impl Room {
     /// Shows a participant as speaking for `seconds`, whatever is heard of it.
     pub fn pretend_to_speak(&mut self, now: Instant, participant: ParticipantId, seconds: u32) {
-        let Some(key) = self.participants.key_of(participant) else {
+        let Some(key) = self.participants.local_key_of(participant) else {
             return;
         };
         let until = now + Duration::from_secs(seconds.into());
@@ -61,7 +61,7 @@ impl Room {
             participant: speaker.info.id,
             loudness,
         };
-        for (listener, participant) in self.participants.iter() {
+        for (listener, participant) in self.participants.local() {
             if listener == key || !hidden {
                 let notice = Notice::Speakers(vec![told]);
                 self.outputs.tell(participant.info.id, notice);

@@ -43,7 +43,7 @@ impl Room {
         participant: ParticipantId,
         change: ParticipantChange,
     ) -> Result<Arc<ParticipantInfo>, Refusal> {
-        let key = self.participants.key_of(participant);
+        let key = self.participants.local_key_of(participant);
         self.change_participant(now, key.ok_or(Refusal::NotFound)?, change)
     }
 
@@ -51,6 +51,7 @@ impl Room {
     pub fn set_metadata(&mut self, _now: Instant, metadata: String) -> Arc<RoomInfo> {
         Arc::make_mut(&mut self.info).metadata = metadata;
         self.tell_room();
+        self.tell_setup();
         Arc::clone(&self.info)
     }
 
@@ -151,7 +152,7 @@ impl Room {
 
     /// Tells the room's participants how the room shows.
     pub(super) fn tell_room(&mut self) {
-        for (_, participant) in self.participants.iter() {
+        for (_, participant) in self.participants.local() {
             let notice = Notice::Room(Arc::clone(&self.info));
             self.outputs.tell(participant.info.id, notice);
         }

@@ -26,7 +26,7 @@ impl Room {
         participant: ParticipantId,
         sections: &[OfferedSection],
     ) -> Vec<Received> {
-        let Some(key) = self.participants.key_of(participant) else {
+        let Some(key) = self.participants.local_key_of(participant) else {
             return Vec::new();
         };
         let Some(publisher) = self.participants.find_mut(key) else {
@@ -52,6 +52,9 @@ impl Room {
         } else {
             // Its encodings may have changed.
             self.tell_links(key);
+        }
+        for (track, _) in outcome.kept {
+            self.supply_changed(track);
         }
         for track in started {
             self.subscribe_everybody(track);
@@ -136,6 +139,7 @@ impl Room {
         track.demand.fell();
         self.chore_soon();
         self.tracks_changed(now, key);
+        self.supply_changed(own);
         self.divide_anew(now, own, out);
     }
 
@@ -164,6 +168,8 @@ impl Room {
             self.close_subscription(subscription);
         }
         self.track_ended(key);
+        self.unwant(key);
+        self.spans.forget(key);
         for participant in self.participants.values_mut() {
             participant.interests.vanished(key);
         }

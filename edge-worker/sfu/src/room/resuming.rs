@@ -70,7 +70,7 @@ impl Room {
 
     /// Somebody is back: what it has to be told before anything else.
     pub fn resume(&mut self, now: Instant, participant: ParticipantId) -> Option<Resumed> {
-        let key = self.participants.key_of(participant)?;
+        let key = self.participants.local_key_of(participant)?;
         let departed = self.departed_for(now, key);
         let found = self.participants.find(key)?;
         let own = Arc::clone(&found.info);
@@ -120,7 +120,7 @@ impl Room {
         synced: Synced,
         out: &mut impl Outlet,
     ) -> Result<(), UnknownTrack> {
-        let Some(key) = self.participants.key_of(participant) else {
+        let Some(key) = self.participants.local_key_of(participant) else {
             return Ok(());
         };
         for track in &synced.published {
@@ -181,7 +181,7 @@ impl Room {
         for message in missed {
             let meant = self.receivers(Some(sender), &message.destinations);
             if meant.contains(&receiver) && self.outputs.has_room_for(1) {
-                self.outputs.deliver(Output::Data {
+                self.outputs.push(Output::Data {
                     to: receiver,
                     reliability: Reliability::Reliable,
                     payload: message.payload,

@@ -115,7 +115,10 @@ impl Room {
         let Some(participant) = self.participants.find(speaker) else {
             return Vec::new();
         };
-        let mut listeners = vec![speaker];
+        let mut listeners = Vec::new();
+        if participant.is_local() {
+            listeners.push(speaker);
+        }
         for track in participant.publishing.tracks() {
             let Some(track) = self.tracks.find(track).filter(|it| it.meter.is_some()) else {
                 continue;

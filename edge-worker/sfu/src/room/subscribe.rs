@@ -13,8 +13,8 @@ use super::tracks::Audience;
 use super::wish::wish;
 use crate::fanout::{Binding, Wish};
 use crate::{
-    Access, Notice, Opening, Outlet, Output, SubscriptionFailure, SubscriptionKey, TrackKey,
-    VideoQuality, Wanted,
+    Access, LinkNews, Notice, Opening, Outlet, Output, SubscriptionFailure, SubscriptionKey,
+    TrackKey, VideoQuality, Wanted,
 };
 
 impl Room {
@@ -47,21 +47,34 @@ impl Room {
             SubscriptionState::Opening => {}
         }
         track.fanout.add(now, subscription, binding, wish, out);
-        let id = track.info.id;
         let hidden = self
             .participants
             .find(found.subscriber)
             .is_none_or(Participant::is_hidden);
         // Somebody hidden does not show by receiving either.
-        if !hidden
-            && track.gain_audience() == Audience::None
-            && let Some(publisher) = self.participants.find(track.publisher)
-        {
-            let notice = Notice::TrackSubscribed { track: id };
-            self.outputs.tell(publisher.info.id, notice);
+        if !hidden {
+            self.received(found.track);
         }
         self.divide(now, found.subscriber, out);
         self.begin_listening(found.subscriber, found.track);
+    }
+
+    /// Somebody receives a track: its publisher is told of the first one.
+    pub(super) fn received(&mut self, track: TrackKey) {
+        let Some(track) = self.tracks.find_mut(track) else {
+            return;
+        };
+        if track.gain_audience() == Audience::Some {
+            return;
+        }
+        let id = track.info.id;
+        if let Some(link) = track.home {
+            let news = LinkNews::Received(id);
+            self.outputs.push(Output::Link { link, news });
+        } else if let Some(publisher) = self.participants.find(track.publisher) {
+            let notice = Notice::TrackSubscribed { track: id };
+            self.outputs.tell(publisher.info.id, notice);
+        }
     }
 
     /// The m-line of a subscription is lost; it can be [bound](Self::bind) to
@@ -138,7 +151,7 @@ impl Room {
 
     /// Gives a new track to all who want it.
     pub(super) fn subscribe_everybody(&mut self, track: TrackKey) {
-        for key in self.participants.keys() {
+        for key in self.participants.local_keys() {
             self.open_if_wanted(key, track);
         }
     }

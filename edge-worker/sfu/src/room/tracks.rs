@@ -1,7 +1,7 @@
 //! The published tracks of a room, each with the fanout that serves its
 //! subscriptions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -15,7 +15,8 @@ use crate::fanout::{DropCounts, Fanout};
 use crate::speakers::{Heard, Meter};
 use crate::timers::Timers;
 use crate::{
-    Encryption, Muted, Origin, Outlet, RoomInfo, Source, SubscriptionKey, TrackInfo, TrackKey,
+    Encryption, LinkKey, Muted, Origin, Outlet, RoomInfo, Source, SubscriptionKey, Supply,
+    TrackInfo, TrackKey, VideoQuality,
 };
 
 /// All published tracks.
@@ -29,6 +30,8 @@ pub(super) struct Tracks {
     /// When the fanout of which is due, but for those that changed since.
     timers: Timers<TrackKey>,
     changed: Vec<TrackKey>,
+    /// That come over links, and may be wanted differently than before.
+    touched: BTreeSet<TrackKey>,
     /// By which receivers of an encrypted track know our frames.
     trailer: Bytes,
     /// What tracks that are gone left out.
@@ -90,8 +93,32 @@ impl Tracks {
         self.by_key.get(&key)
     }
 
-    /// Whatever becomes of its fanout, [`deadline`](Self::deadline) will know.
+    /// Whatever becomes of its fanout, [`deadline`](Self::deadline) will know, and whoever
+    /// says over links what is wanted.
     pub(super) fn find_mut(&mut self, key: TrackKey) -> Option<&mut Track> {
+        if self.by_key.get(&key)?.is_far() {
+            self.touch(key);
+        }
+        self.at_packet(key)
+    }
+
+    /// What is wanted of the track may have changed.
+    pub(super) fn touch(&mut self, key: TrackKey) {
+        self.touched.insert(key);
+    }
+
+    /// The next track of which other layers may be wanted than before.
+    pub(super) fn pop_touched(&mut self) -> Option<TrackKey> {
+        self.touched.pop_first()
+    }
+
+    /// Whether there is one.
+    pub(super) fn has_touched(&self) -> bool {
+        !self.touched.is_empty()
+    }
+
+    /// As [`find_mut`](Self::find_mut), for what does not change what is wanted.
+    pub(super) fn at_packet(&mut self, key: TrackKey) -> Option<&mut Track> {
         let track = self.by_key.get_mut(&key)?;
         if track.deadline == Deadline::Noted {
             track.deadline = Deadline::MayHaveChanged;
@@ -125,10 +152,13 @@ impl Tracks {
 
     /// When to count next what is wanted of any track.
     pub(super) fn demand_deadline(&self) -> Option<Instant> {
-        self.by_key
-            .values()
-            .filter_map(|track| track.demand.deadline())
-            .min()
+        let own = self.by_key.values().filter(|track| !track.is_far());
+        own.flat_map(|track| {
+            let lapses_at = track.far_demand.map(|(_, until)| until);
+            [track.demand.deadline(), lapses_at]
+        })
+        .flatten()
+        .min()
     }
 
     /// The first deadline of all fanouts.
@@ -154,6 +184,14 @@ pub(super) struct Track {
     pub(super) info: Arc<TrackInfo>,
     pub(super) publisher: ParticipantKey,
     pub(super) fanout: Fanout,
+    /// The link it comes over, where it is published elsewhere in the room.
+    pub(super) home: Option<LinkKey>,
+    /// As last told to those elsewhere.
+    pub(super) supplied: Option<Supply>,
+    /// Wanted elsewhere, without being carried, until then.
+    pub(super) far_demand: Option<(VideoQuality, Instant)>,
+    /// Wanted here, without being carried, as last told and when.
+    pub(super) shortfall: Option<(VideoQuality, Instant)>,
     /// Every subscription, bound or not.
     pub(super) subscriptions: Vec<SubscriptionKey>,
     /// Low to high; empty for a single layer.
@@ -209,6 +247,10 @@ impl Track {
             info: Arc::new(info),
             publisher,
             fanout,
+            home: None,
+            supplied: None,
+            far_demand: None,
+            shortfall: None,
             subscriptions: Vec::new(),
             rids,
             demand: Demand::default(),
@@ -217,6 +259,18 @@ impl Track {
             // There is none yet.
             deadline: Deadline::Noted,
         }
+    }
+
+    /// It is published elsewhere, and comes over `link`; this room calls it `own`.
+    pub(super) fn come_over(&mut self, link: LinkKey, own: TrackKey) {
+        self.home = Some(link);
+        self.fanout.set_origin(Origin::Link { link, track: own });
+        self.fanout.set_far();
+    }
+
+    /// Whether it is published elsewhere in the room.
+    pub(super) fn is_far(&self) -> bool {
+        self.home.is_some()
     }
 
     /// A later offer names other encodings, or the same.

@@ -4,26 +4,55 @@ use media::Layer;
 
 /// A set of layers.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(crate) struct LayerSet(u8);
+pub struct LayerSet(u8);
 
 impl LayerSet {
-    pub(crate) fn insert(&mut self, layer: Layer) {
-        self.0 |= 1 << layer.0;
+    /// Adds one.
+    pub fn insert(&mut self, layer: Layer) {
+        if layer.index() < Layer::COUNT {
+            self.0 |= 1 << layer.0;
+        }
     }
 
-    pub(crate) fn remove(&mut self, layer: Layer) {
-        self.0 &= !(1 << layer.0);
+    /// Takes one out.
+    pub fn remove(&mut self, layer: Layer) {
+        if layer.index() < Layer::COUNT {
+            self.0 &= !(1 << layer.0);
+        }
     }
 
-    pub(crate) fn contains(self, layer: Layer) -> bool {
-        self.0 & (1 << layer.0) != 0
+    /// Whether `layer` is one of them.
+    pub fn contains(self, layer: Layer) -> bool {
+        layer.index() < Layer::COUNT && self.0 & (1 << layer.0) != 0
     }
 
     /// Low to high.
-    pub(crate) fn iter(self) -> impl DoubleEndedIterator<Item = Layer> {
+    pub fn iter(self) -> impl DoubleEndedIterator<Item = Layer> {
         Layer::ALL
             .into_iter()
             .filter(move |layer| self.contains(*layer))
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The largest picture.
+    pub fn highest(self) -> Option<Layer> {
+        self.iter().next_back()
+    }
+
+    /// Those of either.
+    #[must_use]
+    pub fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Those that are not of `other`.
+    #[must_use]
+    pub fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
     }
 
     /// All layers up to and with `highest`.

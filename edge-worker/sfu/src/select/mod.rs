@@ -6,6 +6,6 @@ mod layer_set;
 mod simulcast;
 mod temporal;
 
-pub(crate) use layer_set::LayerSet;
+pub use layer_set::LayerSet;
 pub(crate) use simulcast::{Decision, Entry, Simulcast};
 pub(crate) use temporal::Temporal;

@@ -167,6 +167,11 @@ impl Simulcast {
         }
     }
 
+    /// The layers it cannot go on without.
+    pub(crate) fn needs(&self) -> LayerSet {
+        self.target.into_iter().chain(self.playing()).collect()
+    }
+
     /// When to call [`enter`](Self::enter) at the latest.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.held.as_ref().map(|held| held.until)

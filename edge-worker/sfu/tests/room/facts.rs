@@ -9,29 +9,31 @@ use crate::stage::{Stage, id, microphone, name};
 
 fn facts(stage: &mut Stage) -> Vec<String> {
     stage.log();
-    stage
-        .facts
-        .drain(..)
-        .map(|fact| match fact.happened {
-            Happened::RoomStarted => "room started".to_owned(),
-            Happened::RoomFinished(reason) => format!("room finished: {reason:?}"),
-            Happened::ParticipantJoined(who) => {
-                assert_eq!(who.state, State::Active);
-                format!("{} joined", name(who.id))
-            }
-            Happened::ParticipantLeft(who) => {
-                assert!(matches!(who.state, State::Disconnected(_)));
-                format!("{} left", name(who.id))
-            }
-            Happened::ParticipantAborted(who) => format!("{} aborted", name(who.id)),
-            Happened::TrackPublished { publisher, track } => {
-                format!("{} published {}", name(publisher.id), track.name)
-            }
-            Happened::TrackUnpublished { publisher, track } => {
-                format!("{} unpublished {}", name(publisher.id), track.name)
-            }
-        })
-        .collect()
+    let facts = stage.facts.drain(..);
+    facts.map(|fact| brief(&fact.happened)).collect()
+}
+
+/// `alice joined`
+pub(crate) fn brief(happened: &Happened) -> String {
+    match happened {
+        Happened::RoomStarted => "room started".to_owned(),
+        Happened::RoomFinished(reason) => format!("room finished: {reason:?}"),
+        Happened::ParticipantJoined(who) => {
+            assert_eq!(who.state, State::Active);
+            format!("{} joined", name(who.id))
+        }
+        Happened::ParticipantLeft(who) => {
+            assert!(matches!(who.state, State::Disconnected(_)));
+            format!("{} left", name(who.id))
+        }
+        Happened::ParticipantAborted(who) => format!("{} aborted", name(who.id)),
+        Happened::TrackPublished { publisher, track } => {
+            format!("{} published {}", name(publisher.id), track.name)
+        }
+        Happened::TrackUnpublished { publisher, track } => {
+            format!("{} unpublished {}", name(publisher.id), track.name)
+        }
+    }
 }
 
 #[test]

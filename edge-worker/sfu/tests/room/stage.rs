@@ -5,15 +5,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 use media::{
-    AudioLevel, Codec, Delivery, MediaKind, Mid, Outgoing, Packet, ParticipantId, Rid, Rtcp, SeqNo,
-    Ssrc, Timestamp, TrackId,
+    AudioLevel, Codec, Delivery, Layer, MediaKind, Mid, Outgoing, Packet, ParticipantId, Rid, Rtcp,
+    SenderReport, SeqNo, Ssrc, Timestamp, TrackId,
 };
 use sfu::{
-    Binding, Carried, Command, Destinations, Encryption, Identity, JoinRefusal, Joined,
-    LeaveReason, LinkKey, LinkNews, Load, Membership, Message, Muted, Notice, OfferedSection,
-    Opening, Outlet, Output, ParticipantInfo, Pausing, Permission, Publication, Received,
-    RefusedWish, Reliability, Room, RoomInfo, SenderKey, Sink, Source, State, SubscriptionKey,
-    TrackInfo, TrackKey, TrackSettings, TransportKey, Visibility, Wanted,
+    Beginning, Binding, Carried, Command, Destinations, Encryption, Identity, JoinRefusal, Joined,
+    LayerSet, LeaveReason, LinkKey, LinkNews, Load, Membership, Message, Muted, Notice,
+    OfferedSection, Opening, Outlet, Output, ParticipantInfo, Pausing, Permission, Publication,
+    Received, RefusedWish, Reliability, Room, RoomInfo, SenderKey, Sink, Source, State,
+    SubscriptionKey, TrackInfo, TrackKey, TrackSettings, TransportKey, Visibility, Wanted,
 };
 
 /// The room under test and what surrounds it.
@@ -34,6 +34,8 @@ pub(crate) struct Stage {
     pub(crate) versions: BTreeMap<(ParticipantId, ParticipantId), u32>,
     /// What was said over links, apart from the log.
     pub(crate) news: Vec<(LinkKey, LinkNews)>,
+    /// What was wanted over links, apart from the log.
+    pub(crate) wants: Vec<(LinkKey, TrackId, LayerSet)>,
     /// What was told of connections, apart from the log.
     pub(crate) qualities: Vec<String>,
     joins: u32,
@@ -49,11 +51,20 @@ pub(crate) struct Wire {
     pub(crate) rtcp: Vec<(TransportKey, Rtcp)>,
     /// Payload sent by m-line.
     pub(crate) bytes: BTreeMap<u32, usize>,
-    /// Packets that went over links: the track, the packet, its payload.
-    pub(crate) carried: Vec<(TrackKey, Packet<'static>, Vec<u8>)>,
-    pub(crate) carried_reports: usize,
+    /// Packets that went over links.
+    pub(crate) carried: Vec<Carriage>,
+    pub(crate) carried_reports: Vec<(TrackKey, Layer, SenderReport)>,
     /// Keyframes asked for over links.
-    pub(crate) asked: Vec<(TrackKey, Ssrc)>,
+    pub(crate) asked: Vec<(TrackKey, Layer)>,
+}
+
+/// A packet on its way over a link.
+#[derive(Clone)]
+pub(crate) struct Carriage {
+    pub(crate) track: TrackKey,
+    pub(crate) layer: Layer,
+    pub(crate) head: Packet<'static>,
+    pub(crate) payload: Vec<u8>,
 }
 
 impl Outlet for Wire {
@@ -66,21 +77,26 @@ impl Outlet for Wire {
         self.rtcp.push((transport, rtcp));
     }
 
-    fn carry(&mut self, _link: LinkKey, track: TrackKey, media: Carried<'_>) {
+    fn carry(&mut self, _link: LinkKey, track: TrackKey, layer: Layer, media: Carried<'_>) {
         match media {
             Carried::Packet(packet) => {
                 let head = Packet {
                     payload: &[],
                     ..*packet
                 };
-                self.carried.push((track, head, packet.payload.to_vec()));
+                self.carried.push(Carriage {
+                    track,
+                    layer,
+                    head,
+                    payload: packet.payload.to_vec(),
+                });
             }
-            Carried::Report(_) => self.carried_reports += 1,
+            Carried::Report(report) => self.carried_reports.push((track, layer, *report)),
         }
     }
 
-    fn ask(&mut self, _link: LinkKey, track: TrackKey, ssrc: Ssrc) {
-        self.asked.push((track, ssrc));
+    fn ask(&mut self, _link: LinkKey, track: TrackKey, layer: Layer) {
+        self.asked.push((track, layer));
     }
 }
 
@@ -90,6 +106,10 @@ impl Stage {
     }
 
     pub(crate) fn with(change: impl FnOnce(&mut RoomInfo)) -> Self {
+        Self::begin(Beginning::Anew, change)
+    }
+
+    pub(crate) fn begin(beginning: Beginning, change: impl FnOnce(&mut RoomInfo)) -> Self {
         #[expect(clippy::disallowed_methods, reason = "any moment will do")]
         let now = Instant::now();
         let mut info = RoomInfo {
@@ -107,7 +127,7 @@ impl Stage {
         change(&mut info);
         Self {
             level: 30,
-            room: Room::new(now, info),
+            room: Room::new(now, info, beginning),
             now,
             wire: Wire::default(),
             offers: BTreeMap::new(),
@@ -119,6 +139,7 @@ impl Stage {
             loads: BTreeMap::new(),
             versions: BTreeMap::new(),
             news: Vec::new(),
+            wants: Vec::new(),
             qualities: Vec::new(),
             joins: 0,
             mids: 0,
@@ -220,13 +241,18 @@ impl Stage {
     /// Binds what was opened and forgets what was told.
     pub(crate) fn settle(&mut self) {
         self.log();
-        let opened: Vec<u32> = self.openings.keys().copied().collect();
-        for subscription in opened {
-            if !self.bound.contains(&subscription) {
-                self.bind(SubscriptionKey(subscription));
-            }
-        }
+        self.bind_opened();
         self.log();
+    }
+
+    /// Binds what was opened; whether there was anything.
+    pub(crate) fn bind_opened(&mut self) -> bool {
+        let opened = self.openings.keys().copied();
+        let unbound: Vec<u32> = opened.filter(|it| !self.bound.contains(it)).collect();
+        for subscription in &unbound {
+            self.bind(SubscriptionKey(*subscription));
+        }
+        !unbound.is_empty()
     }
 
     /// An m-line for a subscription is ready.
@@ -443,6 +469,14 @@ impl Stage {
                 self.news.push((link, news));
                 return None;
             }
+            Output::LinkWants {
+                link,
+                track,
+                layers,
+            } => {
+                self.wants.push((link, track, layers));
+                return None;
+            }
             Output::Fact(fact) => {
                 self.facts.push(*fact);
                 return None;
@@ -453,6 +487,7 @@ impl Stage {
 
     fn check_present(&self, who: ParticipantId) {
         assert!(!self.gone.contains(&who), "{who} is gone already");
+        assert!(self.room.home(who).is_none(), "{who} is not here");
     }
 
     fn notice(&mut self, to: ParticipantId, notice: Notice) -> Option<String> {
@@ -462,10 +497,20 @@ impl Stage {
                 let seen: Vec<String> = infos
                     .iter()
                     .map(|info| {
+                        // Somebody new of the same identity replaces whom it knew.
+                        self.versions.retain(|(listener, known), _| {
+                            *listener != to
+                                || *known == info.id
+                                || identity(&name(*known)) != info.identity
+                        });
                         let before = self.versions.insert((to, info.id), info.version);
                         // Who changed hears it at once, and again with the crowd.
                         let own = info.id == to && before == Some(info.version);
-                        assert!(own || before.unwrap_or(0) < info.version, "versions rise");
+                        let rises = before.unwrap_or(0) < info.version;
+                        assert!(own || rises, "{to} is told of {} again", describe(info));
+                        if matches!(info.state, State::Disconnected(_)) {
+                            self.versions.remove(&(to, info.id));
+                        }
                         describe(info)
                     })
                     .collect();
