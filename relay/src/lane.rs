@@ -10,6 +10,7 @@ use relay_proto::control::{Hello, HelloLane, Lengths, MAJOR, MINOR, Message};
 use rustls::pki_types::CertificateDer;
 use tokio::sync::mpsc;
 
+use crate::access::AccessError;
 use crate::identity::{Identity, IdentityError};
 use crate::node::{Input, Token};
 
@@ -45,8 +46,8 @@ pub(crate) enum GreetError {
     Version(u32),
     #[error("did not begin with a greeting")]
     Rude,
-    #[error("refused by configuration")]
-    Denied,
+    #[error("{0}")]
+    Access(#[from] AccessError),
 }
 
 /// What QUIC is told why a connection ends.
@@ -64,6 +65,14 @@ pub(crate) enum Close {
     Replaced = 4,
     /// Nothing came for too long.
     Dead = 5,
+    /// The other end is configured to be elsewhere.
+    Region = 6,
+    /// The certificate of the other end has expired.
+    Expired = 7,
+    /// It is no neighbour any more.
+    Removed = 8,
+    /// It takes less than it is told.
+    Slow = 9,
 }
 
 impl Close {

@@ -7,20 +7,23 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 use media::Bitrate;
 use quinn::Connection;
-use relay_proto::control::{Kind, Message, RoomMessage};
+use relay_proto::control::{Goaway, Message};
 use relay_proto::heartbeat::Health;
 use relay_proto::{
-    Cost, Exchange, Lane, LayerKey, Limits, Link, LinkId, Output, Place, Received, TrackKey,
-    Transit, Use, Wanted,
+    Cost, Exchange, Handle, Lane, Limits, Link, LinkId, Output, Place, Received, Transit, Use,
+    Wanted,
 };
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::sleep_until;
 use tracing::{debug, info, warn};
 
+use crate::command::{Command, Event};
 use crate::identity::Identity;
 use crate::lane::{Close, Greeted, read_control, read_datagrams, write_control};
+use crate::meeting::Order;
 use crate::quic::{DATAGRAM_BUFFER, Shared};
+use crate::status::{LinkStatus, Status};
 
 /// Something that happened, or is wished.
 #[derive(Debug)]
@@ -47,63 +50,6 @@ pub(crate) enum Input {
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub(crate) struct Token(pub(crate) u32);
 
-/// What the rooms of this node wish.
-#[derive(Debug)]
-pub enum Command {
-    /// A track is published here; or the node hosts a room.
-    Publish(TrackKey, Kind, u64),
-    /// It is not any more.
-    Unpublish(TrackKey),
-    /// A layer from elsewhere is wanted here, or not any more.
-    Want(LayerKey, Wanted),
-    /// A keyframe of it is needed.
-    WantKeyframe(LayerKey),
-    /// Packets of a layer that is published here.
-    Feed(LayerKey, Vec<(Place, Bytes)>),
-    /// Something for the nodes that host a room; an empty list: all of them.
-    Say(String, Vec<String>, Bytes),
-    /// What the links are like now.
-    Status(tokio::sync::oneshot::Sender<Vec<LinkStatus>>),
-    /// Say goodbye, and stop.
-    Stop,
-}
-
-/// What the rooms of this node are told.
-#[derive(Debug)]
-pub enum Event {
-    /// A link to this node is up, or not any more.
-    Neighbour(Identity, Wanted),
-    /// A track can be had, or not any more.
-    Track(TrackKey, Kind, Wanted),
-    /// A layer that is published here is wanted elsewhere, or not any more.
-    Feed(LayerKey, Wanted),
-    /// A keyframe of it is needed.
-    Keyframe(LayerKey),
-    /// Packets of a layer that is wanted here.
-    Media(Vec<(LayerKey, Place, Bytes)>),
-    /// Another node says something about a room.
-    Said(RoomMessage),
-}
-
-/// One link, as an operator sees it.
-#[derive(Clone, Debug)]
-pub struct LinkStatus {
-    /// Who is at its other end.
-    pub identity: Identity,
-    /// As heartbeats measure it.
-    pub round_trip: Option<Duration>,
-    /// The share of our packets that gets lost, with pictures and with sound.
-    pub loss: f64,
-    /// What may be sent in a second.
-    pub rate: Bitrate,
-    /// Packets sent, resent, and given up as they never came.
-    pub sent: u64,
-    /// As above.
-    pub repairs: u64,
-    /// As above.
-    pub given_up: u64,
-}
-
 /// How a node takes part.
 #[derive(Clone, Debug)]
 pub(crate) struct Part {
@@ -120,14 +66,25 @@ pub(crate) struct Node {
     /// For the tasks that read links.
     inputs_from: mpsc::Sender<Input>,
     events: mpsc::Sender<Event>,
+    /// For those who meet others.
+    orders: mpsc::UnboundedSender<Order>,
     half: HashMap<String, Greeted>,
     links: BTreeMap<Token, Neighbour>,
     last_token: u32,
     tasks: JoinSet<()>,
-    media: Vec<(LayerKey, Place, Bytes)>,
+    media: Vec<(Handle, Place, Bytes)>,
+    outputs: Vec<Output>,
+    drain: Option<Drain>,
     look_at: Instant,
     /// Packets that this node's rooms were too slow for.
     unheard: u64,
+}
+
+/// A node that goes.
+#[derive(Clone, Copy, Debug)]
+struct Drain {
+    since: Instant,
+    until: Instant,
 }
 
 /// A link and the connections that carry it.
@@ -168,18 +125,22 @@ impl Node {
         inputs: mpsc::Receiver<Input>,
         inputs_from: mpsc::Sender<Input>,
         events: mpsc::Sender<Event>,
+        orders: mpsc::UnboundedSender<Order>,
     ) -> Self {
         Self {
-            exchange: Exchange::new(part.identity.node().to_owned(), part.transit),
+            exchange: Exchange::new(part.identity.node(), part.transit),
             part,
             inputs,
             inputs_from,
             events,
+            orders,
             half: HashMap::new(),
             links: BTreeMap::new(),
             last_token: 0,
             tasks: JoinSet::new(),
             media: Vec::new(),
+            outputs: Vec::new(),
+            drain: None,
             look_at: Instant::now(),
             unheard: 0,
         }
@@ -204,12 +165,25 @@ impl Node {
                 }
                 self.handle(now, input);
             }
+            if self.has_drained(now) {
+                self.stop().await;
+                return;
+            }
             self.tick(now);
             self.carry_out(now);
             for token in self.links.keys().copied().collect::<Vec<_>>() {
                 self.pump(now, token);
             }
         }
+    }
+
+    /// Whether a node that goes has nothing left to wait for.
+    fn has_drained(&self, now: Instant) -> bool {
+        /// What neighbours need to take other ways, at least.
+        const LEAST: Duration = Duration::from_secs(1);
+        self.drain.is_some_and(|drain| {
+            now >= drain.until || now >= drain.since + LEAST && self.exchange.is_idle()
+        })
     }
 
     fn handle(&mut self, now: Instant, input: Input) {
@@ -229,21 +203,52 @@ impl Node {
 
     fn command(&mut self, now: Instant, command: Command) {
         match command {
-            Command::Publish(key, kind, epoch) => self.exchange.publish(key, kind, epoch),
+            Command::Publish(key, kind, epoch) => {
+                if let Err(disbelief) = self.exchange.publish(now, key, kind, epoch) {
+                    debug!(%disbelief, "not published");
+                }
+            }
             Command::Unpublish(key) => self.exchange.unpublish(now, &key),
-            Command::Want(key, wanted) => self.exchange.want(now, key, wanted),
+            Command::Want(key, handle, wanted) => self.exchange.want(now, key, handle, wanted),
             Command::WantKeyframe(key) => self.exchange.want_keyframe(now, &key),
-            Command::Feed(key, packets) => {
-                for (place, rtp) in packets {
-                    self.exchange.feed(now, &key, place, rtp);
+            Command::Feed(packets) => {
+                for (layer, place, rtp) in packets {
+                    self.exchange.feed(now, layer, place, rtp);
                 }
             }
             Command::Say(room, to, said) => self.exchange.say(&room, to, said),
             Command::Status(answer) => {
                 // Who asked may have gone.
-                let _ = answer.send(self.links.values().map(Neighbour::status).collect());
+                let _ = answer.send(Status {
+                    identity: self.part.identity.clone(),
+                    rooms: self.exchange.rooms(),
+                    links: self.links.values().map(Neighbour::status).collect(),
+                });
             }
+            Command::Neighbours(neighbours) => self.order(Order::Neighbours(neighbours)),
+            Command::Access(access) => self.order(Order::Access(access)),
+            Command::Reload(credentials) => self.order(Order::Reload(credentials)),
+            Command::Drain(time) => self.drain(now, time),
             Command::Stop => {}
+        }
+    }
+
+    fn order(&self, order: Order) {
+        // Who meets others ends with this task, not before it.
+        let _ = self.orders.send(order);
+    }
+
+    /// Tells the neighbours to take other ways.
+    fn drain(&mut self, now: Instant, time: Duration) {
+        let deadline_ms = time.as_millis().try_into().unwrap_or(u32::MAX);
+        self.drain = Some(Drain {
+            since: now,
+            until: now + time,
+        });
+        self.order(Order::Close);
+        info!(?time, "draining");
+        for token in self.links.keys().copied().collect::<Vec<_>>() {
+            self.say(now, token, Message::Goaway(Goaway { deadline_ms }));
         }
     }
 
@@ -318,7 +323,7 @@ impl Node {
         self.links.insert(token, neighbour);
         let cost = Cost::of_link(round_trip, 0.0);
         self.exchange
-            .link_up(LinkId(token.0), identity.node().to_owned(), cost);
+            .link_up(now, LinkId(token.0), identity.node().to_owned(), cost);
         self.tell(Event::Neighbour(identity, Wanted::Yes));
     }
 
@@ -352,6 +357,10 @@ impl Node {
     }
 
     fn message(&mut self, now: Instant, token: Token, message: Message) {
+        if let Message::Goaway(_) = message {
+            self.exchange.set_use(now, LinkId(token.0), Use::Leaving);
+            return;
+        }
         if let Err(disbelief) = self.exchange.message(now, LinkId(token.0), message) {
             debug!(%disbelief, link = token.0, "not believed");
         }
@@ -394,7 +403,9 @@ impl Node {
 
     /// Does what the exchange says.
     fn carry_out(&mut self, now: Instant) {
-        for output in self.exchange.take_outputs() {
+        let mut outputs = std::mem::take(&mut self.outputs);
+        self.exchange.take_outputs(&mut outputs);
+        for output in outputs.drain(..) {
             match output {
                 Output::Send(link, packet) => {
                     if let Some(neighbour) = self.links.get_mut(&Token(link.0)) {
@@ -402,13 +413,20 @@ impl Node {
                     }
                 }
                 Output::Tell(link, message) => self.say(now, Token(link.0), message),
-                Output::Deliver(key, place, rtp) => self.media.push((key, place, rtp)),
-                Output::Feed(key, wanted) => self.tell(Event::Feed(key, wanted)),
+                Output::Forget(link, flow) => {
+                    if let Some(neighbour) = self.links.get_mut(&Token(link.0)) {
+                        neighbour.link.forget(flow);
+                    }
+                }
+                Output::Deliver(handle, place, rtp) => self.media.push((handle, place, rtp)),
+                Output::Feed(key, layer, wanted) => self.tell(Event::Feed(key, layer, wanted)),
+                Output::Paused(key, paused) => self.tell(Event::Paused(key, paused)),
                 Output::Keyframe(key) => self.tell(Event::Keyframe(key)),
                 Output::Track(key, kind, wanted) => self.tell(Event::Track(key, kind, wanted)),
                 Output::Said(message) => self.tell(Event::Said(message)),
             }
         }
+        self.outputs = outputs;
         if !self.media.is_empty() {
             let media = std::mem::take(&mut self.media);
             let count = media.len() as u64;
@@ -463,7 +481,7 @@ impl Node {
 
     fn deadline(&self, now: Instant) -> Instant {
         let mut at = self.look_at;
-        if let Some(exchange_at) = self.exchange.deadline(now) {
+        if let Some(exchange_at) = self.exchange.deadline() {
             at = at.min(exchange_at);
         }
         for neighbour in self.links.values() {

@@ -1,6 +1,5 @@
 //! Real QUIC on the loopback: nodes with certificates, a hub between them, media across.
 
-use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -8,7 +7,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use media::Layer;
 use relay::{Command, Credentials, Event, Identity, Neighbour, Relay, Settings, pki};
 use relay_proto::control::Kind;
-use relay_proto::{End, Keyframe, LayerKey, Limits, Place, Reference, TrackKey, Transit, Wanted};
+use relay_proto::{End, Handle, Keyframe, LayerKey, Place, Reference, TrackKey, Transit, Wanted};
 use time::OffsetDateTime;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -33,34 +32,41 @@ async fn a_track_crosses_a_hub_it_is_not_hosted_on() {
         .until(|event| matches!(event, Event::Neighbour(who, Wanted::Yes) if who.node() == "m-hub"))
         .await;
 
-    assert!(
-        lagos
-            .relay
-            .tell(Command::Publish(track(), Kind::Audio, 1))
-            .await
-    );
+    lagos.tell(Command::Publish(track(), Kind::Audio, 1)).await;
     kano.until(
         |event| matches!(event, Event::Track(key, Kind::Audio, Wanted::Yes) if *key == track()),
     )
     .await;
-    assert!(kano.relay.tell(Command::Want(layer(), Wanted::Yes)).await);
-    lagos
-        .until(|event| matches!(event, Event::Feed(key, Wanted::Yes) if *key == layer()))
+    kano.tell(Command::Want(layer(), Handle(7), Wanted::Yes))
         .await;
+    let mut fed = None;
+    lagos
+        .until(|event| {
+            if let Event::Feed(key, id, Wanted::Yes) = event
+                && *key == layer()
+            {
+                fed = Some(*id);
+            }
+            fed.is_some()
+        })
+        .await;
+    let id = fed.expect("it was waited for");
     for sequence in 0..100 {
-        let packet = (PLACE, rtp(sequence));
-        assert!(lagos.relay.tell(Command::Feed(layer(), vec![packet])).await);
+        lagos
+            .tell(Command::Feed(vec![(id, PLACE, rtp(sequence))]))
+            .await;
     }
     let mut came = 0;
     kano.until(|event| {
         if let Event::Media(packets) = event {
+            assert!(packets.iter().all(|packet| packet.0 == Handle(7)));
             came += packets.len();
         }
         came == 100
     })
     .await;
 
-    lagos.relay.tell(Command::Stop).await;
+    lagos.tell(Command::Stop).await;
     kano.until(|event| matches!(event, Event::Track(key, _, Wanted::No) if *key == track()))
         .await;
     drop(hub);
@@ -91,6 +97,10 @@ struct Node {
 }
 
 impl Node {
+    async fn tell(&self, command: Command) {
+        self.relay.tell(command).await.expect("it has not stopped");
+    }
+
     async fn until(&mut self, mut is_it: impl FnMut(&Event) -> bool) {
         let wait = async {
             while let Some(event) = self.events.recv().await {
@@ -112,20 +122,17 @@ fn start(
     transit: Transit,
     neighbours: &[(&str, SocketAddr)],
 ) -> Node {
-    let settings = Settings {
-        credentials: credentials(authority, name),
-        bind: "127.0.0.1:0".parse().expect("an address"),
-        neighbours: neighbours
-            .iter()
-            .map(|(node, address)| Neighbour {
-                node: (*node).to_owned(),
-                address: *address,
-            })
-            .collect(),
-        denied: HashSet::new(),
-        transit,
-        limits: Limits::default(),
-    };
+    let bind = "127.0.0.1:0".parse().expect("an address");
+    let mut settings = Settings::new(credentials(authority, name), bind);
+    settings.transit = transit;
+    settings.neighbours = neighbours
+        .iter()
+        .map(|(node, address)| Neighbour {
+            node: (*node).to_owned(),
+            address: *address,
+            region: Some("lagos".to_owned()),
+        })
+        .collect();
     let (relay, events) = Relay::start(settings, 1).expect("it starts");
     Node { relay, events }
 }

@@ -1,37 +1,36 @@
 //! One node's part in the relay: what its rooms publish goes to the neighbours that want it, what
 //! they want comes from where it is had, and what a hub does not host itself passes through.
 //!
-//! It routes and orders. Ways are [`Routes`]' business, wishes [`Wants`]', and what a link carries
-//! is [`Allocation`]'s. Links themselves, one per neighbour, are kept by the shell: [`Output`] tells
-//! it what to give to which.
+//! It routes and orders. Ways are [`Routes`]' business, wishes [`Want`](crate::wants::Want)'s, what
+//! passes here [`Layers`]', and what a link carries [`Allocation`](crate::Allocation)'s. Links
+//! themselves, one per neighbour, are kept by the shell: [`Output`] tells it what to give to which.
 
-use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
-use media::{Bitrate, Layer, SeqNo};
+use media::{Bitrate, Layer};
 
-use crate::allocation::{Allocation, Turn};
+use crate::allocation::Turn;
 use crate::control::{
-    Announce, Kind, LayerState, Message, Refusal, Refused, RoomMessage, Subscribe, Subscribed,
-    Unsubscribe, WantKeyframe,
+    Kind, LayerState, Message, Refusal, Refused, RoomMessage, Subscribe, Subscribed, Unsubscribe,
+    WantKeyframe,
 };
-use crate::doubles::Doubles;
-use crate::frame::{FlowId, Keyframe, Media, Place};
-use crate::keyframe_cache::KeyframeCache;
-use crate::routes::{Change, Cost, Disbelief, LinkId, Routes, TrackKey, Transit, Use};
-use crate::scheduler::{Class, Load, Queued, RoomKey};
-use crate::wants::{LayerKey, Wanter, Wants, Wish};
+use crate::frame::{FlowId, Media, Place};
+use crate::layers::{LayerId, LayerKey, Layers, Paused, class};
+use crate::neighbour::Neighbour;
+use crate::routes::{Change, Cost, Disbelief, LinkId, Routes, Source, TrackKey, Transit, Use};
+use crate::scheduler::{Load, Queued};
+use crate::wants::{Due, Handle, Wanter};
 
 /// One node among its neighbours.
 #[derive(Debug)]
 pub struct Exchange {
-    node: String,
+    node: Arc<str>,
     routes: Routes,
-    wants: Wants,
     links: HashMap<LinkId, Neighbour>,
-    layers: HashMap<LayerKey, Passing>,
-    rooms: HashMap<String, RoomKey>,
+    layers: Layers,
     outputs: Vec<Output>,
 }
 
@@ -42,12 +41,16 @@ pub enum Output {
     Tell(LinkId, Message),
     /// Give a packet to the link of a neighbour.
     Send(LinkId, Queued),
+    /// A flow of a link ended: nothing of it need be remembered.
+    Forget(LinkId, FlowId),
     /// A packet for the room on this node.
-    Deliver(LayerKey, Place, Bytes),
+    Deliver(Handle, Place, Bytes),
     /// Somebody elsewhere wants a layer that is published here, or does no more.
-    Feed(LayerKey, Wanted),
+    Feed(LayerKey, LayerId, Wanted),
     /// Somebody elsewhere needs a keyframe of a layer that is published here.
     Keyframe(LayerKey),
+    /// The way to here cannot carry a layer that is wanted here, or can again.
+    Paused(LayerKey, Paused),
     /// A track of a room on this node can be had, or no more.
     Track(TrackKey, Kind, Wanted),
     /// Another node tells something about a room.
@@ -63,123 +66,117 @@ pub enum Wanted {
     No,
 }
 
-#[derive(Debug, Default)]
-struct Neighbour {
-    /// What it wants of us, by the number it gave its wish.
-    wishes: HashMap<u32, (LayerKey, FlowId)>,
-    /// What we send it.
-    flows: HashMap<LayerKey, FlowId>,
-    last_flow: u32,
-    allocation: Allocation,
-    /// What we want of it, by the number we gave.
-    ours: HashMap<u32, LayerKey>,
-    last_wish: u32,
-    /// What it sends us.
-    incoming: HashMap<FlowId, LayerKey>,
-}
-
-/// A layer on its way through this node.
-#[derive(Debug, Default)]
-struct Passing {
-    cache: KeyframeCache,
-    doubles: Doubles,
-    /// The link it is asked for over, and the one it came by until then.
-    parent: Option<LinkId>,
-    old: Option<LinkId>,
-}
-
 impl Exchange {
-    /// One neighbour has no use for more.
-    const MOST_WISHES: usize = 5_000;
-    /// Before it was measured.
-    const GUESSED_ROUND_TRIP: Duration = Duration::from_millis(60);
+    /// Names in one message, at most: they must fit beside what is said.
+    const MOST_NAMED: usize = 128;
 
     /// `node` has no neighbours and no rooms yet.
-    pub fn new(node: String, transit: Transit) -> Self {
+    pub fn new(node: &str, transit: Transit) -> Self {
         Self {
-            routes: Routes::new(node.clone(), transit),
-            node,
-            wants: Wants::default(),
+            routes: Routes::new(node.into(), transit),
+            node: node.into(),
             links: HashMap::new(),
-            layers: HashMap::new(),
-            rooms: HashMap::new(),
+            layers: Layers::default(),
             outputs: Vec::new(),
         }
     }
 
-    /// What is to be done, in order.
-    pub fn take_outputs(&mut self) -> Vec<Output> {
-        std::mem::take(&mut self.outputs)
+    /// Appends what is to be done, in order.
+    pub fn take_outputs(&mut self, to: &mut Vec<Output>) {
+        to.append(&mut self.outputs);
     }
 
     /// A link to the node `name` is up.
-    pub fn link_up(&mut self, link: LinkId, name: String, cost: Cost) {
+    pub fn link_up(&mut self, now: Instant, link: LinkId, name: String, cost: Cost) {
         self.links.insert(link, Neighbour::default());
         self.routes.link_up(link, name, cost);
-        self.carry_out();
+        self.carry_out(now);
     }
 
     /// A link is down.
     pub fn link_down(&mut self, now: Instant, link: LinkId) {
         self.links.remove(&link);
-        self.wants.forget(now, link);
-        for passing in self.layers.values_mut() {
-            passing.parent = passing.parent.filter(|parent| *parent != link);
+        for id in self.layers.ids() {
+            let Some(passing) = self.layers.get_mut(id) else {
+                continue;
+            };
+            passing.want.end(now, Wanter::Link(link));
             passing.old = passing.old.filter(|old| *old != link);
+            self.layers.schedule(now, id);
         }
         self.routes.link_down(now, link);
-        self.carry_out();
+        self.carry_out(now);
     }
 
     /// A link was measured.
     pub fn set_cost(&mut self, now: Instant, link: LinkId, cost: Cost) {
         self.routes.set_cost(now, link, cost);
-        self.carry_out();
+        self.carry_out(now);
     }
 
-    /// A link fell silent, or speaks again.
+    /// A link fell silent, or speaks again, or the node at its other end goes.
     pub fn set_use(&mut self, now: Instant, link: LinkId, use_it: Use) {
         self.routes.set_use(now, link, use_it);
-        self.carry_out();
+        self.carry_out(now);
     }
 
-    /// A track is published here; or this node hosts the room ([`Kind::Host`], its own name).
-    pub fn publish(&mut self, key: TrackKey, kind: Kind, epoch: u64) {
-        self.routes.publish(key, kind, epoch);
-        self.carry_out();
+    /// A track is published here; or this node hosts the room ([`Kind::Host`], its own name). One
+    /// that came anew elsewhere since is not believed.
+    pub fn publish(
+        &mut self,
+        now: Instant,
+        key: TrackKey,
+        kind: Kind,
+        epoch: u64,
+    ) -> Result<(), Disbelief> {
+        self.routes.publish(key, kind, epoch)?;
+        self.carry_out(now);
+        Ok(())
     }
 
     /// It is not any more.
     pub fn unpublish(&mut self, now: Instant, key: &TrackKey) {
         self.routes.unpublish(now, key);
-        self.carry_out();
+        self.carry_out(now);
     }
 
-    /// Subscribers on this node want a layer from elsewhere, or do no more.
-    pub fn want(&mut self, now: Instant, key: LayerKey, wanted: Wanted) {
+    /// Subscribers on this node want a layer from elsewhere, or do no more. A wish outlives its
+    /// track: it is asked for when it can be had.
+    pub fn want(&mut self, now: Instant, key: LayerKey, handle: Handle, wanted: Wanted) {
+        let wanter = Wanter::Here(handle);
         match wanted {
-            Wanted::Yes => self.begin(now, Wanter::Here, key),
-            Wanted::No => self.wants.end(now, Wanter::Here, &key),
+            Wanted::Yes => {
+                let id = self.begin(now, wanter, key, Vec::new());
+                if let Some(passing) = self.layers.get(id)
+                    && passing.paused == Paused::Yes
+                {
+                    let key = passing.key.clone();
+                    self.outputs.push(Output::Paused(key, Paused::Yes));
+                }
+            }
+            Wanted::No => {
+                if let Some(id) = self.layers.id(&key) {
+                    self.end(now, wanter, id);
+                }
+            }
         }
     }
 
     /// Subscribers on this node need a keyframe.
     pub fn want_keyframe(&mut self, now: Instant, key: &LayerKey) {
-        self.wants.want_keyframe(key);
-        self.tick(now);
+        if let Some(id) = self.layers.id(key) {
+            self.keyframe_needed(now, id);
+        }
     }
 
-    /// A packet of a layer that is published here.
-    pub fn feed(&mut self, now: Instant, key: &LayerKey, place: Place, rtp: Bytes) {
-        if place.keyframe == Keyframe::Yes {
-            self.wants.keyframe_came(key);
+    /// A packet of a layer that is published here, and wanted elsewhere.
+    pub fn feed(&mut self, now: Instant, id: LayerId, place: Place, rtp: Bytes) {
+        let Some(passing) = self.layers.get_mut(id) else {
+            return;
+        };
+        if passing.source == Source::Here && rtp.len() >= Media::LEAST_RTP {
+            self.pass(now, id, place, rtp);
         }
-        self.layers
-            .entry(key.clone())
-            .or_default()
-            .cache
-            .push(now, place, &rtp);
-        self.spread(key, place, &rtp);
     }
 
     /// Tells the nodes `to` that host the room; none: all of them.
@@ -201,60 +198,60 @@ impl Exchange {
         message: Message,
     ) -> Result<(), Disbelief> {
         match message {
-            Message::Announce(announce) => self.announced(now, link, announce)?,
+            Message::Announce(announce) => {
+                self.routes.announce(now, link, announce)?;
+                self.carry_out(now);
+            }
             Message::Withdraw(withdraw) => {
                 self.routes.withdraw(now, link, withdraw);
-                self.carry_out();
+                self.carry_out(now);
             }
             Message::Subscribe(subscribe) => self.subscribe(now, link, subscribe),
-            Message::Subscribed(subscribed) => self.subscribed(link, &subscribed),
-            Message::Refused(refused) => {
-                if let Some(neighbour) = self.links.get_mut(&link) {
-                    neighbour.ours.remove(&refused.id);
+            Message::Subscribed(subscribed) => {
+                if let Some(flow) = FlowId::new(subscribed.flow)
+                    && let Some(neighbour) = self.links.get_mut(&link)
+                {
+                    neighbour.subscribed(subscribed.id, flow);
                 }
             }
+            Message::Refused(refused) => self.refused(now, link, refused.id),
             Message::Unsubscribe(unsubscribe) => self.unsubscribe(now, link, unsubscribe.id),
             Message::WantKeyframe(want) => {
                 let wish = self
                     .links
                     .get(&link)
-                    .and_then(|neighbour| neighbour.wishes.get(&want.id));
-                if let Some((key, _)) = wish.cloned() {
-                    self.keyframe_needed(now, &key);
+                    .and_then(|neighbour| neighbour.wish(want.id));
+                if let Some(wish) = wish {
+                    self.keyframe_needed(now, wish.layer);
                 }
             }
+            Message::LayerState(state) => self.layer_state(link, &state),
             Message::Room(said) => self.said(said),
-            // A layer that stops shows by its silence; hello and goodbye are the shell's.
-            Message::LayerState(_) | Message::Hello(_) | Message::Goaway(_) => {}
+            // Hello and goodbye are the shell's.
+            Message::Hello(_) | Message::Goaway(_) => {}
         }
         Ok(())
     }
 
     /// A packet came over `link`.
     pub fn media(&mut self, now: Instant, link: LinkId, media: Media) {
-        let Some(neighbour) = self.links.get(&link) else {
+        let Some(id) = self
+            .links
+            .get(&link)
+            .and_then(|neighbour| neighbour.incoming(media.flow))
+        else {
             return;
         };
-        let Some(key) = neighbour.incoming.get(&media.flow).cloned() else {
+        let Some(passing) = self.layers.get_mut(id) else {
             return;
         };
-        let passing = self.layers.entry(key.clone()).or_default();
-        if passing.parent == Some(link)
+        if passing.source == Source::Link(link)
             && let Some(old) = passing.old.take()
         {
             // The new way carries: the old one has done its duty.
-            self.give_up(old, &key);
+            self.give_up(now, old, id);
         }
-        let passing = self.layers.entry(key.clone()).or_default();
-        let seq = SeqNo(u16::from_be_bytes([media.rtp[2], media.rtp[3]]));
-        if !passing.doubles.is_new(seq) {
-            return;
-        }
-        passing.cache.push(now, media.place, &media.rtp);
-        if media.place.keyframe == Keyframe::Yes {
-            self.wants.keyframe_came(&key);
-        }
-        self.spread(&key, media.place, &media.rtp);
+        self.pass(now, id, media.place, media.rtp);
     }
 
     /// A link's rate, and what of it goes to sound: decides which layers it carries.
@@ -262,34 +259,33 @@ impl Exchange {
         let Some(neighbour) = self.links.get_mut(&link) else {
             return;
         };
+        neighbour.fade(now);
         for turn in neighbour.allocation.look(now, rate, spent) {
-            let (flow, paused) = match turn {
-                Turn::Pause(flow) => (flow, true),
-                Turn::Resume(flow) => (flow, false),
-            };
-            let Some((id, key)) = neighbour.wish_of(flow) else {
+            let (Turn::Pause(flow) | Turn::Resume(flow)) = turn;
+            let layer = self
+                .links
+                .get(&link)
+                .and_then(|neighbour| neighbour.layer(flow));
+            let Some(id) = layer else {
                 continue;
             };
-            let state = LayerState { id, paused };
-            self.outputs
-                .push(Output::Tell(link, Message::LayerState(state)));
-            if !paused {
-                self.outputs
-                    .extend(Self::keyframe_wish(&self.routes, &mut self.wants, &key));
+            self.tell_state(link, id);
+            match turn {
+                Turn::Pause(_) => {}
+                Turn::Resume(_) => self.keyframe_needed(now, id),
             }
         }
-        self.tick(now);
     }
 
     /// Flows of `link` that were broken by what had to be left out.
     pub fn broken(&mut self, now: Instant, link: LinkId, flows: &[FlowId]) {
         for flow in flows {
-            let wish = self
+            let layer = self
                 .links
                 .get(&link)
-                .and_then(|neighbour| neighbour.wish_of(*flow));
-            if let Some((_, key)) = wish {
-                self.keyframe_needed(now, &key);
+                .and_then(|neighbour| neighbour.layer(*flow));
+            if let Some(id) = layer {
+                self.keyframe_needed(now, id);
             }
         }
     }
@@ -297,49 +293,59 @@ impl Exchange {
     /// Time passed.
     pub fn tick(&mut self, now: Instant) {
         self.routes.tick(now);
-        self.carry_out();
-        for wish in self.wants.poll(now, Self::GUESSED_ROUND_TRIP) {
-            self.wish(wish);
-        }
+        self.carry_out(now);
+        self.carry_wishes(now);
     }
 
     /// When to [`tick`](Self::tick).
-    pub fn deadline(&self, now: Instant) -> Option<Instant> {
-        let wants = self.wants.deadline(now, Self::GUESSED_ROUND_TRIP);
-        [self.routes.deadline(), wants].into_iter().flatten().min()
+    pub fn deadline(&self) -> Option<Instant> {
+        [self.routes.deadline(), self.layers.deadline()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
-    fn announced(
-        &mut self,
-        now: Instant,
-        link: LinkId,
-        announce: Announce,
-    ) -> Result<(), Disbelief> {
-        self.routes.announce(now, link, announce)?;
-        self.carry_out();
-        Ok(())
+    /// Whether nothing is had from here or passes through: a node that goes may stop.
+    pub fn is_idle(&self) -> bool {
+        let wishes = self.links.values().map(Neighbour::wishes);
+        !self.routes.publishes() && wishes.sum::<usize>() == 0
+    }
+
+    /// Rooms of which something passes here.
+    pub fn rooms(&self) -> usize {
+        self.layers.rooms()
+    }
+
+    /// Layers that go over a link.
+    pub fn carried(&self, link: LinkId) -> usize {
+        self.links.get(&link).map_or(0, Neighbour::wishes)
     }
 
     fn subscribe(&mut self, now: Instant, link: LinkId, subscribe: Subscribe) {
         let key = LayerKey {
             track: TrackKey {
-                room: subscribe.room,
-                track: subscribe.track,
+                room: subscribe.room.into(),
+                track: subscribe.track.into(),
             },
             layer: Layer(subscribe.layer.min(u32::from(Layer::HIGH.0)) as u8),
         };
-        let source = self.routes.source(&key.track);
-        let Some(neighbour) = self.links.get_mut(&link) else {
+        let (kind, source) = self.routes.source(&key.track);
+        let Some(neighbour) = self.links.get(&link) else {
             return;
         };
         let id = subscribe.id;
+        let been_here = subscribe.path.iter().any(|node| **node == *self.node);
         let refusal = match source {
-            None => Some(Refusal::NotHere),
-            Some((_, Some(parent))) if parent == link => Some(Refusal::Loop),
-            Some(_) if subscribe.path.contains(&self.node) => Some(Refusal::Loop),
-            Some(_) if subscribe.path.len() > Routes::MOST_HOPS => Some(Refusal::TooFar),
-            Some(_) if neighbour.wishes.len() >= Self::MOST_WISHES => Some(Refusal::TooMany),
-            Some(_) => None,
+            Source::Nowhere => Some(Refusal::NotHere),
+            Source::Link(parent) if parent == link => Some(Refusal::Loop),
+            Source::Here | Source::Link(_) if been_here => Some(Refusal::Loop),
+            Source::Here | Source::Link(_) if subscribe.path.len() > Routes::MOST_HOPS => {
+                Some(Refusal::TooFar)
+            }
+            Source::Here | Source::Link(_) if neighbour.wishes() >= Neighbour::MOST_WISHES => {
+                Some(Refusal::TooMany)
+            }
+            Source::Here | Source::Link(_) => None,
         };
         if let Some(why) = refusal {
             let refused = Refused {
@@ -350,241 +356,358 @@ impl Exchange {
                 .push(Output::Tell(link, Message::Refused(refused)));
             return;
         }
-        let kind = source.map_or(Kind::Unknown, |(kind, _)| kind);
-        let flow = neighbour.next_flow();
-        neighbour.wishes.insert(id, (key.clone(), flow));
-        neighbour.flows.insert(key.clone(), flow);
-        neighbour
-            .allocation
-            .begin(flow, class(kind, key.layer), subscribe.listeners);
+        let class = class(kind, key.layer);
+        let layer = self.begin(now, Wanter::Link(link), key, subscribe.path);
+        let neighbour = self.links.get_mut(&link).expect("looked at above");
+        let flow = neighbour.begin(id, layer);
+        neighbour.allocation.begin(flow, class, subscribe.listeners);
         let subscribed = Subscribed {
             id,
             flow: flow.number(),
         };
         self.outputs
             .push(Output::Tell(link, Message::Subscribed(subscribed)));
-        self.begin(now, Wanter::Link(link), key.clone());
-        self.catch_up(now, link, &key);
+        self.tell_state(link, layer);
+        if kind == Kind::Video {
+            self.catch_up(now, link, layer);
+        }
     }
 
     /// Shows a new subscriber what is there already.
-    fn catch_up(&mut self, now: Instant, link: LinkId, key: &LayerKey) {
-        let Some((kind, _)) = self.routes.source(&key.track) else {
-            return;
-        };
-        if kind != Kind::Video {
-            return;
-        }
+    fn catch_up(&mut self, now: Instant, link: LinkId, id: LayerId) {
         let cached = self
             .layers
-            .get(key)
-            .map_or(&[][..], |passing| passing.cache.packets(now));
+            .get(id)
+            .map_or(&[][..], |passing| passing.cache.packets(now))
+            .to_vec();
         if cached.is_empty() {
-            self.keyframe_needed(now, key);
+            self.keyframe_needed(now, id);
             return;
         }
-        for (place, rtp) in Vec::from(cached) {
-            self.send(link, key, place, &rtp);
-        }
-    }
-
-    fn subscribed(&mut self, link: LinkId, subscribed: &Subscribed) {
-        let Some(neighbour) = self.links.get_mut(&link) else {
-            return;
-        };
-        let Some(flow) = FlowId::new(subscribed.flow) else {
-            return;
-        };
-        if let Some(key) = neighbour.ours.get(&subscribed.id) {
-            neighbour.incoming.insert(flow, key.clone());
+        for (place, rtp) in cached {
+            self.send(link, id, place, rtp);
         }
     }
 
-    fn unsubscribe(&mut self, now: Instant, link: LinkId, id: u32) {
-        let Some(neighbour) = self.links.get_mut(&link) else {
+    fn refused(&mut self, now: Instant, link: LinkId, wish: u32) {
+        let layer = self
+            .links
+            .get_mut(&link)
+            .and_then(|neighbour| neighbour.refused(wish));
+        let Some(id) = layer else {
             return;
         };
-        let Some((key, flow)) = neighbour.wishes.remove(&id) else {
+        if let Some(passing) = self.layers.get_mut(id)
+            && passing.source == Source::Link(link)
+        {
+            passing.want.refused(now);
+            self.layers.schedule(now, id);
+        }
+    }
+
+    fn unsubscribe(&mut self, now: Instant, link: LinkId, wish: u32) {
+        let ended = self
+            .links
+            .get_mut(&link)
+            .and_then(|neighbour| neighbour.end(wish));
+        let Some((flow, layer)) = ended else {
             return;
         };
-        neighbour.allocation.end(flow);
-        // It may have asked anew before it gave the old wish up.
-        if neighbour.flows.get(&key) == Some(&flow) {
-            neighbour.flows.remove(&key);
-            self.wants.end(now, Wanter::Link(link), &key);
+        self.outputs.push(Output::Forget(link, flow));
+        if let Some(id) = layer {
+            self.end(now, Wanter::Link(link), id);
+        }
+    }
+
+    /// The neighbour cannot send us a layer now, or can again: those we send it to are told.
+    fn layer_state(&mut self, link: LinkId, state: &LayerState) {
+        let layer = self
+            .links
+            .get(&link)
+            .and_then(|neighbour| neighbour.our_layer(state.id));
+        let paused = if state.paused {
+            Paused::Yes
+        } else {
+            Paused::No
+        };
+        if let Some(id) = layer
+            && self
+                .layers
+                .get(id)
+                .is_some_and(|passing| passing.source == Source::Link(link))
+        {
+            self.set_paused(id, paused);
+        }
+    }
+
+    fn set_paused(&mut self, id: LayerId, paused: Paused) {
+        let Some(passing) = self.layers.get_mut(id) else {
+            return;
+        };
+        if std::mem::replace(&mut passing.paused, paused) == paused {
+            return;
+        }
+        let mut here = false;
+        for wanter in passing.want.wanters().to_vec() {
+            match wanter {
+                Wanter::Here(_) => here = true,
+                Wanter::Link(link) => self.tell_state(link, id),
+            }
+        }
+        if here && let Some(passing) = self.layers.get(id) {
+            self.outputs
+                .push(Output::Paused(passing.key.clone(), paused));
+        }
+    }
+
+    /// Tells a neighbour whether a layer stands still, if it does not know.
+    fn tell_state(&mut self, link: LinkId, id: LayerId) {
+        let Some(passing) = self.layers.get(id) else {
+            return;
+        };
+        let told = self
+            .links
+            .get_mut(&link)
+            .and_then(|neighbour| neighbour.tell(id, passing.paused));
+        if let Some((id, paused)) = told {
+            let state = LayerState {
+                id,
+                paused: paused == Paused::Yes,
+            };
+            self.outputs
+                .push(Output::Tell(link, Message::LayerState(state)));
         }
     }
 
     fn said(&mut self, message: RoomMessage) {
-        let (here, elsewhere): (Vec<_>, Vec<_>) =
-            message.to.iter().cloned().partition(|to| *to == self.node);
-        if !here.is_empty() {
-            self.outputs.push(Output::Said(message.clone()));
+        if *message.from == *self.node {
+            return;
         }
+        let (here, elsewhere): (Vec<_>, Vec<_>) = message
+            .to
+            .iter()
+            .cloned()
+            .partition(|to| **to == *self.node);
         self.pass_on(&message.room, &message.from, elsewhere, &message.said);
+        if !here.is_empty() {
+            self.outputs.push(Output::Said(message));
+        }
     }
 
     /// One message per neighbour, for all that are reached over it.
     fn pass_on(&mut self, room: &str, from: &str, to: Vec<String>, said: &Bytes) {
-        let mut ways: HashMap<LinkId, Vec<String>> = HashMap::new();
+        let mut ways: BTreeMap<LinkId, Vec<String>> = BTreeMap::new();
+        let room_name: Arc<str> = room.into();
         for node in to {
             let key = TrackKey {
-                room: room.to_owned(),
-                track: node.clone(),
+                room: room_name.clone(),
+                track: node.as_str().into(),
             };
-            if let Some((_, Some(link))) = self.routes.source(&key) {
+            if let (_, Source::Link(link)) = self.routes.source(&key) {
                 ways.entry(link).or_default().push(node);
             }
         }
         for (link, to) in ways {
-            let message = RoomMessage {
-                room: room.to_owned(),
-                from: from.to_owned(),
-                to,
-                said: said.clone(),
-            };
-            self.outputs
-                .push(Output::Tell(link, Message::Room(message)));
+            for to in to.chunks(Self::MOST_NAMED) {
+                let message = RoomMessage {
+                    room: room.to_owned(),
+                    from: from.to_owned(),
+                    to: to.to_vec(),
+                    said: said.clone(),
+                };
+                self.outputs
+                    .push(Output::Tell(link, Message::Room(message)));
+            }
         }
     }
 
-    fn begin(&mut self, now: Instant, wanter: Wanter, key: LayerKey) {
-        if let Some(wish) = self.wants.begin(wanter, key) {
-            self.wish(wish);
+    /// `wanter` wants a layer; it is asked for if nobody wanted it before.
+    fn begin(
+        &mut self,
+        now: Instant,
+        wanter: Wanter,
+        key: LayerKey,
+        beyond: Vec<String>,
+    ) -> LayerId {
+        let known = self.layers.id(&key);
+        let id = known.unwrap_or_else(|| self.layers.add(key));
+        let passing = self.layers.get_mut(id).expect("found or added above");
+        passing.want.begin(wanter);
+        if known.is_none() {
+            passing.beyond = beyond;
+            self.ask(id);
         }
-        self.tick(now);
+        self.layers.schedule(now, id);
+        id
     }
 
-    fn keyframe_needed(&mut self, now: Instant, key: &LayerKey) {
-        self.wants.want_keyframe(key);
-        self.tick(now);
-    }
-
-    fn keyframe_wish(routes: &Routes, wants: &mut Wants, key: &LayerKey) -> Option<Output> {
-        wants.want_keyframe(key);
-        matches!(routes.source(&key.track), Some((_, None))).then(|| Output::Keyframe(key.clone()))
-    }
-
-    /// Turns a wish to where its track comes from.
-    fn wish(&mut self, wish: Wish) {
-        let source = self.routes.source(&wish.key().track);
-        match (wish, source) {
-            (Wish::Begin(key), Some((_, None))) => {
-                self.outputs.push(Output::Feed(key, Wanted::Yes))
-            }
-            (Wish::End(key), Some((_, None))) => {
-                self.layers.remove(&key);
-                self.outputs.push(Output::Feed(key, Wanted::No));
-            }
-            (Wish::Keyframe(key), Some((_, None))) => self.outputs.push(Output::Keyframe(key)),
-            (Wish::Begin(key), Some((_, Some(link)))) => self.ask(link, key),
-            (Wish::End(key), _) => {
-                let passing = self.layers.remove(&key).unwrap_or_default();
-                for link in [passing.parent, passing.old].into_iter().flatten() {
-                    self.give_up(link, &key);
-                }
-            }
-            (Wish::Keyframe(key), Some((_, Some(link)))) => {
-                let id = self
-                    .links
-                    .get(&link)
-                    .and_then(|neighbour| neighbour.our_wish(&key));
-                if let Some(id) = id {
-                    self.outputs.push(Output::Tell(
-                        link,
-                        Message::WantKeyframe(WantKeyframe { id }),
-                    ));
-                }
-            }
-            // It will be asked for when it is announced.
-            (Wish::Begin(_) | Wish::Keyframe(_), None) => {}
+    fn end(&mut self, now: Instant, wanter: Wanter, id: LayerId) {
+        if let Some(passing) = self.layers.get_mut(id) {
+            passing.want.end(now, wanter);
+            self.layers.schedule(now, id);
         }
     }
 
-    /// Asks a neighbour for a layer.
-    fn ask(&mut self, link: LinkId, key: LayerKey) {
-        let listeners = self.wants.wanters(&key).count() as u32;
-        let Some(neighbour) = self.links.get_mut(&link) else {
+    fn keyframe_needed(&mut self, now: Instant, id: LayerId) {
+        if let Some(passing) = self.layers.get_mut(id) {
+            passing.want.want_keyframe();
+            self.layers.schedule(now, id);
+            self.carry_wishes(now);
+        }
+    }
+
+    /// Does what is due for the layers.
+    fn carry_wishes(&mut self, now: Instant) {
+        while let Some((id, due)) = self.layers.poll(now) {
+            match due {
+                Due::Ask => self.ask(id),
+                Due::Keyframe => self.ask_keyframe(id),
+                Due::End => self.drop_layer(now, id),
+            }
+        }
+    }
+
+    /// Asks for a layer where its track comes from.
+    fn ask(&mut self, id: LayerId) {
+        let Some(passing) = self.layers.get_mut(id) else {
             return;
         };
-        neighbour.last_wish += 1;
-        let id = neighbour.last_wish;
-        neighbour.ours.insert(id, key.clone());
-        let passing = self.layers.entry(key.clone()).or_default();
-        if passing.parent != Some(link) {
-            passing.old = passing.parent;
-            passing.parent = Some(link);
+        let (kind, source) = self.routes.source(&passing.key.track);
+        passing.class = class(kind, passing.key.layer);
+        passing.source = source;
+        passing.want.asked();
+        let key = &passing.key;
+        match source {
+            Source::Here => self
+                .outputs
+                .push(Output::Feed(key.clone(), id, Wanted::Yes)),
+            // It will be asked for when it is announced.
+            Source::Nowhere => {}
+            Source::Link(link) => {
+                let Some(neighbour) = self.links.get_mut(&link) else {
+                    return;
+                };
+                let mut path = passing.beyond.clone();
+                path.push((*self.node).to_owned());
+                let subscribe = Subscribe {
+                    id: neighbour.ask(id),
+                    room: (*key.track.room).to_owned(),
+                    track: (*key.track.track).to_owned(),
+                    layer: u32::from(key.layer.0),
+                    path,
+                    listeners: passing.want.wanters().len() as u32,
+                };
+                self.outputs
+                    .push(Output::Tell(link, Message::Subscribe(subscribe)));
+            }
         }
-        let subscribe = Subscribe {
-            id,
-            room: key.track.room,
-            track: key.track.track,
-            layer: u32::from(key.layer.0),
-            path: vec![self.node.clone()],
-            listeners,
+    }
+
+    fn ask_keyframe(&mut self, id: LayerId) {
+        let Some(passing) = self.layers.get(id) else {
+            return;
         };
-        self.outputs
-            .push(Output::Tell(link, Message::Subscribe(subscribe)));
+        match passing.source {
+            Source::Here => self.outputs.push(Output::Keyframe(passing.key.clone())),
+            Source::Nowhere => {}
+            Source::Link(link) => {
+                let wish = self
+                    .links
+                    .get(&link)
+                    .and_then(|neighbour| neighbour.our_wish(id));
+                if let Some(id) = wish {
+                    let want = Message::WantKeyframe(WantKeyframe { id });
+                    self.outputs.push(Output::Tell(link, want));
+                }
+            }
+        }
+    }
+
+    /// Nobody wants a layer any more.
+    fn drop_layer(&mut self, now: Instant, id: LayerId) {
+        let Some(passing) = self.layers.remove(id) else {
+            return;
+        };
+        match passing.source {
+            Source::Here => self.outputs.push(Output::Feed(passing.key, id, Wanted::No)),
+            Source::Link(link) => self.give_up(now, link, id),
+            Source::Nowhere => {}
+        }
+        if let Some(old) = passing.old {
+            self.give_up(now, old, id);
+        }
+        self.drop_wishes(id);
+    }
+
+    /// What neighbours wished of a layer is void.
+    fn drop_wishes(&mut self, id: LayerId) {
+        for (link, neighbour) in &mut self.links {
+            for flow in neighbour.drop_layer(id) {
+                self.outputs.push(Output::Forget(*link, flow));
+            }
+        }
     }
 
     /// Wants a layer of a neighbour no more.
-    fn give_up(&mut self, link: LinkId, key: &LayerKey) {
-        let Some(neighbour) = self.links.get_mut(&link) else {
-            return;
-        };
-        let Some(id) = neighbour.our_wish(key) else {
-            return;
-        };
-        neighbour.ours.remove(&id);
-        neighbour.incoming.retain(|_, incoming| incoming != key);
-        let unsubscribe = Unsubscribe { id };
-        self.outputs
-            .push(Output::Tell(link, Message::Unsubscribe(unsubscribe)));
+    fn give_up(&mut self, now: Instant, link: LinkId, id: LayerId) {
+        let wish = self
+            .links
+            .get_mut(&link)
+            .and_then(|neighbour| neighbour.give_up(now, id));
+        if let Some(id) = wish {
+            let unsubscribe = Message::Unsubscribe(Unsubscribe { id });
+            self.outputs.push(Output::Tell(link, unsubscribe));
+        }
     }
 
-    /// Gives a packet to all who want it.
-    fn spread(&mut self, key: &LayerKey, place: Place, rtp: &Bytes) {
-        let wanters: Vec<_> = self.wants.wanters(key).collect();
-        for wanter in wanters {
+    /// Gives a packet to all who want it, if it did not come before.
+    fn pass(&mut self, now: Instant, id: LayerId, place: Place, rtp: Bytes) {
+        let Some(passing) = self.layers.get_mut(id) else {
+            return;
+        };
+        if !passing.take(now, place, &rtp) {
+            return;
+        }
+        let (room, class) = (passing.room, passing.class);
+        for wanter in passing.want.wanters() {
             match wanter {
-                Wanter::Here => self
-                    .outputs
-                    .push(Output::Deliver(key.clone(), place, rtp.clone())),
-                Wanter::Link(link) => self.send(link, key, place, rtp),
+                Wanter::Here(handle) => {
+                    self.outputs
+                        .push(Output::Deliver(*handle, place, rtp.clone()));
+                }
+                Wanter::Link(link) => {
+                    let Some(neighbour) = self.links.get_mut(link) else {
+                        continue;
+                    };
+                    if let Some(flow) = neighbour.offer(id, rtp.len()) {
+                        let rtp = rtp.clone();
+                        let load = Load::Fresh { flow, place, rtp };
+                        self.outputs
+                            .push(Output::Send(*link, Queued { room, class, load }));
+                    }
+                }
             }
         }
     }
 
-    fn send(&mut self, link: LinkId, key: &LayerKey, place: Place, rtp: &Bytes) {
-        let Some((kind, _)) = self.routes.source(&key.track) else {
+    /// Gives a packet to one neighbour.
+    fn send(&mut self, link: LinkId, id: LayerId, place: Place, rtp: Bytes) {
+        let (Some(passing), Some(neighbour)) = (self.layers.get(id), self.links.get_mut(&link))
+        else {
             return;
         };
-        let count = self.rooms.len() as u32;
-        let room = *self
-            .rooms
-            .entry(key.track.room.clone())
-            .or_insert(RoomKey(count + 1));
-        let Some(neighbour) = self.links.get_mut(&link) else {
-            return;
-        };
-        let Some(flow) = neighbour.flows.get(key).copied() else {
-            return;
-        };
-        if !neighbour.allocation.offer(flow, rtp.len()) {
-            return;
+        if let Some(flow) = neighbour.offer(id, rtp.len()) {
+            let queued = Queued {
+                room: passing.room,
+                class: passing.class,
+                load: Load::Fresh { flow, place, rtp },
+            };
+            self.outputs.push(Output::Send(link, queued));
         }
-        let load = Load::Fresh {
-            flow,
-            place,
-            rtp: rtp.clone(),
-        };
-        let class = class(kind, key.layer);
-        self.outputs
-            .push(Output::Send(link, Queued { room, class, load }));
     }
 
     /// Does what follows from news of the ways.
-    fn carry_out(&mut self) {
+    fn carry_out(&mut self, now: Instant) {
         for change in self.routes.take_changes() {
             match change {
                 Change::Announce(link, announce) => self
@@ -593,52 +716,72 @@ impl Exchange {
                 Change::Withdraw(link, withdraw) => self
                     .outputs
                     .push(Output::Tell(link, Message::Withdraw(withdraw))),
-                Change::Parent(track, Some(link)) => {
-                    for key in self.wants.of_track(&track) {
-                        self.ask(link, key);
+                Change::Moved {
+                    track,
+                    kind,
+                    from,
+                    to,
+                } => {
+                    for id in self.layers.of_track(&track) {
+                        self.move_layer(now, id, to);
                     }
-                    let kind = self
-                        .routes
-                        .source(&track)
-                        .map_or(Kind::Unknown, |(kind, _)| kind);
-                    self.outputs.push(Output::Track(track, kind, Wanted::Yes));
-                }
-                Change::Parent(track, None) => {
-                    for key in self.wants.of_track(&track) {
-                        self.layers.remove(&key);
-                    }
-                    self.wants.drop_track(&track);
-                    self.outputs
-                        .push(Output::Track(track, Kind::Unknown, Wanted::No));
+                    let wanted = match (from, to) {
+                        (_, Source::Link(_)) => Wanted::Yes,
+                        (Source::Link(_), Source::Here | Source::Nowhere) => Wanted::No,
+                        (Source::Here | Source::Nowhere, Source::Here | Source::Nowhere) => {
+                            continue;
+                        }
+                    };
+                    self.outputs.push(Output::Track(track, kind, wanted));
                 }
             }
         }
     }
-}
 
-impl Neighbour {
-    fn next_flow(&mut self) -> FlowId {
-        self.last_flow = self.last_flow.wrapping_add(1).max(1);
-        FlowId::new(self.last_flow).expect("at least one")
-    }
-
-    fn wish_of(&self, flow: FlowId) -> Option<(u32, LayerKey)> {
-        let wish = self.wishes.iter().find(|(_, (_, of))| *of == flow)?;
-        Some((*wish.0, wish.1.0.clone()))
-    }
-
-    fn our_wish(&self, key: &LayerKey) -> Option<u32> {
-        self.ours
-            .iter()
-            .find(|(_, ours)| *ours == key)
-            .map(|(id, _)| *id)
-    }
-}
-
-fn class(kind: Kind, layer: Layer) -> Class {
-    match kind {
-        Kind::Audio => Class::Audio,
-        Kind::Video if layer > Layer::LOW => Class::Enhancement,
-        Kind::Video | Kind::Host | Kind::Unknown => Class::BaseLayer,
+    /// A layer comes from somewhere else from now on.
+    fn move_layer(&mut self, now: Instant, id: LayerId, to: Source) {
+        let Some(passing) = self.layers.get_mut(id) else {
+            return;
+        };
+        let from = passing.source;
+        let key = passing.key.clone();
+        // Make before break: what comes the old way is good until something comes the new one.
+        let old = passing.old.take();
+        match (from, to) {
+            (Source::Link(link), Source::Link(new)) if link != new => passing.old = Some(link),
+            (Source::Link(_) | Source::Here | Source::Nowhere, _) => {}
+        }
+        if let Source::Link(parent) = to {
+            // Whom it comes from cannot want it.
+            passing.want.end(now, Wanter::Link(parent));
+        }
+        for given_up in [
+            old.filter(|old| to != Source::Link(*old)),
+            match (from, to) {
+                (Source::Link(link), Source::Here | Source::Nowhere) => Some(link),
+                (Source::Link(_) | Source::Here | Source::Nowhere, _) => None,
+            },
+        ]
+        .into_iter()
+        .flatten()
+        {
+            self.give_up(now, given_up, id);
+        }
+        if from == Source::Here && to != Source::Here {
+            self.outputs.push(Output::Feed(key, id, Wanted::No));
+        }
+        self.set_paused(id, Paused::No);
+        match to {
+            Source::Here | Source::Link(_) => self.ask(id),
+            Source::Nowhere => {
+                self.drop_wishes(id);
+                if let Some(passing) = self.layers.get_mut(id) {
+                    passing.source = to;
+                    passing.want.wait(now);
+                }
+            }
+        }
+        self.layers.schedule(now, id);
+        self.carry_wishes(now);
     }
 }

@@ -8,8 +8,8 @@ use bytes::{BufMut, Bytes, BytesMut};
 use media::Layer;
 use relay_proto::control::{Kind, Message, RoomMessage};
 use relay_proto::{
-    Copy, Cost, End, Exchange, Keyframe, LayerKey, LinkId, LinkSeq, Load, Media, Output, Place,
-    Queued, Reference, TrackKey, Transit, Wanted,
+    Copy, Cost, End, Exchange, Handle, Keyframe, LayerId, LayerKey, LinkId, LinkSeq, Load, Media,
+    Output, Place, Queued, Reference, TrackKey, Transit, Wanted,
 };
 
 #[test]
@@ -168,7 +168,8 @@ fn who_asks_for_what_is_not_there_is_told() {
     lagos
         .message(start(), LinkId(0), Message::Subscribe(wish))
         .unwrap();
-    let outputs = lagos.take_outputs();
+    let mut outputs = Vec::new();
+    lagos.take_outputs(&mut outputs);
     assert!(
         matches!(&outputs[..], [Output::Tell(LinkId(0), Message::Refused(refused))] if refused.id == 7),
         "{outputs:?}"
@@ -185,7 +186,9 @@ struct Map {
     came: BTreeMap<&'static str, usize>,
     tracks: BTreeMap<&'static str, Vec<String>>,
     fed: Vec<String>,
+    ids: BTreeMap<LayerKey, LayerId>,
     heard: Vec<String>,
+    paused: Vec<String>,
     keyframes_asked: usize,
     sequence: u16,
 }
@@ -211,7 +214,9 @@ impl Map {
             came: BTreeMap::new(),
             tracks: BTreeMap::new(),
             fed: Vec::new(),
+            ids: BTreeMap::new(),
             heard: Vec::new(),
+            paused: Vec::new(),
             keyframes_asked: 0,
             sequence: 0,
         }
@@ -225,8 +230,9 @@ impl Map {
         let id = LinkId(self.links.len() as u32);
         self.links.push((one, other));
         let cost = Cost::of_link(Duration::from_millis(delay * 2), 0.0);
-        self.node(one).link_up(id, other.into(), cost);
-        self.node(other).link_up(id, one.into(), cost);
+        let now = self.now;
+        self.node(one).link_up(now, id, other.into(), cost);
+        self.node(other).link_up(now, id, one.into(), cost);
         self.deliver();
     }
 
@@ -241,19 +247,24 @@ impl Map {
     }
 
     fn publish(&mut self, node: &'static str, name: &str, kind: Kind) {
-        self.node(node).publish(track(name), kind, 1);
+        let now = self.now;
+        self.node(node)
+            .publish(now, track(name), kind, 1)
+            .expect("it is no ghost");
         self.deliver();
     }
 
     fn want(&mut self, node: &'static str, name: &str, layer: Layer) {
         let now = self.now;
-        self.node(node).want(now, key(name, layer), Wanted::Yes);
+        self.node(node)
+            .want(now, key(name, layer), Handle(1), Wanted::Yes);
         self.deliver();
     }
 
     fn unwant(&mut self, node: &'static str, name: &str, layer: Layer) {
         let now = self.now;
-        self.node(node).want(now, key(name, layer), Wanted::No);
+        self.node(node)
+            .want(now, key(name, layer), Handle(1), Wanted::No);
         self.deliver();
     }
 
@@ -274,7 +285,9 @@ impl Map {
         self.sequence = self.sequence.wrapping_add(1);
         let rtp = rtp(self.sequence);
         let now = self.now;
-        self.node(node).feed(now, &key(name, layer), place, rtp);
+        if let Some(id) = self.ids.get(&key(name, layer)).copied() {
+            self.node(node).feed(now, id, place, rtp);
+        }
         self.deliver();
         self.came.values().sum::<usize>() - before
     }
@@ -312,12 +325,10 @@ impl Map {
         for steps in 0.. {
             assert!(steps < 100_000, "news go in circles");
             for (node, exchange) in &mut self.nodes {
-                self.waiting.extend(
-                    exchange
-                        .take_outputs()
-                        .into_iter()
-                        .map(|output| (*node, output)),
-                );
+                let mut outputs = Vec::new();
+                exchange.take_outputs(&mut outputs);
+                self.waiting
+                    .extend(outputs.into_iter().map(|output| (*node, output)));
             }
             let Some((from, output)) = self.waiting.pop_front() else {
                 return;
@@ -340,8 +351,19 @@ impl Map {
                 self.node(to).media(now, link, on_the_wire(queued));
             }
             Output::Deliver(..) => *self.came.entry(from).or_default() += 1,
-            Output::Feed(key, Wanted::Yes) => self.fed.push(format!("{} on", key.track.track)),
-            Output::Feed(key, Wanted::No) => self.fed.push(format!("{} off", key.track.track)),
+            Output::Feed(key, id, Wanted::Yes) => {
+                self.fed.push(format!("{} on", key.track.track));
+                self.ids.insert(key, id);
+            }
+            Output::Feed(key, _, Wanted::No) => {
+                self.fed.push(format!("{} off", key.track.track));
+                self.ids.remove(&key);
+            }
+            Output::Paused(key, paused) => {
+                self.paused
+                    .push(format!("{from}: {} {paused:?}", key.track.track));
+            }
+            Output::Forget(..) => {}
             Output::Keyframe(_) => self.keyframes_asked += 1,
             Output::Track(track, _, wanted) => {
                 let word = match wanted {

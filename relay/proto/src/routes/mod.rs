@@ -1,0 +1,540 @@
+//! Which way a track comes: what the nodes around announce, what of it is believed, and over which
+//! link it is taken.
+//!
+//! Announcements carry the path they came by (path vector, as BGP has it, RFC 4271): what has been
+//! here is refused, so there are no loops. Each publisher's epoch rises when it comes anew: older
+//! announcements are ghosts and are refused, so a partition heals to the living. The cheapest offer
+//! is taken; a better one must stay better for a while, a lost one is replaced at once.
+
+mod cost;
+mod track;
+
+pub use cost::Cost;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::control::{Announce, Kind, Withdraw};
+use track::{Held, Offer, Told, Track};
+
+/// Names one link of this node.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct LinkId(pub u32);
+
+/// One track of one room.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct TrackKey {
+    /// The room.
+    pub room: Arc<str>,
+    /// The track's sid; of a host the node's name.
+    pub track: Arc<str>,
+}
+
+/// Whether a node passes on what it does not host.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Transit {
+    /// A hub does.
+    Yes,
+    /// A node tells only of its own publishers.
+    No,
+}
+
+/// Where a track comes from.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Source {
+    /// Its publisher is here.
+    Here,
+    /// Over this link.
+    Link(LinkId),
+    /// Nobody offers it.
+    Nowhere,
+}
+
+/// What is to be had where, as this node knows it.
+#[derive(Debug)]
+pub struct Routes {
+    node: Arc<str>,
+    transit: Transit,
+    links: BTreeMap<LinkId, Neighbour>,
+    tracks: HashMap<TrackKey, Track>,
+    /// The nodes elsewhere that host a room.
+    hosts: HashMap<Arc<str>, BTreeSet<Arc<str>>>,
+    /// Tracks whose publisher is here.
+    own: usize,
+    /// When tracks may move to a better way.
+    due: BTreeSet<(Instant, TrackKey)>,
+    changes: Vec<Change>,
+}
+
+/// What follows from news.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Change {
+    /// Take a track from elsewhere from now on.
+    Moved {
+        /// Which.
+        track: TrackKey,
+        /// What it is.
+        kind: Kind,
+        /// Where it came from until now.
+        from: Source,
+        /// Where it comes from.
+        to: Source,
+    },
+    /// Tell the neighbour.
+    Announce(LinkId, Announce),
+    /// Tell the neighbour.
+    Withdraw(LinkId, Withdraw),
+}
+
+/// Why an announcement is not believed; each variant is one metric label.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, thiserror::Error)]
+pub enum Disbelief {
+    /// It has been here before.
+    #[error("the path leads back here")]
+    Loop,
+    /// The path is empty, or does not end where it came from.
+    #[error("the path is not its sender's")]
+    NotTheirs,
+    /// More than [`Routes::MOST_HOPS`] nodes.
+    #[error("the path is too long")]
+    TooFar,
+    /// A room, a track or a node with a name that none has.
+    #[error("a name is empty or too long")]
+    Name,
+    /// The publisher has come anew since.
+    #[error("an older epoch")]
+    Ghost,
+    /// This neighbour announces more than anybody needs.
+    #[error("too many tracks")]
+    TooMany,
+    /// Nobody is there.
+    #[error("no such link")]
+    NoLink,
+}
+
+#[derive(Debug)]
+struct Neighbour {
+    name: String,
+    cost: Cost,
+    use_it: Use,
+    offered: BTreeSet<TrackKey>,
+}
+
+/// Whether a link is good for anything now.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Use {
+    /// It is.
+    Yes,
+    /// Nothing comes over it: only if there is no other way.
+    Avoid,
+    /// The node at its other end goes soon: only if there is no other way.
+    Leaving,
+}
+
+impl Routes {
+    /// A way through more nodes is a mistake.
+    pub const MOST_HOPS: usize = 4;
+    /// Several thousand rooms of one neighbour.
+    const MOST_TRACKS: usize = 20_000;
+    /// Names of rooms and tracks are chosen by apps, who choose 256 bytes at most.
+    pub const LONGEST_NAME: usize = 512;
+    /// Names of nodes are DNS labels.
+    const LONGEST_NODE: usize = 63;
+
+    /// `node` knows of nothing yet.
+    pub fn new(node: Arc<str>, transit: Transit) -> Self {
+        Self {
+            node,
+            transit,
+            links: BTreeMap::new(),
+            tracks: HashMap::new(),
+            hosts: HashMap::new(),
+            own: 0,
+            due: BTreeSet::new(),
+            changes: Vec::new(),
+        }
+    }
+
+    /// What follows from what was told since the last call, in order.
+    pub fn take_changes(&mut self) -> Vec<Change> {
+        std::mem::take(&mut self.changes)
+    }
+
+    /// A link to the node `name` is up: it is told what there is.
+    pub fn link_up(&mut self, link: LinkId, name: String, cost: Cost) {
+        let neighbour = Neighbour {
+            name,
+            cost,
+            use_it: Use::Yes,
+            offered: BTreeSet::new(),
+        };
+        self.links.insert(link, neighbour);
+        let mut keys: Vec<_> = self.tracks.keys().cloned().collect();
+        keys.sort_unstable();
+        for key in keys {
+            self.tell(&key, Some(link));
+        }
+    }
+
+    /// A link is down: what came over it comes another way, or not.
+    pub fn link_down(&mut self, now: Instant, link: LinkId) {
+        let Some(neighbour) = self.links.remove(&link) else {
+            return;
+        };
+        for track in self.tracks.values_mut() {
+            track.told.remove(&link);
+            track.offers.remove(&link);
+        }
+        for key in neighbour.offered {
+            self.choose(now, &key, Held::Stays);
+        }
+    }
+
+    /// A link was measured.
+    pub fn set_cost(&mut self, now: Instant, link: LinkId, cost: Cost) {
+        let Some(neighbour) = self.links.get_mut(&link) else {
+            return;
+        };
+        if cost.is_about(neighbour.cost) {
+            return;
+        }
+        neighbour.cost = cost;
+        for key in neighbour.offered.clone() {
+            self.choose(now, &key, Held::Stays);
+        }
+    }
+
+    /// A link fell silent, or speaks again, or the node at its other end goes.
+    pub fn set_use(&mut self, now: Instant, link: LinkId, use_it: Use) {
+        let Some(neighbour) = self.links.get_mut(&link) else {
+            return;
+        };
+        neighbour.use_it = use_it;
+        for key in neighbour.offered.clone() {
+            self.choose(now, &key, Held::Stays);
+        }
+    }
+
+    /// A publisher of this node has the track. One that came anew elsewhere since is not believed.
+    pub fn publish(&mut self, key: TrackKey, kind: Kind, epoch: u64) -> Result<(), Disbelief> {
+        let track = self
+            .tracks
+            .entry(key.clone())
+            .or_insert_with(|| Track::new(kind, epoch));
+        if epoch < track.epoch {
+            return Err(Disbelief::Ghost);
+        }
+        if epoch > track.epoch {
+            for (link, _) in track.offers.drain() {
+                if let Some(neighbour) = self.links.get_mut(&link) {
+                    neighbour.offered.remove(&key);
+                }
+            }
+        }
+        track.epoch = epoch;
+        track.kind = kind;
+        self.settle(&key, Source::Here, Held::Stays);
+        Ok(())
+    }
+
+    /// It has it no more.
+    pub fn unpublish(&mut self, now: Instant, key: &TrackKey) {
+        let own = |track: &Track| track.source == Source::Here;
+        if self.tracks.get(key).is_some_and(own) {
+            self.choose(now, key, Held::Goes);
+        }
+    }
+
+    /// The neighbour at `link` announces a track.
+    pub fn announce(
+        &mut self,
+        now: Instant,
+        link: LinkId,
+        announce: Announce,
+    ) -> Result<(), Disbelief> {
+        let neighbour = self.links.get_mut(&link).ok_or(Disbelief::NoLink)?;
+        check(&self.node, &neighbour.name, &announce)?;
+        let kind = announce.kind();
+        let key = TrackKey {
+            room: announce.room.into(),
+            track: announce.track.into(),
+        };
+        let known = self.tracks.get(&key);
+        if known.is_some_and(|track| announce.epoch < track.epoch) {
+            return Err(Disbelief::Ghost);
+        }
+        if !neighbour.offered.contains(&key) {
+            if neighbour.offered.len() >= Self::MOST_TRACKS {
+                return Err(Disbelief::TooMany);
+            }
+            neighbour.offered.insert(key.clone());
+        }
+        let track = self
+            .tracks
+            .entry(key.clone())
+            .or_insert_with(|| Track::new(kind, announce.epoch));
+        let mut held = Held::Stays;
+        if announce.epoch > track.epoch {
+            // A publisher that came anew elsewhere is neither here nor where it was any more.
+            track.epoch = announce.epoch;
+            track.kind = kind;
+            held = Held::Goes;
+            for (old, _) in track.offers.drain().filter(|(old, _)| *old != link) {
+                if let Some(neighbour) = self.links.get_mut(&old) {
+                    neighbour.offered.remove(&key);
+                }
+            }
+        }
+        let offer = Offer {
+            path: announce.path,
+            cost: Cost(announce.cost),
+        };
+        track.offers.insert(link, offer);
+        self.choose(now, &key, held);
+        Ok(())
+    }
+
+    /// The neighbour at `link` has the track no more.
+    pub fn withdraw(&mut self, now: Instant, link: LinkId, withdraw: Withdraw) {
+        let key = TrackKey {
+            room: withdraw.room.into(),
+            track: withdraw.track.into(),
+        };
+        let Some(track) = self.tracks.get_mut(&key) else {
+            return;
+        };
+        if withdraw.epoch < track.epoch || track.offers.remove(&link).is_none() {
+            return;
+        }
+        if let Some(neighbour) = self.links.get_mut(&link) {
+            neighbour.offered.remove(&key);
+        }
+        self.choose(now, &key, Held::Stays);
+    }
+
+    /// Looks whether a better way has been better for long enough.
+    pub fn tick(&mut self, now: Instant) {
+        while let Some((at, _)) = self.due.first()
+            && *at <= now
+        {
+            let (_, key) = self.due.pop_first().expect("looked at above");
+            self.choose(now, &key, Held::Stays);
+        }
+    }
+
+    /// When to [`tick`](Self::tick).
+    pub fn deadline(&self) -> Option<Instant> {
+        self.due.first().map(|(at, _)| *at)
+    }
+
+    /// The nodes a track comes by, its publisher's first, this one left out; `None` if it does not come.
+    pub fn path(&self, key: &TrackKey) -> Option<&[String]> {
+        let track = self.tracks.get(key)?;
+        match track.source {
+            Source::Here => Some(&[]),
+            Source::Link(link) => track.offers.get(&link).map(|offer| offer.path.as_slice()),
+            Source::Nowhere => None,
+        }
+    }
+
+    /// What a track is, and where it comes from.
+    pub fn source(&self, key: &TrackKey) -> (Kind, Source) {
+        self.tracks
+            .get(key)
+            .map_or((Kind::Unknown, Source::Nowhere), |track| {
+                (track.kind, track.source)
+            })
+    }
+
+    /// The nodes that host `room`, but for this one.
+    pub fn hosts(&self, room: &str) -> impl Iterator<Item = &str> {
+        self.hosts
+            .get(room)
+            .into_iter()
+            .flatten()
+            .map(|node| &**node)
+    }
+
+    /// Whether anything is published here.
+    pub fn publishes(&self) -> bool {
+        self.own > 0
+    }
+
+    /// Takes the cheapest offer, if it is time to.
+    fn choose(&mut self, now: Instant, key: &TrackKey, held: Held) {
+        let Some(track) = self.tracks.get_mut(key) else {
+            return;
+        };
+        let before = track.moves_at();
+        let links = &self.links;
+        let source = track.choose(now, held, |link, offer| whole(links, link, offer));
+        let after = track.moves_at();
+        if before != after {
+            if let Some(at) = before {
+                self.due.remove(&(at, key.clone()));
+            }
+        }
+        if let Some(at) = after {
+            self.due.insert((at, key.clone()));
+        }
+        self.settle(key, source, held);
+    }
+
+    /// The track comes from `source` now, and the neighbours are told what that changes.
+    fn settle(&mut self, key: &TrackKey, to: Source, held: Held) {
+        let Some(track) = self.tracks.get_mut(key) else {
+            return;
+        };
+        let from = std::mem::replace(&mut track.source, to);
+        let kind = track.kind;
+        self.own += usize::from(to == Source::Here);
+        self.own -= usize::from(from == Source::Here);
+        let is_new = from != to || held == Held::Goes;
+        if is_new {
+            self.note_host(key, kind, to);
+            self.changes.push(Change::Moved {
+                track: key.clone(),
+                kind,
+                from,
+                to,
+            });
+        }
+        match to {
+            Source::Here | Source::Link(_) => self.tell(key, None),
+            Source::Nowhere => self.forget(key),
+        }
+    }
+
+    fn note_host(&mut self, key: &TrackKey, kind: Kind, source: Source) {
+        if kind != Kind::Host {
+            return;
+        }
+        if let Source::Link(_) = source {
+            let hosts = self.hosts.entry(key.room.clone()).or_default();
+            hosts.insert(key.track.clone());
+        } else if let Some(hosts) = self.hosts.get_mut(&key.room) {
+            hosts.remove(&key.track);
+            if hosts.is_empty() {
+                self.hosts.remove(&key.room);
+            }
+        }
+    }
+
+    /// Nobody offers the track.
+    fn forget(&mut self, key: &TrackKey) {
+        let Some(track) = self.tracks.remove(key) else {
+            return;
+        };
+        let mut told: Vec<_> = track.told.into_keys().collect();
+        told.sort_unstable();
+        for link in told {
+            self.changes
+                .push(Change::Withdraw(link, key.withdraw(track.epoch)));
+        }
+    }
+
+    /// Tells `only` one neighbour or all what there is now, if they may know and do not yet.
+    fn tell(&mut self, key: &TrackKey, only: Option<LinkId>) {
+        let Some(track) = self.tracks.get_mut(key) else {
+            return;
+        };
+        let (mut path, cost, from) = match track.source {
+            Source::Here => (Vec::new(), Cost::default(), None),
+            Source::Link(link) => {
+                let Some(offer) = track.offers.get(&link) else {
+                    return;
+                };
+                let cost = whole(&self.links, link, offer);
+                (offer.path.clone(), cost, Some(link))
+            }
+            Source::Nowhere => return,
+        };
+        if from.is_some() && self.transit == Transit::No {
+            return;
+        }
+        let been_at = path.clone();
+        path.push((*self.node).to_owned());
+        for (link, neighbour) in &self.links {
+            if only.is_some_and(|only| only != *link) {
+                continue;
+            }
+            let known = Some(*link) == from
+                || been_at.contains(&neighbour.name)
+                || path.len() > Self::MOST_HOPS;
+            if known {
+                // It has it without us; what it heard from us before would lead back to it.
+                if track.told.remove(link).is_some() {
+                    self.changes
+                        .push(Change::Withdraw(*link, key.withdraw(track.epoch)));
+                }
+                continue;
+            }
+            let told = Told {
+                epoch: track.epoch,
+                path: path.clone(),
+                cost,
+            };
+            if track
+                .told
+                .get(link)
+                .is_some_and(|before| before.is_about(&told))
+            {
+                continue;
+            }
+            track.told.insert(*link, told);
+            let announce = Announce {
+                room: (*key.room).to_owned(),
+                track: (*key.track).to_owned(),
+                epoch: track.epoch,
+                path: path.clone(),
+                cost: cost.0,
+                kind: track.kind.into(),
+            };
+            self.changes.push(Change::Announce(*link, announce));
+        }
+    }
+}
+
+impl TrackKey {
+    fn withdraw(&self, epoch: u64) -> Withdraw {
+        Withdraw {
+            room: (*self.room).to_owned(),
+            track: (*self.track).to_owned(),
+            epoch,
+        }
+    }
+}
+
+/// What an offer costs, the link it came over included.
+fn whole(links: &BTreeMap<LinkId, Neighbour>, link: LinkId, offer: &Offer) -> Cost {
+    match links.get(&link).map(|link| (link.use_it, link.cost)) {
+        Some((Use::Yes, cost)) => offer.cost.plus(cost),
+        Some((Use::Leaving, _)) => offer.cost.max(Cost::LEAVING),
+        Some((Use::Avoid, _)) | None => Cost::SILENT,
+    }
+}
+
+/// Whether the node `from` may say this to `node`.
+fn check(node: &str, from: &str, announce: &Announce) -> Result<(), Disbelief> {
+    let named = |name: &str, longest| !name.is_empty() && name.len() <= longest;
+    if announce.path.last().is_none_or(|last| last != from) {
+        return Err(Disbelief::NotTheirs);
+    }
+    if announce.path.iter().any(|passed| passed == node) {
+        return Err(Disbelief::Loop);
+    }
+    if announce.path.len() > Routes::MOST_HOPS {
+        return Err(Disbelief::TooFar);
+    }
+    let names = [&announce.room, &announce.track];
+    if !names.iter().all(|name| named(name, Routes::LONGEST_NAME))
+        || !announce
+            .path
+            .iter()
+            .all(|name| named(name, Routes::LONGEST_NODE))
+    {
+        return Err(Disbelief::Name);
+    }
+    Ok(())
+}
