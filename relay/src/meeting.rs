@@ -1,9 +1,9 @@
 //! How a node meets others: dials the neighbours it should, lets in those it may, and owns the
 //! tasks that do so. What becomes of those it met is the [`Node`](crate::node::Node)'s.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use quinn::{ClientConfig, Connection, Endpoint, Incoming};
 use relay_proto::{Lane, Limits};
@@ -12,8 +12,9 @@ use tokio::task::{AbortHandle, JoinSet};
 use tracing::{debug, info, warn};
 
 use crate::access::{Access, AccessError, Neighbour};
+use crate::close::Close;
 use crate::identity::{Credentials, Identity};
-use crate::lane::{Close, GreetError, Greeted, greet, own_hello, welcome};
+use crate::lane::{GreetError, Greeted, greet, own_hello, welcome};
 use crate::node::Input;
 use crate::quic;
 use crate::relay::Settings;
@@ -27,6 +28,10 @@ pub(crate) enum Order {
     Access(Access),
     /// With which certificate.
     Reload(Box<Credentials>),
+    /// This node need not be dialled.
+    Linked(String),
+    /// Now it must be.
+    Unlinked(String),
     /// Nobody any more: the node goes.
     Close,
 }
@@ -55,6 +60,8 @@ enum Open {
 
 #[derive(Clone, Debug)]
 struct Rules {
+    /// Those who are linked now.
+    linked: BTreeSet<String>,
     neighbours: Vec<Neighbour>,
     access: Access,
     client: ClientConfig,
@@ -74,6 +81,7 @@ impl Meeting {
         inputs: mpsc::Sender<Input>,
     ) -> Self {
         let rules = Rules {
+            linked: BTreeSet::new(),
             neighbours: settings.neighbours.clone(),
             access: settings.access.clone(),
             client,
@@ -121,6 +129,16 @@ impl Meeting {
             }
             Order::Access(access) => self.rules.send_modify(|rules| rules.access = access),
             Order::Reload(credentials) => self.reload(&credentials),
+            Order::Linked(node) => {
+                self.rules.send_modify(|rules| {
+                    rules.linked.insert(node);
+                });
+            }
+            Order::Unlinked(node) => {
+                self.rules.send_modify(|rules| {
+                    rules.linked.remove(&node);
+                });
+            }
             Order::Close => {
                 self.open = Open::No;
                 self.dialers.abort_all();
@@ -131,6 +149,14 @@ impl Meeting {
 
     /// Who is met from now on sees the new certificate.
     fn reload(&mut self, credentials: &Credentials) {
+        if credentials.identity != self.identity {
+            let theirs = credentials.identity.to_string();
+            warn!(
+                theirs,
+                "the new certificate is another node's: the old one stays"
+            );
+            return;
+        }
         let made = quic::server(credentials, self.limits)
             .and_then(|server| Ok((server, quic::client(credentials, self.limits)?)));
         match made {
@@ -158,9 +184,7 @@ impl Meeting {
         });
         while self.dialers.try_join_next().is_some() {}
         for neighbour in wanted {
-            // Of two nodes the one whose name comes first dials.
-            if self.identity.node() >= neighbour.node.as_str()
-                || self.dialling.contains_key(&neighbour.node)
+            if self.identity.node() == neighbour.node || self.dialling.contains_key(&neighbour.node)
             {
                 continue;
             }
@@ -252,24 +276,52 @@ impl Dialer {
     /// How soon a lost neighbour is dialled again, and how late at most.
     const SOON: Duration = Duration::from_millis(100);
     const LATE: Duration = Duration::from_secs(5);
+    /// Of two nodes that know of each other the one whose name comes first dials, the other waits
+    /// whether it does.
+    const LET_GO_FIRST: Duration = Duration::from_millis(700);
 
-    async fn run(self) {
-        let mut wait = Self::SOON;
-        let node = self.neighbour.node.as_str();
+    async fn run(mut self) {
+        let mut wait = Duration::ZERO;
         loop {
-            match self.dial().await {
-                Ok(connection) => {
-                    wait = Self::SOON;
-                    let why = connection.closed().await;
-                    debug!(node, %why, "dialling again");
-                }
-                Err(error) => {
-                    let address = self.neighbour.address;
-                    info!(node, %address, %error, "cannot be reached");
-                    wait = (wait * 2).min(Self::LATE);
-                }
+            if self.host.identity.node() > self.neighbour.node.as_str() {
+                wait = wait.max(Self::LET_GO_FIRST);
             }
             tokio::time::sleep(wait).await;
+            let node = self.neighbour.node.clone();
+            let unlinked = |rules: &Rules| !rules.linked.contains(&node);
+            let waited = !unlinked(&self.host.rules.borrow());
+            if waited {
+                if self.host.rules.wait_for(unlinked).await.is_err() {
+                    return;
+                }
+                wait = Self::SOON;
+                continue;
+            }
+            wait = self.attempt(wait).await;
+        }
+    }
+
+    /// Dials, and stays as long as that lasts. How long to wait before the next time.
+    async fn attempt(&self, wait: Duration) -> Duration {
+        let longer = (wait * 2).clamp(Self::SOON, Self::LATE);
+        let (node, address) = (self.neighbour.node.as_str(), self.neighbour.address);
+        let connection = match self.dial().await {
+            Ok(connection) => connection,
+            Err(error) => {
+                info!(node, %address, %error, "cannot be reached");
+                return longer;
+            }
+        };
+        let began_at = Instant::now();
+        let why = connection.closed().await;
+        debug!(node, %why, "dialling again");
+        if Close::is_lasting(&connection) {
+            return Self::LATE;
+        }
+        if began_at.elapsed() > Self::LATE {
+            Self::SOON
+        } else {
+            longer
         }
     }
 

@@ -1,29 +1,31 @@
-//! The task that owns a node's part in the relay: its [`Exchange`], and one [`Link`] for each
+//! The task that owns a node's part in the relay: its [`Exchange`], and one [`Line`] for each
 //! neighbour. Everything that happens comes to it as an [`Input`]; what follows it does itself.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use media::Bitrate;
-use quinn::Connection;
 use relay_proto::control::{Goaway, Message};
-use relay_proto::heartbeat::Health;
 use relay_proto::{
-    Cost, Exchange, Handle, Lane, Limits, Link, LinkId, Output, Place, Received, Transit, Use,
-    Wanted,
+    Exchange, Handle, Lane, Limits, LinkId, Output, Place, Received, Taken, Transit, Use, Wanted,
 };
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::sleep_until;
 use tracing::{debug, info, warn};
 
+use crate::access::{Access, AccessError, Neighbour};
+use crate::close::Close;
 use crate::command::{Command, Event};
 use crate::identity::Identity;
-use crate::lane::{Close, Greeted, read_control, read_datagrams, write_control};
+use crate::lane::{Dialled, Greeted, read_control, read_datagrams};
+use crate::line::{Line, Look};
 use crate::meeting::Order;
-use crate::quic::{DATAGRAM_BUFFER, Shared};
-use crate::status::{LinkStatus, Status};
+use crate::metrics::{Metrics, Tally};
+use crate::outbox::outbox;
+use crate::refused::Reason;
+use crate::status::{NodeState, RoomStatus, Status};
 
 /// Something that happened, or is wished.
 #[derive(Debug)]
@@ -56,6 +58,9 @@ pub(crate) struct Part {
     pub(crate) identity: Identity,
     pub(crate) transit: Transit,
     pub(crate) limits: Limits,
+    pub(crate) neighbours: Vec<Neighbour>,
+    pub(crate) access: Access,
+    pub(crate) metrics: Metrics,
 }
 
 /// The task's state.
@@ -66,18 +71,20 @@ pub(crate) struct Node {
     /// For the tasks that read links.
     inputs_from: mpsc::Sender<Input>,
     events: mpsc::Sender<Event>,
+    /// Events that wait for the rooms; never media.
+    waiting: VecDeque<Event>,
     /// For those who meet others.
     orders: mpsc::UnboundedSender<Order>,
-    half: HashMap<String, Greeted>,
-    links: BTreeMap<Token, Neighbour>,
+    /// Links of which one connection is there.
+    half: HashMap<(String, Dialled), (Instant, Greeted)>,
+    lines: BTreeMap<Token, (Line, Tally)>,
     last_token: u32,
     tasks: JoinSet<()>,
     media: Vec<(Handle, Place, Bytes)>,
     outputs: Vec<Output>,
+    serving: Vec<Token>,
+    count_at: Instant,
     drain: Option<Drain>,
-    look_at: Instant,
-    /// Packets that this node's rooms were too slow for.
-    unheard: u64,
 }
 
 /// A node that goes.
@@ -87,38 +94,17 @@ struct Drain {
     until: Instant,
 }
 
-/// A link and the connections that carry it.
-struct Neighbour {
-    identity: Identity,
-    instance: u64,
-    link: Link,
-    control: Wire,
-    video: Wire,
-    messages: mpsc::Sender<Bytes>,
-    health: Health,
-}
-
-/// One connection.
-struct Wire {
-    connection: Connection,
-    congestion: Shared,
-    /// Datagrams that QUIC did not take.
-    refused: u64,
-}
-
 impl Node {
-    /// What may wait in QUIC: less than is sent in a few milliseconds. What waits there can be
-    /// neither reordered nor left out.
-    const IN_QUIC: usize = 20 << 10;
-    /// Messages for one neighbour; who is so slow is let go.
-    const MESSAGES: usize = 1_024;
-    /// Sound gives way to nobody: some hundred voices.
-    const SOUND: Bitrate = Bitrate::kilobits(5_000);
-    const LOOK: Duration = Duration::from_millis(100);
-    /// When QUIC has no room, how soon to try again.
-    const AGAIN: Duration = Duration::from_millis(1);
+    /// How often counts are added up, and what did not come to be a link is let go.
+    const COUNT: Duration = Duration::from_secs(1);
+    /// The second connection of a link comes soon after the first.
+    const HALF: Duration = Duration::from_secs(10);
     /// Inputs that one wake-up serves.
     const BATCH: usize = 64;
+    /// Tracks of many rooms come and go at once when a link does.
+    const MOST_WAITING: usize = 200_000;
+    /// Rooms that a look shows by name.
+    const ROOMS_SHOWN: usize = 200;
 
     pub(crate) fn new(
         part: Part,
@@ -133,16 +119,17 @@ impl Node {
             inputs,
             inputs_from,
             events,
+            waiting: VecDeque::new(),
             orders,
             half: HashMap::new(),
-            links: BTreeMap::new(),
+            lines: BTreeMap::new(),
             last_token: 0,
             tasks: JoinSet::new(),
             media: Vec::new(),
             outputs: Vec::new(),
+            serving: Vec::new(),
+            count_at: Instant::now(),
             drain: None,
-            look_at: Instant::now(),
-            unheard: 0,
         }
     }
 
@@ -150,11 +137,15 @@ impl Node {
     pub(crate) async fn run(mut self) {
         let mut inputs = Vec::with_capacity(Self::BATCH);
         loop {
-            let deadline = self.deadline(Instant::now());
+            let deadline = self.deadline();
             tokio::select! {
                 biased;
                 // What happened goes before what is due: the clock is read once for both.
                 count = self.inputs.recv_many(&mut inputs, Self::BATCH) => if count == 0 { return },
+                permit = self.events.reserve(), if !self.waiting.is_empty() => {
+                    let Ok(permit) = permit else { return };
+                    permit.send(self.waiting.pop_front().expect("there is one, as was asked"));
+                }
                 () = sleep_until(deadline.into()) => {}
             }
             let now = Instant::now();
@@ -169,21 +160,8 @@ impl Node {
                 self.stop().await;
                 return;
             }
-            self.tick(now);
-            self.carry_out(now);
-            for token in self.links.keys().copied().collect::<Vec<_>>() {
-                self.pump(now, token);
-            }
+            self.serve(now);
         }
-    }
-
-    /// Whether a node that goes has nothing left to wait for.
-    fn has_drained(&self, now: Instant) -> bool {
-        /// What neighbours need to take other ways, at least.
-        const LEAST: Duration = Duration::from_secs(1);
-        self.drain.is_some_and(|drain| {
-            now >= drain.until || now >= drain.since + LEAST && self.exchange.is_idle()
-        })
     }
 
     fn handle(&mut self, now: Instant, input: Input) {
@@ -204,8 +182,9 @@ impl Node {
     fn command(&mut self, now: Instant, command: Command) {
         match command {
             Command::Publish(key, kind, epoch) => {
-                if let Err(disbelief) = self.exchange.publish(now, key, kind, epoch) {
-                    debug!(%disbelief, "not published");
+                if let Err(why) = self.exchange.publish(now, key, kind, epoch) {
+                    self.part.metrics.disbelieved(why);
+                    debug!(%why, "not published");
                 }
             }
             Command::Unpublish(key) => self.exchange.unpublish(now, &key),
@@ -217,18 +196,19 @@ impl Node {
                 }
             }
             Command::Say(room, to, said) => self.exchange.say(&room, to, said),
+            Command::Neighbours(neighbours) => self.set_neighbours(now, neighbours),
+            Command::Access(access) => {
+                self.part.access = access.clone();
+                self.order(Order::Access(access));
+                self.check_access(now);
+            }
+            Command::Reload(credentials) => self.order(Order::Reload(credentials)),
             Command::Status(answer) => {
                 // Who asked may have gone.
-                let _ = answer.send(Status {
-                    identity: self.part.identity.clone(),
-                    rooms: self.exchange.rooms(),
-                    links: self.links.values().map(Neighbour::status).collect(),
-                });
+                let _ = answer.send(self.status(now));
             }
-            Command::Neighbours(neighbours) => self.order(Order::Neighbours(neighbours)),
-            Command::Access(access) => self.order(Order::Access(access)),
-            Command::Reload(credentials) => self.order(Order::Reload(credentials)),
             Command::Drain(time) => self.drain(now, time),
+            // It ends the task before it comes here.
             Command::Stop => {}
         }
     }
@@ -238,167 +218,252 @@ impl Node {
         let _ = self.orders.send(order);
     }
 
+    fn set_neighbours(&mut self, now: Instant, neighbours: Vec<Neighbour>) {
+        let before = std::mem::replace(&mut self.part.neighbours, neighbours.clone());
+        self.order(Order::Neighbours(neighbours));
+        let listed = |list: &[Neighbour], node: &str| list.iter().any(|one| one.node == node);
+        let gone = |line: &Line| {
+            let node = line.identity.node();
+            listed(&before, node) && !listed(&self.part.neighbours, node)
+        };
+        let lines = self.lines.iter().filter(|(_, (line, _))| gone(line));
+        for token in lines.map(|(token, _)| *token).collect::<Vec<_>>() {
+            self.down(now, token, Close::Removed);
+        }
+        self.check_access(now);
+    }
+
+    /// Lets go of those who may not be here any more.
+    fn check_access(&mut self, now: Instant) {
+        let part = &self.part;
+        let refused = self.lines.iter().filter_map(|(token, (line, _))| {
+            let why = part.access.check(&part.neighbours, &line.identity).err()?;
+            Some((*token, why))
+        });
+        for (token, why) in refused.collect::<Vec<_>>() {
+            let close = match why {
+                AccessError::Denied(_) | AccessError::NotAllowed(_) => Close::Denied,
+                AccessError::Region { .. } => Close::Region,
+            };
+            self.down(now, token, close);
+        }
+    }
+
     /// Tells the neighbours to take other ways.
     fn drain(&mut self, now: Instant, time: Duration) {
-        let deadline_ms = time.as_millis().try_into().unwrap_or(u32::MAX);
         self.drain = Some(Drain {
             since: now,
             until: now + time,
         });
         self.order(Order::Close);
         info!(?time, "draining");
-        for token in self.links.keys().copied().collect::<Vec<_>>() {
+        let deadline_ms = time.as_millis().try_into().unwrap_or(u32::MAX);
+        for token in self.lines.keys().copied().collect::<Vec<_>>() {
             self.say(now, token, Message::Goaway(Goaway { deadline_ms }));
         }
     }
 
+    /// Whether a node that goes has nothing left to wait for.
+    fn has_drained(&self, now: Instant) -> bool {
+        /// What neighbours need to take other ways, at least.
+        const LEAST: Duration = Duration::from_secs(1);
+        self.drain.is_some_and(|drain| {
+            now >= drain.until || now >= drain.since + LEAST && self.exchange.is_idle()
+        })
+    }
+
     /// Both connections of a link are needed before it is one.
     fn greeted(&mut self, now: Instant, greeted: Greeted) {
-        let name = greeted.identity.node().to_owned();
-        let other = self.half.remove(&name);
+        let key = (greeted.identity.node().to_owned(), greeted.dialled);
+        let other = self.half.remove(&key).map(|(_, other)| other);
         let Some(other) =
             other.filter(|other| other.instance == greeted.instance && other.lane != greeted.lane)
         else {
-            self.half.insert(name, greeted);
+            self.half.insert(key, (now, greeted));
             return;
         };
         let (control, video) = match greeted.lane {
             Lane::Control => (greeted, other),
             Lane::Video => (other, greeted),
         };
-        let older = self
-            .links
-            .iter()
-            .find(|(_, link)| link.identity == control.identity);
-        if let Some(token) = older.map(|(token, _)| *token) {
+        let name = control.identity.node();
+        let mut lines = self.lines.iter();
+        let older = lines.find(|(_, (line, _))| line.identity.node() == name);
+        if let Some((token, (line, _))) = older {
+            let token = *token;
+            if line.instance == control.instance
+                && self.is_preferred(name, line.dialled)
+                && !self.is_preferred(name, control.dialled)
+            {
+                for greeted in [control, video] {
+                    Close::Replaced.close(&greeted.connection);
+                }
+                return;
+            }
             self.down(now, token, Close::Replaced);
         }
         self.up(now, control, video);
     }
 
+    /// When both nodes dialled at once, both keep the link of the one whose name comes first.
+    fn is_preferred(&self, other: &str, dialled: Dialled) -> bool {
+        match dialled {
+            Dialled::Here => self.part.identity.node() < other,
+            Dialled::There => self.part.identity.node() > other,
+        }
+    }
+
     fn up(&mut self, now: Instant, control: Greeted, video: Greeted) {
-        let (Some(one), Some(other)) = (
-            Shared::of(&control.connection),
-            Shared::of(&video.connection),
-        ) else {
+        let (outbox, letters) = outbox();
+        let Some(line) = Line::new(now, self.part.limits, &control, &video, outbox) else {
             warn!("a connection without our congestion controller is of no use");
             return;
         };
-        one.set_least(Self::SOUND);
         self.last_token += 1;
         let token = Token(self.last_token);
-        let (messages, queue) = mpsc::channel(Self::MESSAGES);
         for greeted in [&control, &video] {
             let connection = greeted.connection.clone();
-            self.tasks.spawn(read_datagrams(
-                connection,
-                token,
-                greeted.lane,
-                self.inputs_from.clone(),
-            ));
+            let inputs = self.inputs_from.clone();
+            self.tasks
+                .spawn(read_datagrams(connection, token, greeted.lane, inputs));
         }
-        self.tasks.spawn(read_control(
-            control.receive,
-            token,
-            self.inputs_from.clone(),
-        ));
-        self.tasks.spawn(write_control(control.send, queue));
-        let identity = control.identity;
-        let round_trip = control.connection.rtt();
+        let inputs = self.inputs_from.clone();
+        self.tasks
+            .spawn(read_control(control.receive, token, inputs));
+        self.tasks.spawn(letters.write(control.send));
+        let identity = line.identity.clone();
+        let cost = line.first_cost();
         info!(
             node = identity.node(),
             region = identity.region(),
-            ?round_trip,
+            minor = control.minor,
+            round_trip = ?control.connection.rtt(),
             "link up"
         );
-        let neighbour = Neighbour {
-            identity: identity.clone(),
-            instance: control.instance,
-            link: Link::new(now, self.part.limits.start),
-            control: Wire::new(control.connection, one),
-            video: Wire::new(video.connection, other),
-            messages,
-            health: Health::Up,
-        };
-        self.links.insert(token, neighbour);
-        let cost = Cost::of_link(round_trip, 0.0);
-        self.exchange
-            .link_up(now, LinkId(token.0), identity.node().to_owned(), cost);
+        self.part.metrics.link_up(&identity);
+        self.order(Order::Linked(identity.node().to_owned()));
+        self.lines.insert(token, (line, Tally::default()));
+        let name = identity.node().to_owned();
+        self.exchange.link_up(now, LinkId(token.0), name, cost);
+        if let Some(drain) = self.drain {
+            let left = drain.until.saturating_duration_since(now).as_millis();
+            let deadline_ms = left.try_into().unwrap_or(u32::MAX);
+            self.say(now, token, Message::Goaway(Goaway { deadline_ms }));
+        }
         self.tell(Event::Neighbour(identity, Wanted::Yes));
     }
 
     fn down(&mut self, now: Instant, token: Token, why: Close) {
-        let Some(neighbour) = self.links.remove(&token) else {
+        let Some((line, mut tally)) = self.lines.remove(&token) else {
             return;
         };
+        let node = line.identity.node();
         info!(
-            node = neighbour.identity.node(),
-            ?why,
-            instance = neighbour.instance,
+            node,
+            reason = why.label(),
+            instance = line.instance,
             "link down"
         );
-        why.close(&neighbour.control.connection);
-        why.close(&neighbour.video.connection);
+        line.close(why);
+        tally.add(&self.part.metrics, &line);
+        self.part.metrics.link_down(&line.identity, why);
+        self.order(Order::Unlinked(node.to_owned()));
         self.exchange.link_down(now, LinkId(token.0));
-        self.tell(Event::Neighbour(neighbour.identity, Wanted::No));
+        self.tell(Event::Neighbour(line.identity, Wanted::No));
     }
 
     fn datagrams(&mut self, now: Instant, token: Token, lane: Lane, datagrams: Vec<Bytes>) {
+        let Some((line, _)) = self.lines.get_mut(&token) else {
+            return;
+        };
+        line.touch(now);
         for datagram in datagrams {
-            let Some(neighbour) = self.links.get_mut(&token) else {
-                return;
-            };
-            match neighbour.link.receive(now, lane, datagram) {
-                Ok(Received::Media(media)) => self.exchange.media(now, LinkId(token.0), media),
-                Ok(Received::Own | Received::Double | Received::OutOfWindow) => {}
-                Err(error) => debug!(%error, "not a datagram of a link"),
+            if !line.datagrams.take(now, 1.0) {
+                line.refused.count(Reason::Flood);
+                continue;
             }
+            let why = match line.link.receive(now, lane, datagram) {
+                Ok(Received::Media(media)) => {
+                    match self.exchange.media(now, LinkId(token.0), media) {
+                        Taken::Passed => continue,
+                        Taken::Double => Reason::Double,
+                        Taken::UnknownFlow => Reason::UnknownFlow,
+                    }
+                }
+                Ok(Received::Own) => continue,
+                Ok(Received::Double) => Reason::Double,
+                Ok(Received::OutOfWindow) => Reason::OutOfWindow,
+                Err(error) => error.into(),
+            };
+            line.refused.count(why);
         }
     }
 
     fn message(&mut self, now: Instant, token: Token, message: Message) {
-        if let Message::Goaway(_) = message {
-            self.exchange.set_use(now, LinkId(token.0), Use::Leaving);
+        let link = LinkId(token.0);
+        if let Message::Goaway(Goaway { deadline_ms }) = message {
+            if let Some((line, _)) = self.lines.get_mut(&token) {
+                info!(node = line.identity.node(), deadline_ms, "goes");
+                let use_it = line.leaves();
+                self.exchange.set_use(now, link, use_it);
+            }
             return;
         }
-        if let Err(disbelief) = self.exchange.message(now, LinkId(token.0), message) {
-            debug!(%disbelief, link = token.0, "not believed");
+        if let Err(why) = self.exchange.message(now, link, message) {
+            self.part.metrics.disbelieved(why);
+            debug!(%why, link = token.0, "not believed");
         }
     }
 
-    /// What is due by the clock.
-    fn tick(&mut self, now: Instant) {
+    /// Does what follows from what happened, and what is due by the clock.
+    fn serve(&mut self, now: Instant) {
         self.exchange.tick(now);
-        if now < self.look_at {
+        self.carry_out(now);
+        let mut serving = std::mem::take(&mut self.serving);
+        let due = self
+            .lines
+            .iter()
+            .filter(|(_, (line, _))| line.due_at() <= now);
+        serving.extend(due.map(|(token, _)| *token));
+        for token in serving.drain(..) {
+            self.look(now, token);
+            self.pump(now, token);
+        }
+        self.serving = serving;
+        // What a look led to: it is sent at the next wake-up, which is at once.
+        self.carry_out(now);
+        if now >= self.count_at {
+            self.count_at = now + Self::COUNT;
+            self.count(now);
+        }
+    }
+
+    fn look(&mut self, now: Instant, token: Token) {
+        let Some((line, _)) = self.lines.get_mut(&token) else {
             return;
-        }
-        self.look_at = now + Self::LOOK;
-        for token in self.links.keys().copied().collect::<Vec<_>>() {
-            let neighbour = self.links.get_mut(&token).expect("listed above");
-            let link = LinkId(token.0);
-            let health = neighbour.link.health(now);
-            let was = std::mem::replace(&mut neighbour.health, health);
-            let loss = neighbour
-                .link
-                .loss(Lane::Video)
-                .max(neighbour.link.loss(Lane::Control));
-            let cost = Cost::of_link(neighbour.link.round_trip().unwrap_or_default(), loss);
-            let rate = neighbour.video.congestion.rate(false);
-            match (was, health) {
-                (_, Health::Dead) => {
-                    self.down(now, token, Close::Dead);
-                    continue;
+        };
+        let link = LinkId(token.0);
+        match line.look(now) {
+            None => {}
+            Some(Look::Close(why)) => self.down(now, token, why),
+            Some(Look::Good { use_it, cost, rate }) => {
+                if let Some(use_it) = use_it {
+                    info!(node = line.identity.node(), ?use_it, "link");
+                    self.exchange.set_use(now, link, use_it);
                 }
-                (Health::Up, Health::Silent) => self.exchange.set_use(now, link, Use::Avoid),
-                (Health::Silent | Health::Dead, Health::Up) => {
-                    self.exchange.set_use(now, link, Use::Yes)
+                if use_it != Some(Use::Avoid) {
+                    self.exchange.set_cost(now, link, cost);
                 }
-                (Health::Up, Health::Up) => self.exchange.set_cost(now, link, cost),
-                (Health::Silent | Health::Dead, Health::Silent) => {}
+                self.exchange.look(now, link, rate, Bitrate::ZERO);
             }
-            self.exchange.look(now, link, rate, Bitrate::ZERO);
         }
-        while self.tasks.try_join_next().is_some() {}
+    }
+
+    fn pump(&mut self, now: Instant, token: Token) {
+        if let Some((line, _)) = self.lines.get_mut(&token) {
+            let broken = line.pump(now);
+            self.exchange.broken(now, LinkId(token.0), &broken);
+        }
     }
 
     /// Does what the exchange says.
@@ -408,20 +473,21 @@ impl Node {
         for output in outputs.drain(..) {
             match output {
                 Output::Send(link, packet) => {
-                    if let Some(neighbour) = self.links.get_mut(&Token(link.0)) {
-                        neighbour.link.push(now, packet);
+                    if let Some((line, _)) = self.lines.get_mut(&Token(link.0)) {
+                        line.link.push(now, packet);
+                        line.touch(now);
                     }
                 }
                 Output::Tell(link, message) => self.say(now, Token(link.0), message),
                 Output::Forget(link, flow) => {
-                    if let Some(neighbour) = self.links.get_mut(&Token(link.0)) {
-                        neighbour.link.forget(flow);
+                    if let Some((line, _)) = self.lines.get_mut(&Token(link.0)) {
+                        line.link.forget(flow);
                     }
                 }
                 Output::Deliver(handle, place, rtp) => self.media.push((handle, place, rtp)),
                 Output::Feed(key, layer, wanted) => self.tell(Event::Feed(key, layer, wanted)),
-                Output::Paused(key, paused) => self.tell(Event::Paused(key, paused)),
                 Output::Keyframe(key) => self.tell(Event::Keyframe(key)),
+                Output::Paused(key, paused) => self.tell(Event::Paused(key, paused)),
                 Output::Track(key, kind, wanted) => self.tell(Event::Track(key, kind, wanted)),
                 Output::Said(message) => self.tell(Event::Said(message)),
             }
@@ -432,113 +498,93 @@ impl Node {
             let count = media.len() as u64;
             // Media never waits for a room.
             if self.events.try_send(Event::Media(media)).is_err() {
-                self.unheard += count;
+                self.part.metrics.unheard(count);
             }
         }
     }
 
     fn say(&mut self, now: Instant, token: Token, message: Message) {
-        let Some(neighbour) = self.links.get(&token) else {
+        let Some((line, _)) = self.lines.get(&token) else {
             return;
         };
-        if neighbour.messages.try_send(message.write().into()).is_err() {
-            warn!(
-                node = neighbour.identity.node(),
-                "takes no messages any more"
-            );
-            self.down(now, token, Close::Dead);
+        if line.say(message).is_err() {
+            warn!(node = line.identity.node(), "takes no messages any more");
+            self.down(now, token, Close::Slow);
         }
     }
 
-    /// Tells the rooms of this node. They must keep up with what is not media.
+    /// Tells the rooms of this node. What is no media waits for them.
     fn tell(&mut self, event: Event) {
-        if self.events.try_send(event).is_err() {
-            self.unheard += 1;
-        }
-    }
-
-    /// Gives QUIC what may leave.
-    fn pump(&mut self, now: Instant, token: Token) {
-        let Some(neighbour) = self.links.get_mut(&token) else {
-            return;
-        };
-        for lane in [Lane::Control, Lane::Video] {
-            let held_back = neighbour.link.take_held_back(lane);
-            let wire = match lane {
-                Lane::Control => &mut neighbour.control,
-                Lane::Video => &mut neighbour.video,
-            };
-            let rate = wire.congestion.rate(held_back);
-            neighbour.link.set_rate(now, lane, rate);
-            let mut datagram = BytesMut::new();
-            while wire.has_room() && neighbour.link.transmit(now, lane, &mut datagram) {
-                wire.send(datagram.split().freeze());
+        use mpsc::error::TrySendError;
+        let event = if self.waiting.is_empty() {
+            match self.events.try_send(event) {
+                Ok(()) | Err(TrySendError::Closed(_)) => return,
+                Err(TrySendError::Full(event)) => event,
             }
+        } else {
+            event
+        };
+        if self.waiting.len() < Self::MOST_WAITING {
+            self.waiting.push_back(event);
+        } else {
+            self.part.metrics.unheard(1);
         }
-        let broken = neighbour.link.take_broken();
-        self.exchange.broken(now, LinkId(token.0), &broken);
     }
 
-    fn deadline(&self, now: Instant) -> Instant {
-        let mut at = self.look_at;
-        if let Some(exchange_at) = self.exchange.deadline() {
-            at = at.min(exchange_at);
+    fn count(&mut self, now: Instant) {
+        for (line, tally) in self.lines.values_mut() {
+            tally.add(&self.part.metrics, line);
         }
-        for neighbour in self.links.values() {
-            let due_at = neighbour.link.deadline();
-            let full = !neighbour.control.has_room() || !neighbour.video.has_room();
-            at = at.min(if full {
-                due_at.max(now + Self::AGAIN)
-            } else {
-                due_at
-            });
+        self.part.metrics.set_rooms(self.exchange.rooms());
+        self.half
+            .retain(|_, (since, _)| now.saturating_duration_since(*since) < Self::HALF);
+        while self.tasks.try_join_next().is_some() {}
+    }
+
+    fn status(&self, now: Instant) -> Status {
+        let routes = self.exchange.routes();
+        let links = self.lines.iter().map(|(token, (line, _))| {
+            let link = LinkId(token.0);
+            line.status(now, self.exchange.layers(link), routes.rooms_over(link))
+        });
+        let mut rooms: Vec<_> = routes
+            .rooms()
+            .map(|(room, ways)| RoomStatus {
+                room: room.to_owned(),
+                ways: ways.into_iter().map(<[String]>::to_vec).collect(),
+            })
+            .collect();
+        rooms.sort_by(|one, other| one.room.cmp(&other.room));
+        Status {
+            node: self.part.identity.node().to_owned(),
+            region: self.part.identity.region().to_owned(),
+            state: match self.drain {
+                None => NodeState::Running,
+                Some(_) => NodeState::Draining,
+            },
+            links: links.collect(),
+            room_count: rooms.len(),
+            rooms: {
+                rooms.truncate(Self::ROOMS_SHOWN);
+                rooms
+            },
         }
-        at
+    }
+
+    fn deadline(&self) -> Instant {
+        let lines = self.lines.values().map(|(line, _)| line.due_at());
+        let drains_at = self.drain.map(|drain| drain.until);
+        lines
+            .chain(self.exchange.deadline())
+            .chain(drains_at)
+            .fold(self.count_at, Instant::min)
     }
 
     async fn stop(&mut self) {
-        for neighbour in self.links.values() {
-            Close::Stop.close(&neighbour.control.connection);
-            Close::Stop.close(&neighbour.video.connection);
+        info!("stopped");
+        for (line, _) in self.lines.values() {
+            line.close(Close::Stop);
         }
         self.tasks.shutdown().await;
-    }
-}
-
-impl Neighbour {
-    fn status(&self) -> LinkStatus {
-        let counts = self.link.counts();
-        LinkStatus {
-            identity: self.identity.clone(),
-            round_trip: self.link.round_trip(),
-            loss: self
-                .link
-                .loss(Lane::Video)
-                .max(self.link.loss(Lane::Control)),
-            rate: self.video.congestion.rate(false),
-            sent: counts.originals,
-            repairs: counts.repairs,
-            given_up: self.link.given_up(),
-        }
-    }
-}
-
-impl Wire {
-    fn new(connection: Connection, congestion: Shared) -> Self {
-        Self {
-            connection,
-            congestion,
-            refused: 0,
-        }
-    }
-
-    fn has_room(&self) -> bool {
-        self.connection.datagram_send_buffer_space() > DATAGRAM_BUFFER - Node::IN_QUIC
-    }
-
-    fn send(&mut self, datagram: Bytes) {
-        if self.connection.send_datagram(datagram).is_err() {
-            self.refused += 1;
-        }
     }
 }

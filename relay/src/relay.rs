@@ -7,15 +7,17 @@ use std::sync::Arc;
 use quinn::{Endpoint, EndpointConfig, TokioRuntime};
 use relay_proto::control::MOST_SAID;
 use relay_proto::{Limits, Routes, Transit};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use crate::access::{Access, Neighbour};
 use crate::command::{Command, Event, TellError};
 use crate::identity::Credentials;
 use crate::meeting::Meeting;
+use crate::metrics::Metrics;
 use crate::node::{Input, Node, Part};
 use crate::quic::{self, TlsError};
+use crate::status::Status;
 
 /// How a node takes part in the relay.
 #[derive(Debug)]
@@ -32,6 +34,8 @@ pub struct Settings {
     pub transit: Transit,
     /// What its lines carry.
     pub limits: Limits,
+    /// What to count into.
+    pub metrics: Metrics,
 }
 
 /// A node's part in the relay; ends when dropped.
@@ -68,6 +72,7 @@ impl Settings {
             access: Access::default(),
             transit: Transit::No,
             limits: Limits::default(),
+            metrics: Metrics::default(),
         }
     }
 }
@@ -104,6 +109,9 @@ impl Relay {
             identity: settings.credentials.identity.clone(),
             transit: settings.transit,
             limits: settings.limits,
+            neighbours: settings.neighbours.clone(),
+            access: settings.access.clone(),
+            metrics: settings.metrics.clone(),
         };
         let meeting = Meeting::new(&settings, instance, endpoint, client, inputs.clone());
         let mut tasks = JoinSet::new();
@@ -122,6 +130,11 @@ impl Relay {
         self.address
     }
 
+    /// For those who only look.
+    pub fn observer(&self) -> Observer {
+        Observer(self.inputs.clone())
+    }
+
     /// Tells it something. Waits while it is behind.
     pub async fn tell(&self, command: Command) -> Result<(), TellError> {
         let sent = self.inputs.send(Input::Command(check(command)?));
@@ -136,6 +149,20 @@ impl Relay {
             TrySendError::Full(_) => TellError::Busy,
             TrySendError::Closed(_) => TellError::Stopped,
         })
+    }
+}
+
+/// Looks at a node's part in the relay; does not keep it from ending.
+#[derive(Clone, Debug)]
+pub struct Observer(mpsc::Sender<Input>);
+
+impl Observer {
+    /// What it is like now; `None` if it has stopped.
+    pub async fn status(&self) -> Option<Status> {
+        let (answer, status) = oneshot::channel();
+        let asks = Input::Command(Command::Status(answer));
+        self.0.send(asks).await.ok()?;
+        status.await.ok()
     }
 }
 

@@ -66,6 +66,17 @@ pub enum Wanted {
     No,
 }
 
+/// What became of a packet that came.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Taken {
+    /// Whoever wants it has it.
+    Passed,
+    /// It came before, over another way.
+    Double,
+    /// Nobody asked for it, or nobody wants it any more.
+    UnknownFlow,
+}
+
 impl Exchange {
     /// Names in one message, at most: they must fit beside what is said.
     const MOST_NAMED: usize = 128;
@@ -234,16 +245,16 @@ impl Exchange {
     }
 
     /// A packet came over `link`.
-    pub fn media(&mut self, now: Instant, link: LinkId, media: Media) {
+    pub fn media(&mut self, now: Instant, link: LinkId, media: Media) -> Taken {
         let Some(id) = self
             .links
             .get(&link)
             .and_then(|neighbour| neighbour.incoming(media.flow))
         else {
-            return;
+            return Taken::UnknownFlow;
         };
         let Some(passing) = self.layers.get_mut(id) else {
-            return;
+            return Taken::UnknownFlow;
         };
         if passing.source == Source::Link(link)
             && let Some(old) = passing.old.take()
@@ -251,7 +262,7 @@ impl Exchange {
             // The new way carries: the old one has done its duty.
             self.give_up(now, old, id);
         }
-        self.pass(now, id, media.place, media.rtp);
+        self.pass(now, id, media.place, media.rtp)
     }
 
     /// A link's rate, and what of it goes to sound: decides which layers it carries.
@@ -316,9 +327,16 @@ impl Exchange {
         self.layers.rooms()
     }
 
-    /// Layers that go over a link.
-    pub fn carried(&self, link: LinkId) -> usize {
-        self.links.get(&link).map_or(0, Neighbour::wishes)
+    /// Layers that go over a link, and those that come over it.
+    pub fn layers(&self, link: LinkId) -> (usize, usize) {
+        self.links
+            .get(&link)
+            .map_or((0, 0), |link| (link.wishes(), link.ours()))
+    }
+
+    /// The ways this node knows.
+    pub fn routes(&self) -> &Routes {
+        &self.routes
     }
 
     fn subscribe(&mut self, now: Instant, link: LinkId, subscribe: Subscribe) {
@@ -661,12 +679,12 @@ impl Exchange {
     }
 
     /// Gives a packet to all who want it, if it did not come before.
-    fn pass(&mut self, now: Instant, id: LayerId, place: Place, rtp: Bytes) {
+    fn pass(&mut self, now: Instant, id: LayerId, place: Place, rtp: Bytes) -> Taken {
         let Some(passing) = self.layers.get_mut(id) else {
-            return;
+            return Taken::UnknownFlow;
         };
         if !passing.take(now, place, &rtp) {
-            return;
+            return Taken::Double;
         }
         let (room, class) = (passing.room, passing.class);
         for wanter in passing.want.wanters() {
@@ -688,6 +706,7 @@ impl Exchange {
                 }
             }
         }
+        Taken::Passed
     }
 
     /// Gives a packet to one neighbour.

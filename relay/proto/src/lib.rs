@@ -30,14 +30,14 @@ mod wants;
 pub use allocation::{Allocation, Turn};
 pub use arrivals::{Arrival, Arrivals, Patience};
 pub use congestion::{Congestion, Limits};
-pub use exchange::{Exchange, Output, Wanted};
+pub use exchange::{Exchange, Output, Taken, Wanted};
 pub use frame::{
     Copy, End, FlowId, Frame, FrameError, Heartbeat, Keyframe, Lane, LinkSeq, Media, Missing,
     Place, Reference,
 };
 pub use keyframe_cache::KeyframeCache;
 pub use layers::{LayerId, LayerKey, Paused};
-pub use link::{Counts, Link, Received};
+pub use link::{Counts, Crossed, Link, Received};
 pub use pacer::Pacer;
 pub use repetition::{Active, Repetition};
 pub use ring::{Refusal, Ring};

@@ -112,6 +112,11 @@ impl Neighbour {
         self.wishes.len()
     }
 
+    /// How many of ours it knows.
+    pub(crate) fn ours(&self) -> usize {
+        self.ours.len()
+    }
+
     /// The number of the wish for `layer`, if it is to be told that this changed.
     pub(crate) fn tell(&mut self, layer: LayerId, upstream: Paused) -> Option<(u32, Paused)> {
         let flow = self.flow(layer)?;

@@ -356,6 +356,28 @@ impl Routes {
             .map(|node| &**node)
     }
 
+    /// Which nodes host which rooms, this one left out, and by which nodes they are reached.
+    pub fn rooms(&self) -> impl Iterator<Item = (&str, Vec<&[String]>)> {
+        self.hosts.iter().map(|(room, nodes)| {
+            let paths = nodes.iter().filter_map(|node| {
+                self.path(&TrackKey {
+                    room: room.clone(),
+                    track: node.clone(),
+                })
+            });
+            (&**room, paths.collect())
+        })
+    }
+
+    /// How many rooms have something to offer over a link.
+    pub fn rooms_over(&self, link: LinkId) -> usize {
+        let Some(neighbour) = self.links.get(&link) else {
+            return 0;
+        };
+        let rooms: BTreeSet<_> = neighbour.offered.iter().map(|key| &key.room).collect();
+        rooms.len()
+    }
+
     /// Whether anything is published here.
     pub fn publishes(&self) -> bool {
         self.own > 0
