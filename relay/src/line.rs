@@ -168,8 +168,9 @@ impl Line {
                 Lane::Control => &mut self.control,
                 Lane::Video => &mut self.video,
             };
-            self.link.set_rate(now, lane, wire.rate(held_back));
-            let mut room = wire.room();
+            let rate = wire.rate(held_back);
+            self.link.set_rate(now, lane, rate);
+            let mut room = wire.room(rate);
             full |= room == 0;
             while room > 0 && self.link.transmit(now, lane, &mut self.datagram) {
                 room = room.saturating_sub(self.datagram.len());

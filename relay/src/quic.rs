@@ -18,7 +18,7 @@ use crate::identity::Credentials;
 pub(crate) const ALPN: &[u8] = b"tof-relay/1";
 
 /// What quinn may hold of datagrams: more than is ever given to it at once.
-pub(crate) const DATAGRAM_BUFFER: usize = 64 << 10;
+pub(crate) const DATAGRAM_BUFFER: usize = 1 << 20;
 
 /// What a packet may be on the path from the start: a packet of 1,200 bytes and what stands before
 /// it must fit before the path was probed.

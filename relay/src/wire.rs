@@ -1,5 +1,7 @@
 //! One connection of a link, as the node sends over it.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use media::Bitrate;
 use quinn::Connection;
@@ -16,9 +18,11 @@ pub(crate) struct Wire {
 }
 
 impl Wire {
-    /// What may wait in QUIC: less than is sent in a few milliseconds. What waits there can be
-    /// neither reordered nor left out.
-    const IN_QUIC: usize = 20 << 10;
+    /// What may wait in QUIC: what waits there can be neither reordered nor left out, so it is what
+    /// is sent until the next wake-up, which comes a millisecond or two later...
+    const IN_QUIC: Duration = Duration::from_millis(3);
+    /// ...and on a slow line some packets.
+    const LEAST: usize = 20 << 10;
 
     /// `None` if the connection is not under our controller.
     pub(crate) fn new(connection: Connection) -> Option<Self> {
@@ -39,10 +43,13 @@ impl Wire {
         self.congestion.rate(held_back)
     }
 
-    /// How many bytes QUIC would take now.
-    pub(crate) fn room(&self) -> usize {
+    /// How many bytes QUIC should take now, at that `rate`.
+    pub(crate) fn room(&self, rate: Bitrate) -> usize {
         let waiting = DATAGRAM_BUFFER.saturating_sub(self.connection.datagram_send_buffer_space());
-        Self::IN_QUIC.saturating_sub(waiting)
+        let bytes = rate.0 as f64 / 8.0 * Self::IN_QUIC.as_secs_f64();
+        (bytes as usize)
+            .clamp(Self::LEAST, DATAGRAM_BUFFER / 2)
+            .saturating_sub(waiting)
     }
 
     pub(crate) fn send(&mut self, datagram: Bytes) {

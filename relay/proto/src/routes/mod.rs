@@ -392,10 +392,10 @@ impl Routes {
         let links = &self.links;
         let source = track.choose(now, held, |link, offer| whole(links, link, offer));
         let after = track.moves_at();
-        if before != after {
-            if let Some(at) = before {
-                self.due.remove(&(at, key.clone()));
-            }
+        if let Some(at) = before
+            && after != before
+        {
+            self.due.remove(&(at, key.clone()));
         }
         if let Some(at) = after {
             self.due.insert((at, key.clone()));
