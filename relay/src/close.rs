@@ -29,6 +29,30 @@ pub(crate) enum Close {
 }
 
 impl Close {
+    const ALL: [Self; 10] = [
+        Self::Stop,
+        Self::Version,
+        Self::Denied,
+        Self::Protocol,
+        Self::Replaced,
+        Self::Dead,
+        Self::Region,
+        Self::Expired,
+        Self::Removed,
+        Self::Slow,
+    ];
+
+    /// Why it ended, as the other end says; [`Close::Dead`] if it says nothing.
+    pub(crate) fn of(connection: &Connection) -> Self {
+        let Some(ConnectionError::ApplicationClosed(close)) = connection.close_reason() else {
+            return Self::Dead;
+        };
+        Self::ALL
+            .into_iter()
+            .find(|why| close.error_code == VarInt::from_u32(*why as u32))
+            .unwrap_or(Self::Protocol)
+    }
+
     /// As metrics and logs have it.
     pub(crate) fn label(self) -> &'static str {
         match self {
@@ -45,20 +69,11 @@ impl Close {
         }
     }
 
-    /// Whether one may hope that it goes better in a moment.
-    pub(crate) fn is_lasting(connection: &Connection) -> bool {
-        let lasting = [
-            Self::Version,
-            Self::Denied,
-            Self::Replaced,
-            Self::Region,
-            Self::Removed,
-        ];
-        match connection.close_reason() {
-            Some(ConnectionError::ApplicationClosed(close)) => lasting
-                .iter()
-                .any(|why| close.error_code == VarInt::from_u32(*why as u32)),
-            Some(_) | None => false,
+    /// Whether it will be the same in a moment.
+    pub(crate) fn is_lasting(self) -> bool {
+        match self {
+            Self::Version | Self::Denied | Self::Replaced | Self::Region | Self::Removed => true,
+            Self::Stop | Self::Protocol | Self::Dead | Self::Expired | Self::Slow => false,
         }
     }
 

@@ -53,7 +53,7 @@ pub(crate) enum LogFormat {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConfigError {
     /// The file or the environment has a key or a form we do not know.
-    #[error("{0}")]
+    #[error(transparent)]
     Form(#[from] Box<figment::Error>),
     /// A value is out of range.
     #[error("{key} is {value:?}; allowed: {allowed}")]

@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 
 use crate::access::AccessError;
 use crate::allowance::Allowance;
+use crate::close::Close;
 use crate::identity::{Identity, IdentityError, expiry};
 use crate::node::{Input, Token};
 
@@ -212,7 +213,8 @@ pub(crate) async fn read_datagrams(
         }
     }
     // Whoever ended it, the node has to know; if it is gone itself nobody has.
-    let _ = node.send(Input::Ended { token }).await;
+    let why = Close::of(&connection);
+    let _ = node.send(Input::Ended { token, why }).await;
 }
 
 /// Hands the messages of a control stream to the node. Who says too much is read more slowly: QUIC

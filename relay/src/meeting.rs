@@ -3,18 +3,17 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
-use quinn::{ClientConfig, Connection, Endpoint, Incoming};
-use relay_proto::{Lane, Limits};
+use quinn::{ClientConfig, Endpoint, Incoming};
+use relay_proto::Limits;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
-use crate::access::{Access, AccessError, Neighbour};
-use crate::close::Close;
+use crate::access::{Access, Neighbour};
+use crate::dialer::Dialer;
+use crate::host::Host;
 use crate::identity::{Credentials, Identity};
-use crate::lane::{GreetError, Greeted, greet, own_hello, welcome};
 use crate::node::Input;
 use crate::quic;
 use crate::relay::Settings;
@@ -58,13 +57,14 @@ enum Open {
     No,
 }
 
+/// What those who meet others go by.
 #[derive(Clone, Debug)]
-struct Rules {
+pub(crate) struct Rules {
     /// Those who are linked now.
-    linked: BTreeSet<String>,
-    neighbours: Vec<Neighbour>,
-    access: Access,
-    client: ClientConfig,
+    pub(crate) linked: BTreeSet<String>,
+    pub(crate) neighbours: Vec<Neighbour>,
+    pub(crate) access: Access,
+    pub(crate) client: ClientConfig,
 }
 
 impl Meeting {
@@ -231,146 +231,4 @@ impl Meeting {
             rules: self.rules.subscribe(),
         }
     }
-}
-
-/// What a task that meets others needs.
-#[derive(Clone, Debug)]
-struct Host {
-    identity: Identity,
-    instance: u64,
-    inputs: mpsc::Sender<Input>,
-    rules: watch::Receiver<Rules>,
-}
-
-impl Host {
-    async fn meet(&self, incoming: Incoming) -> Result<(), GreetError> {
-        let connection = incoming.await?;
-        let ours = own_hello(&self.identity, self.instance, Lane::Control);
-        let greeted = parting(&connection, welcome(connection.clone(), ours).await)?;
-        self.hand_on(greeted).await
-    }
-
-    /// Whoever may be here is the node's business from here on.
-    async fn hand_on(&self, greeted: Greeted) -> Result<(), GreetError> {
-        let allowed = {
-            let rules = self.rules.borrow();
-            rules.access.check(&rules.neighbours, &greeted.identity)
-        };
-        let connection = greeted.connection.clone();
-        parting(&connection, allowed.map_err(GreetError::from))?;
-        // A node that stops lets nobody in.
-        let _ = self.inputs.send(Input::Greeted(Box::new(greeted))).await;
-        Ok(())
-    }
-}
-
-/// Keeps one neighbour linked.
-#[derive(Debug)]
-struct Dialer {
-    host: Host,
-    endpoint: Endpoint,
-    neighbour: Neighbour,
-}
-
-impl Dialer {
-    /// How soon a lost neighbour is dialled again, and how late at most.
-    const SOON: Duration = Duration::from_millis(100);
-    const LATE: Duration = Duration::from_secs(5);
-    /// Of two nodes that know of each other the one whose name comes first dials, the other waits
-    /// whether it does.
-    const LET_GO_FIRST: Duration = Duration::from_millis(700);
-
-    async fn run(mut self) {
-        let mut wait = Duration::ZERO;
-        loop {
-            if self.host.identity.node() > self.neighbour.node.as_str() {
-                wait = wait.max(Self::LET_GO_FIRST);
-            }
-            tokio::time::sleep(wait).await;
-            let node = self.neighbour.node.clone();
-            let unlinked = |rules: &Rules| !rules.linked.contains(&node);
-            let waited = !unlinked(&self.host.rules.borrow());
-            if waited {
-                if self.host.rules.wait_for(unlinked).await.is_err() {
-                    return;
-                }
-                wait = Self::SOON;
-                continue;
-            }
-            wait = self.attempt(wait).await;
-        }
-    }
-
-    /// Dials, and stays as long as that lasts. How long to wait before the next time.
-    async fn attempt(&self, wait: Duration) -> Duration {
-        let longer = (wait * 2).clamp(Self::SOON, Self::LATE);
-        let (node, address) = (self.neighbour.node.as_str(), self.neighbour.address);
-        let connection = match self.dial().await {
-            Ok(connection) => connection,
-            Err(error) => {
-                info!(node, %address, %error, "cannot be reached");
-                return longer;
-            }
-        };
-        let began_at = Instant::now();
-        let why = connection.closed().await;
-        debug!(node, %why, "dialling again");
-        if Close::is_lasting(&connection) {
-            return Self::LATE;
-        }
-        if began_at.elapsed() > Self::LATE {
-            Self::SOON
-        } else {
-            longer
-        }
-    }
-
-    /// Both connections of a link; the first is told when it ends.
-    async fn dial(&self) -> Result<Connection, DialError> {
-        let mut control = None;
-        let client = self.host.rules.borrow().client.clone();
-        for lane in [Lane::Control, Lane::Video] {
-            let Neighbour { node, address, .. } = &self.neighbour;
-            let connection = self
-                .endpoint
-                .connect_with(client.clone(), *address, node)?
-                .await
-                .map_err(GreetError::from)?;
-            let ours = own_hello(&self.host.identity, self.host.instance, lane);
-            let greeted = parting(&connection, greet(connection.clone(), ours).await)?;
-            self.host.hand_on(greeted).await?;
-            control.get_or_insert(connection);
-        }
-        Ok(control.expect("the first lane is always dialled"))
-    }
-}
-
-#[derive(Debug, thiserror::Error)]
-enum DialError {
-    #[error(transparent)]
-    Connect(#[from] quinn::ConnectError),
-    #[error(transparent)]
-    Greet(#[from] GreetError),
-}
-
-/// Tells the other end why, if this is the end.
-fn parting<T>(connection: &Connection, met: Result<T, GreetError>) -> Result<T, GreetError> {
-    let Err(error) = &met else {
-        return met;
-    };
-    let why = match error {
-        GreetError::Version(_) => Close::Version,
-        GreetError::Access(AccessError::Region { .. }) => Close::Region,
-        GreetError::Access(AccessError::Denied(_) | AccessError::NotAllowed(_)) => Close::Denied,
-        GreetError::Slow
-        | GreetError::Connection(_)
-        | GreetError::Read(_)
-        | GreetError::Write(_)
-        | GreetError::NoCertificate
-        | GreetError::Identity(_)
-        | GreetError::Impostor { .. }
-        | GreetError::Rude => Close::Protocol,
-    };
-    why.close(connection);
-    met
 }

@@ -153,6 +153,31 @@ fn what_is_said_reaches_the_nodes_of_the_room_once() {
 }
 
 #[test]
+fn a_node_hears_only_of_tracks_in_rooms_it_has() {
+    let mut map = Map::new(&["lagos", "abuja*", "kano", "jos"]);
+    map.link("lagos", "abuja", 10);
+    map.link("abuja", "kano", 10);
+    map.link("abuja", "jos", 10);
+    for node in ["lagos", "kano"] {
+        map.publish(node, node, Kind::Host);
+    }
+    map.publish("lagos", "mic", Kind::Audio);
+    assert_eq!(map.tracks["kano"], ["lagos on", "mic on"]);
+    assert_eq!(
+        map.tracks["jos"],
+        ["lagos on", "kano on"],
+        "who has it, no more"
+    );
+    map.publish("jos", "jos", Kind::Host);
+    assert_eq!(map.tracks["jos"][2..], ["mic on"], "it has the room now");
+    map.want("jos", "mic", Layer::LOW);
+    assert_eq!(map.feed_many("lagos", "mic", 10), 10);
+    map.unpublish("jos", "jos");
+    assert_eq!(map.tracks["jos"][3..], ["mic gone"]);
+    assert_eq!(map.feed_many("lagos", "mic", 10), 0);
+}
+
+#[test]
 fn who_asks_for_what_is_not_there_is_told() {
     let mut map = Map::new(&["lagos", "kano"]);
     map.link("lagos", "kano", 10);

@@ -7,6 +7,7 @@
 //! is taken; a better one must stay better for a while, a lost one is replaced at once.
 
 mod cost;
+mod telling;
 mod track;
 
 pub use cost::Cost;
@@ -16,7 +17,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::control::{Announce, Kind, Withdraw};
-use track::{Held, Offer, Told, Track};
+use track::{Held, Offer, Track};
 
 /// Names one link of this node.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -58,8 +59,7 @@ pub struct Routes {
     transit: Transit,
     links: BTreeMap<LinkId, Neighbour>,
     tracks: HashMap<TrackKey, Track>,
-    /// The nodes elsewhere that host a room.
-    hosts: HashMap<Arc<str>, BTreeSet<Arc<str>>>,
+    rooms: HashMap<Arc<str>, Room>,
     /// Tracks whose publisher is here.
     own: usize,
     /// When tracks may move to a better way.
@@ -113,6 +113,13 @@ pub enum Disbelief {
     NoLink,
 }
 
+/// The tracks of one room, and which of them are hosts: nodes that have the room.
+#[derive(Debug, Default)]
+struct Room {
+    tracks: BTreeSet<Arc<str>>,
+    hosts: BTreeSet<Arc<str>>,
+}
+
 #[derive(Debug)]
 struct Neighbour {
     name: String,
@@ -149,7 +156,7 @@ impl Routes {
             transit,
             links: BTreeMap::new(),
             tracks: HashMap::new(),
-            hosts: HashMap::new(),
+            rooms: HashMap::new(),
             own: 0,
             due: BTreeSet::new(),
             changes: Vec::new(),
@@ -218,22 +225,17 @@ impl Routes {
 
     /// A publisher of this node has the track. One that came anew elsewhere since is not believed.
     pub fn publish(&mut self, key: TrackKey, kind: Kind, epoch: u64) -> Result<(), Disbelief> {
-        let track = self
-            .tracks
-            .entry(key.clone())
-            .or_insert_with(|| Track::new(kind, epoch));
-        if epoch < track.epoch {
+        let known = self.tracks.get(&key);
+        if known.is_some_and(|track| epoch < track.epoch) {
             return Err(Disbelief::Ghost);
         }
+        let track = self.track(&key, kind, epoch);
         if epoch > track.epoch {
-            for (link, _) in track.offers.drain() {
-                if let Some(neighbour) = self.links.get_mut(&link) {
-                    neighbour.offered.remove(&key);
-                }
-            }
+            track.epoch = epoch;
+            track.kind = kind;
+            let void: Vec<_> = track.offers.drain().map(|(link, _)| link).collect();
+            self.not_offered(&key, &void);
         }
-        track.epoch = epoch;
-        track.kind = kind;
         self.settle(&key, Source::Here, Held::Stays);
         Ok(())
     }
@@ -270,28 +272,28 @@ impl Routes {
             }
             neighbour.offered.insert(key.clone());
         }
-        let track = self
-            .tracks
-            .entry(key.clone())
-            .or_insert_with(|| Track::new(kind, announce.epoch));
+        let track = self.track(&key, kind, announce.epoch);
         let mut held = Held::Stays;
+        let mut void = Vec::new();
         if announce.epoch > track.epoch {
             // A publisher that came anew elsewhere is neither here nor where it was any more.
             track.epoch = announce.epoch;
             track.kind = kind;
             held = Held::Goes;
-            for (old, _) in track.offers.drain().filter(|(old, _)| *old != link) {
-                if let Some(neighbour) = self.links.get_mut(&old) {
-                    neighbour.offered.remove(&key);
-                }
-            }
+            void.extend(track.offers.drain().map(|(old, _)| old));
+            void.retain(|old| *old != link);
         }
         let offer = Offer {
             path: announce.path,
             cost: Cost(announce.cost),
         };
-        track.offers.insert(link, offer);
+        let is_new = track.offers.insert(link, offer).is_none();
+        let is_host = track.kind == Kind::Host;
+        self.not_offered(&key, &void);
         self.choose(now, &key, held);
+        if is_new && is_host {
+            self.tell_room(&key.room, link);
+        }
         Ok(())
     }
 
@@ -307,10 +309,12 @@ impl Routes {
         if withdraw.epoch < track.epoch || track.offers.remove(&link).is_none() {
             return;
         }
-        if let Some(neighbour) = self.links.get_mut(&link) {
-            neighbour.offered.remove(&key);
-        }
+        let is_host = track.kind == Kind::Host;
+        self.not_offered(&key, &[link]);
         self.choose(now, &key, Held::Stays);
+        if is_host {
+            self.tell_room(&key.room, link);
+        }
     }
 
     /// Looks whether a better way has been better for long enough.
@@ -349,24 +353,27 @@ impl Routes {
 
     /// The nodes that host `room`, but for this one.
     pub fn hosts(&self, room: &str) -> impl Iterator<Item = &str> {
-        self.hosts
-            .get(room)
-            .into_iter()
-            .flatten()
+        let hosts = self.rooms.get(room).into_iter();
+        hosts
+            .flat_map(|room| &room.hosts)
             .map(|node| &**node)
+            .filter(|node| **node != *self.node)
     }
 
     /// Which nodes host which rooms, this one left out, and by which nodes they are reached.
     pub fn rooms(&self) -> impl Iterator<Item = (&str, Vec<&[String]>)> {
-        self.hosts.iter().map(|(room, nodes)| {
-            let paths = nodes.iter().filter_map(|node| {
-                self.path(&TrackKey {
-                    room: room.clone(),
-                    track: node.clone(),
-                })
+        let paths = |name: &Arc<str>, room: &Room| {
+            let hosts = room.hosts.iter().filter(|node| **node != self.node);
+            let keys = hosts.map(|node| TrackKey {
+                room: name.clone(),
+                track: node.clone(),
             });
-            (&**room, paths.collect())
-        })
+            keys.filter_map(|key| self.path(&key)).collect::<Vec<_>>()
+        };
+        self.rooms
+            .iter()
+            .map(move |(name, room)| (&**name, paths(name, room)))
+            .filter(|(_, paths)| !paths.is_empty())
     }
 
     /// How many rooms have something to offer over a link.
@@ -403,127 +410,21 @@ impl Routes {
         self.settle(key, source, held);
     }
 
-    /// The track comes from `source` now, and the neighbours are told what that changes.
-    fn settle(&mut self, key: &TrackKey, to: Source, held: Held) {
-        let Some(track) = self.tracks.get_mut(key) else {
-            return;
-        };
-        let from = std::mem::replace(&mut track.source, to);
-        let kind = track.kind;
-        self.own += usize::from(to == Source::Here);
-        self.own -= usize::from(from == Source::Here);
-        let is_new = from != to || held == Held::Goes;
-        if is_new {
-            self.note_host(key, kind, to);
-            self.changes.push(Change::Moved {
-                track: key.clone(),
-                kind,
-                from,
-                to,
-            });
-        }
-        match to {
-            Source::Here | Source::Link(_) => self.tell(key, None),
-            Source::Nowhere => self.forget(key),
-        }
+    /// The track, which may be new.
+    fn track(&mut self, key: &TrackKey, kind: Kind, epoch: u64) -> &mut Track {
+        let room = self.rooms.entry(key.room.clone()).or_default();
+        room.tracks.insert(key.track.clone());
+        self.tracks
+            .entry(key.clone())
+            .or_insert_with(|| Track::new(kind, epoch))
     }
 
-    fn note_host(&mut self, key: &TrackKey, kind: Kind, source: Source) {
-        if kind != Kind::Host {
-            return;
-        }
-        if let Source::Link(_) = source {
-            let hosts = self.hosts.entry(key.room.clone()).or_default();
-            hosts.insert(key.track.clone());
-        } else if let Some(hosts) = self.hosts.get_mut(&key.room) {
-            hosts.remove(&key.track);
-            if hosts.is_empty() {
-                self.hosts.remove(&key.room);
+    /// These links offer the track no more.
+    fn not_offered(&mut self, key: &TrackKey, links: &[LinkId]) {
+        for link in links {
+            if let Some(neighbour) = self.links.get_mut(link) {
+                neighbour.offered.remove(key);
             }
-        }
-    }
-
-    /// Nobody offers the track.
-    fn forget(&mut self, key: &TrackKey) {
-        let Some(track) = self.tracks.remove(key) else {
-            return;
-        };
-        let mut told: Vec<_> = track.told.into_keys().collect();
-        told.sort_unstable();
-        for link in told {
-            self.changes
-                .push(Change::Withdraw(link, key.withdraw(track.epoch)));
-        }
-    }
-
-    /// Tells `only` one neighbour or all what there is now, if they may know and do not yet.
-    fn tell(&mut self, key: &TrackKey, only: Option<LinkId>) {
-        let Some(track) = self.tracks.get_mut(key) else {
-            return;
-        };
-        let (mut path, cost, from) = match track.source {
-            Source::Here => (Vec::new(), Cost::default(), None),
-            Source::Link(link) => {
-                let Some(offer) = track.offers.get(&link) else {
-                    return;
-                };
-                let cost = whole(&self.links, link, offer);
-                (offer.path.clone(), cost, Some(link))
-            }
-            Source::Nowhere => return,
-        };
-        if from.is_some() && self.transit == Transit::No {
-            return;
-        }
-        let been_at = path.clone();
-        path.push((*self.node).to_owned());
-        for (link, neighbour) in &self.links {
-            if only.is_some_and(|only| only != *link) {
-                continue;
-            }
-            let known = Some(*link) == from
-                || been_at.contains(&neighbour.name)
-                || path.len() > Self::MOST_HOPS;
-            if known {
-                // It has it without us; what it heard from us before would lead back to it.
-                if track.told.remove(link).is_some() {
-                    self.changes
-                        .push(Change::Withdraw(*link, key.withdraw(track.epoch)));
-                }
-                continue;
-            }
-            let told = Told {
-                epoch: track.epoch,
-                path: path.clone(),
-                cost,
-            };
-            if track
-                .told
-                .get(link)
-                .is_some_and(|before| before.is_about(&told))
-            {
-                continue;
-            }
-            track.told.insert(*link, told);
-            let announce = Announce {
-                room: (*key.room).to_owned(),
-                track: (*key.track).to_owned(),
-                epoch: track.epoch,
-                path: path.clone(),
-                cost: cost.0,
-                kind: track.kind.into(),
-            };
-            self.changes.push(Change::Announce(*link, announce));
-        }
-    }
-}
-
-impl TrackKey {
-    fn withdraw(&self, epoch: u64) -> Withdraw {
-        Withdraw {
-            room: (*self.room).to_owned(),
-            track: (*self.track).to_owned(),
-            epoch,
         }
     }
 }

@@ -1,6 +1,9 @@
 //! The task that owns a node's part in the relay: its [`Exchange`], and one [`Line`] for each
 //! neighbour. Everything that happens comes to it as an [`Input`]; what follows it does itself.
 
+mod commanding;
+mod linking;
+
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
@@ -8,22 +11,21 @@ use bytes::Bytes;
 use media::Bitrate;
 use relay_proto::control::{Goaway, Message};
 use relay_proto::{
-    Exchange, Handle, Lane, Limits, LinkId, Output, Place, Received, Taken, Transit, Use, Wanted,
+    Exchange, Handle, Lane, Limits, LinkId, Output, Place, Received, Taken, Transit, Use,
 };
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::sleep_until;
 use tracing::{debug, info, warn};
 
-use crate::access::{Access, AccessError, Neighbour};
+use crate::access::{Access, Neighbour};
 use crate::close::Close;
 use crate::command::{Command, Event};
 use crate::identity::Identity;
-use crate::lane::{Dialled, Greeted, read_control, read_datagrams};
+use crate::lane::{Dialled, Greeted};
 use crate::line::{Line, Look};
 use crate::meeting::Order;
 use crate::metrics::{Metrics, Tally};
-use crate::outbox::outbox;
 use crate::refused::Reason;
 use crate::status::{NodeState, RoomStatus, Status};
 
@@ -41,7 +43,7 @@ pub(crate) enum Input {
     /// A message came.
     Message { token: Token, message: Message },
     /// A connection ended.
-    Ended { token: Token },
+    Ended { token: Token, why: Close },
     /// The other end does not keep to the protocol.
     Broke { token: Token },
     /// A wish of this node's rooms.
@@ -173,93 +175,9 @@ impl Node {
                 datagrams,
             } => self.datagrams(now, token, lane, datagrams),
             Input::Message { token, message } => self.message(now, token, message),
-            Input::Ended { token } => self.down(now, token, Close::Dead),
+            Input::Ended { token, why } => self.down(now, token, why),
             Input::Broke { token } => self.down(now, token, Close::Protocol),
             Input::Command(command) => self.command(now, command),
-        }
-    }
-
-    fn command(&mut self, now: Instant, command: Command) {
-        match command {
-            Command::Publish(key, kind, epoch) => {
-                if let Err(why) = self.exchange.publish(now, key, kind, epoch) {
-                    self.part.metrics.disbelieved(why);
-                    debug!(%why, "not published");
-                }
-            }
-            Command::Unpublish(key) => self.exchange.unpublish(now, &key),
-            Command::Want(key, handle, wanted) => self.exchange.want(now, key, handle, wanted),
-            Command::WantKeyframe(key) => self.exchange.want_keyframe(now, &key),
-            Command::Feed(packets) => {
-                for (layer, place, rtp) in packets {
-                    self.exchange.feed(now, layer, place, rtp);
-                }
-            }
-            Command::Say(room, to, said) => self.exchange.say(&room, to, said),
-            Command::Neighbours(neighbours) => self.set_neighbours(now, neighbours),
-            Command::Access(access) => {
-                self.part.access = access.clone();
-                self.order(Order::Access(access));
-                self.check_access(now);
-            }
-            Command::Reload(credentials) => self.order(Order::Reload(credentials)),
-            Command::Status(answer) => {
-                // Who asked may have gone.
-                let _ = answer.send(self.status(now));
-            }
-            Command::Drain(time) => self.drain(now, time),
-            // It ends the task before it comes here.
-            Command::Stop => {}
-        }
-    }
-
-    fn order(&self, order: Order) {
-        // Who meets others ends with this task, not before it.
-        let _ = self.orders.send(order);
-    }
-
-    fn set_neighbours(&mut self, now: Instant, neighbours: Vec<Neighbour>) {
-        let before = std::mem::replace(&mut self.part.neighbours, neighbours.clone());
-        self.order(Order::Neighbours(neighbours));
-        let listed = |list: &[Neighbour], node: &str| list.iter().any(|one| one.node == node);
-        let gone = |line: &Line| {
-            let node = line.identity.node();
-            listed(&before, node) && !listed(&self.part.neighbours, node)
-        };
-        let lines = self.lines.iter().filter(|(_, (line, _))| gone(line));
-        for token in lines.map(|(token, _)| *token).collect::<Vec<_>>() {
-            self.down(now, token, Close::Removed);
-        }
-        self.check_access(now);
-    }
-
-    /// Lets go of those who may not be here any more.
-    fn check_access(&mut self, now: Instant) {
-        let part = &self.part;
-        let refused = self.lines.iter().filter_map(|(token, (line, _))| {
-            let why = part.access.check(&part.neighbours, &line.identity).err()?;
-            Some((*token, why))
-        });
-        for (token, why) in refused.collect::<Vec<_>>() {
-            let close = match why {
-                AccessError::Denied(_) | AccessError::NotAllowed(_) => Close::Denied,
-                AccessError::Region { .. } => Close::Region,
-            };
-            self.down(now, token, close);
-        }
-    }
-
-    /// Tells the neighbours to take other ways.
-    fn drain(&mut self, now: Instant, time: Duration) {
-        self.drain = Some(Drain {
-            since: now,
-            until: now + time,
-        });
-        self.order(Order::Close);
-        info!(?time, "draining");
-        let deadline_ms = time.as_millis().try_into().unwrap_or(u32::MAX);
-        for token in self.lines.keys().copied().collect::<Vec<_>>() {
-            self.say(now, token, Message::Goaway(Goaway { deadline_ms }));
         }
     }
 
@@ -270,106 +188,6 @@ impl Node {
         self.drain.is_some_and(|drain| {
             now >= drain.until || now >= drain.since + LEAST && self.exchange.is_idle()
         })
-    }
-
-    /// Both connections of a link are needed before it is one.
-    fn greeted(&mut self, now: Instant, greeted: Greeted) {
-        let key = (greeted.identity.node().to_owned(), greeted.dialled);
-        let other = self.half.remove(&key).map(|(_, other)| other);
-        let Some(other) =
-            other.filter(|other| other.instance == greeted.instance && other.lane != greeted.lane)
-        else {
-            self.half.insert(key, (now, greeted));
-            return;
-        };
-        let (control, video) = match greeted.lane {
-            Lane::Control => (greeted, other),
-            Lane::Video => (other, greeted),
-        };
-        let name = control.identity.node();
-        let mut lines = self.lines.iter();
-        let older = lines.find(|(_, (line, _))| line.identity.node() == name);
-        if let Some((token, (line, _))) = older {
-            let token = *token;
-            if line.instance == control.instance
-                && self.is_preferred(name, line.dialled)
-                && !self.is_preferred(name, control.dialled)
-            {
-                for greeted in [control, video] {
-                    Close::Replaced.close(&greeted.connection);
-                }
-                return;
-            }
-            self.down(now, token, Close::Replaced);
-        }
-        self.up(now, control, video);
-    }
-
-    /// When both nodes dialled at once, both keep the link of the one whose name comes first.
-    fn is_preferred(&self, other: &str, dialled: Dialled) -> bool {
-        match dialled {
-            Dialled::Here => self.part.identity.node() < other,
-            Dialled::There => self.part.identity.node() > other,
-        }
-    }
-
-    fn up(&mut self, now: Instant, control: Greeted, video: Greeted) {
-        let (outbox, letters) = outbox();
-        let Some(line) = Line::new(now, self.part.limits, &control, &video, outbox) else {
-            warn!("a connection without our congestion controller is of no use");
-            return;
-        };
-        self.last_token += 1;
-        let token = Token(self.last_token);
-        for greeted in [&control, &video] {
-            let connection = greeted.connection.clone();
-            let inputs = self.inputs_from.clone();
-            self.tasks
-                .spawn(read_datagrams(connection, token, greeted.lane, inputs));
-        }
-        let inputs = self.inputs_from.clone();
-        self.tasks
-            .spawn(read_control(control.receive, token, inputs));
-        self.tasks.spawn(letters.write(control.send));
-        let identity = line.identity.clone();
-        let cost = line.first_cost();
-        info!(
-            node = identity.node(),
-            region = identity.region(),
-            minor = control.minor,
-            round_trip = ?control.connection.rtt(),
-            "link up"
-        );
-        self.part.metrics.link_up(&identity);
-        self.order(Order::Linked(identity.node().to_owned()));
-        self.lines.insert(token, (line, Tally::default()));
-        let name = identity.node().to_owned();
-        self.exchange.link_up(now, LinkId(token.0), name, cost);
-        if let Some(drain) = self.drain {
-            let left = drain.until.saturating_duration_since(now).as_millis();
-            let deadline_ms = left.try_into().unwrap_or(u32::MAX);
-            self.say(now, token, Message::Goaway(Goaway { deadline_ms }));
-        }
-        self.tell(Event::Neighbour(identity, Wanted::Yes));
-    }
-
-    fn down(&mut self, now: Instant, token: Token, why: Close) {
-        let Some((line, mut tally)) = self.lines.remove(&token) else {
-            return;
-        };
-        let node = line.identity.node();
-        info!(
-            node,
-            reason = why.label(),
-            instance = line.instance,
-            "link down"
-        );
-        line.close(why);
-        tally.add(&self.part.metrics, &line);
-        self.part.metrics.link_down(&line.identity, why);
-        self.order(Order::Unlinked(node.to_owned()));
-        self.exchange.link_down(now, LinkId(token.0));
-        self.tell(Event::Neighbour(line.identity, Wanted::No));
     }
 
     fn datagrams(&mut self, now: Instant, token: Token, lane: Lane, datagrams: Vec<Bytes>) {
