@@ -301,6 +301,14 @@ mod tests {
         assert!(config.access.denied.contains("edge-9"));
     }
 
+    #[test]
+    fn the_example_is_good_and_says_the_defaults() {
+        let config = read(include_str!("../hub.example.toml")).unwrap();
+        assert_eq!(config.limits, Limits::default());
+        assert_eq!(config.neighbours[0].node, "lagos-1");
+        assert_eq!(config.access, Access::default());
+    }
+
     fn read(text: &str) -> Result<Config, ConfigError> {
         let raw: Raw = Figment::from(Serialized::defaults(Raw::default()))
             .merge(Toml::string(text))
