@@ -33,6 +33,13 @@ enum Command {
     Token(TokenArgs),
     /// Print a new API key and secret
     Keygen,
+    /// Show the links to other nodes
+    Links(relay::cli::LinksArgs),
+    /// Make a private CA for the relay between nodes, and certificates for them
+    Pki {
+        #[command(subcommand)]
+        command: relay::cli::PkiCommand,
+    },
     /// Look at the configuration
     Config {
         #[command(subcommand)]
@@ -85,6 +92,8 @@ pub fn run() -> ExitCode {
             .and_then(|config| node::run(config, node::Mode::Configured)),
         Command::Token(args) => say(&token(&args)),
         Command::Keygen => say(&keygen()),
+        Command::Links(args) => args.table().and_then(|table| say(&table)),
+        Command::Pki { command } => command.run().and_then(|made| say(&made)),
         Command::Config {
             command: ConfigCommand::Check { file },
         } => Config::from_file(&file)

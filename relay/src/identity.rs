@@ -6,10 +6,12 @@
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 /// A node's name and where it is.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -169,6 +171,20 @@ impl Credentials {
             roots: Arc::new(roots),
         })
     }
+
+    /// When the certificate expires.
+    pub fn expires(&self) -> Result<SystemTime, IdentityError> {
+        expiry(&self.chain[0])
+    }
+}
+
+/// When a certificate expires.
+pub(crate) fn expiry(certificate: &CertificateDer<'_>) -> Result<SystemTime, IdentityError> {
+    let (_, parsed) =
+        X509Certificate::from_der(certificate.as_ref()).map_err(|_| IdentityError::Unreadable)?;
+    let seconds = parsed.validity().not_after.timestamp().try_into();
+    // Before 1970: long ago.
+    Ok(UNIX_EPOCH + Duration::from_secs(seconds.unwrap_or(0)))
 }
 
 fn certificates(

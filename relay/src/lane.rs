@@ -1,27 +1,42 @@
 //! One QUIC connection of a link: how two ends greet each other on it, and the tasks that read it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
-use bytes::Bytes;
 use futures_util::FutureExt as _;
-use quinn::{Connection, RecvStream, SendStream, VarInt};
+use quinn::{Connection, RecvStream, SendStream};
 use relay_proto::Lane;
 use relay_proto::control::{Hello, HelloLane, Lengths, MAJOR, MINOR, Message};
 use rustls::pki_types::CertificateDer;
 use tokio::sync::mpsc;
 
-use crate::identity::{Identity, IdentityError};
+use crate::access::AccessError;
+use crate::allowance::Allowance;
+use crate::close::Close;
+use crate::identity::{Identity, IdentityError, expiry};
 use crate::node::{Input, Token};
 
 /// A connection whose ends know each other.
 #[derive(Debug)]
 pub(crate) struct Greeted {
+    pub(crate) dialled: Dialled,
     pub(crate) lane: Lane,
     pub(crate) identity: Identity,
     pub(crate) instance: u64,
+    pub(crate) minor: u32,
+    /// When its certificate does.
+    pub(crate) expires: SystemTime,
     pub(crate) connection: Connection,
     pub(crate) send: SendStream,
     pub(crate) receive: RecvStream,
+}
+
+/// Who made a connection.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub(crate) enum Dialled {
+    /// This node.
+    Here,
+    /// The other.
+    There,
 }
 
 /// Why two ends part right after they met.
@@ -45,34 +60,8 @@ pub(crate) enum GreetError {
     Version(u32),
     #[error("did not begin with a greeting")]
     Rude,
-    #[error("refused by configuration")]
-    Denied,
-}
-
-/// What QUIC is told why a connection ends.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Close {
-    /// This node stops.
-    Stop = 0,
-    /// Versions differ.
-    Version = 1,
-    /// The other end may not be here.
-    Denied = 2,
-    /// The other end does not keep to the protocol.
-    Protocol = 3,
-    /// Another connection took its place.
-    Replaced = 4,
-    /// Nothing came for too long.
-    Dead = 5,
-}
-
-impl Close {
-    pub(crate) fn close(self, connection: &Connection) {
-        connection.close(
-            VarInt::from_u32(self as u32),
-            format!("{self:?}").as_bytes(),
-        );
-    }
+    #[error("{0}")]
+    Access(#[from] AccessError),
 }
 
 /// Greetings are short and come at once.
@@ -85,11 +74,14 @@ pub(crate) async fn greet(connection: Connection, ours: Hello) -> Result<Greeted
         let lane = lane_of(&ours);
         send.write_all(&Message::Hello(ours).write()).await?;
         let theirs = hello(&mut receive).await?;
-        let identity = check(&connection, &theirs)?;
+        let (identity, expires) = check(&connection, &theirs)?;
         Ok(Greeted {
+            dialled: Dialled::Here,
             lane,
             identity,
             instance: theirs.instance,
+            minor: theirs.minor,
+            expires,
             connection: connection.clone(),
             send,
             receive,
@@ -105,16 +97,19 @@ pub(crate) async fn welcome(connection: Connection, ours: Hello) -> Result<Greet
     let whole = async {
         let (mut send, mut receive) = connection.accept_bi().await?;
         let theirs = hello(&mut receive).await?;
-        let identity = check(&connection, &theirs)?;
+        let (identity, expires) = check(&connection, &theirs)?;
         let answer = Hello {
             lane: theirs.lane,
             ..ours
         };
         send.write_all(&Message::Hello(answer).write()).await?;
         Ok(Greeted {
+            dialled: Dialled::There,
             lane: lane_of(&theirs),
             identity,
             instance: theirs.instance,
+            minor: theirs.minor,
+            expires,
             connection: connection.clone(),
             send,
             receive,
@@ -175,19 +170,20 @@ async fn hello(receive: &mut RecvStream) -> Result<Hello, GreetError> {
 }
 
 /// Whom the certificate names, if that is who speaks.
-fn check(connection: &Connection, hello: &Hello) -> Result<Identity, GreetError> {
+fn check(connection: &Connection, hello: &Hello) -> Result<(Identity, SystemTime), GreetError> {
     let chain = connection
         .peer_identity()
         .and_then(|chain| chain.downcast::<Vec<CertificateDer<'static>>>().ok());
     let chain = chain.ok_or(GreetError::NoCertificate)?;
-    let identity = Identity::of_certificate(chain.first().ok_or(GreetError::NoCertificate)?)?;
+    let certificate = chain.first().ok_or(GreetError::NoCertificate)?;
+    let identity = Identity::of_certificate(certificate)?;
     if hello.node != identity.node() || hello.region != identity.region() {
         return Err(GreetError::Impostor {
             said: format!("{} ({})", hello.node, hello.region),
             certified: identity.to_string(),
         });
     }
-    Ok(identity)
+    Ok((identity, expiry(certificate)?))
 }
 
 /// Hands what comes on a lane to the node, many datagrams at a time.
@@ -217,15 +213,28 @@ pub(crate) async fn read_datagrams(
         }
     }
     // Whoever ended it, the node has to know; if it is gone itself nobody has.
-    let _ = node.send(Input::Ended { token }).await;
+    let why = Close::of(&connection);
+    let _ = node.send(Input::Ended { token, why }).await;
 }
 
-/// Hands the messages of a control stream to the node.
+/// Hands the messages of a control stream to the node. Who says too much is read more slowly: QUIC
+/// lets it send no more than is read.
 pub(crate) async fn read_control(mut receive: RecvStream, token: Token, node: mpsc::Sender<Input>) {
+    /// More than all tracks of a big node at once.
+    const MESSAGES: f64 = 25_000.0;
+    /// Many people who write much, and some who draw.
+    const BYTES: f64 = (8 << 20) as f64;
     let mut lengths = Lengths::default();
+    let mut messages = Allowance::new(Instant::now(), MESSAGES);
+    let mut bytes = Allowance::new(Instant::now(), BYTES);
     while let Ok(Some(chunk)) = receive.read_chunk(16 << 10, true).await {
+        let wait = bytes.owe(Instant::now(), chunk.bytes.len() as f64);
+        if !wait.is_zero() {
+            tokio::time::sleep(wait).await;
+        }
         if lengths.push(&chunk.bytes).is_err() {
-            break;
+            let _ = node.send(Input::Broke { token }).await;
+            return;
         }
         loop {
             let message = match lengths.next_message() {
@@ -236,6 +245,10 @@ pub(crate) async fn read_control(mut receive: RecvStream, token: Token, node: mp
                     return;
                 }
             };
+            let wait = messages.owe(Instant::now(), 1.0);
+            if !wait.is_zero() {
+                tokio::time::sleep(wait).await;
+            }
             let input = match message {
                 Ok(Some(message)) => Input::Message { token, message },
                 // A newer version says what we have no word for.
@@ -245,15 +258,6 @@ pub(crate) async fn read_control(mut receive: RecvStream, token: Token, node: mp
             if node.send(input).await.is_err() {
                 return;
             }
-        }
-    }
-}
-
-/// Writes what the node has to say; ends with the queue or the stream.
-pub(crate) async fn write_control(mut send: SendStream, mut queue: mpsc::Receiver<Bytes>) {
-    while let Some(message) = queue.recv().await {
-        if send.write_all(&message).await.is_err() {
-            return;
         }
     }
 }

@@ -3,14 +3,37 @@
 //! What is said over a link, and when, is decided by `relay-proto`; here are the connections that
 //! carry it: QUIC with certificates of a private CA on both sides. A [`Relay`] is one node's part.
 
-mod endpoint;
+mod access;
+pub mod admin;
+mod allowance;
+pub mod cli;
+mod close;
+mod command;
+mod config;
+mod dialer;
+mod files;
+mod host;
+mod hub;
 mod identity;
 mod lane;
+mod line;
+mod logs;
+mod meeting;
+mod metrics;
 mod node;
+mod outbox;
 pub mod pki;
 mod quic;
+mod refused;
+mod relay;
+mod status;
+mod wire;
 
-pub use endpoint::{Neighbour, Relay, Settings, StartError};
+pub use access::{Access, AccessError, Neighbour};
+pub use command::{Command, Event, TellError};
+pub use files::{Files, Watch};
 pub use identity::{Credentials, CredentialsError, Identity, IdentityError, NameError};
-pub use node::{Command, Event, LinkStatus};
+pub use metrics::Metrics;
 pub use quic::TlsError;
+pub use relay::{Observer, Relay, Settings, StartError};
+pub use status::{LinkState, LinkStatus, NodeState, RoomStatus, Status};

@@ -18,11 +18,11 @@ use crate::identity::Credentials;
 pub(crate) const ALPN: &[u8] = b"tof-relay/1";
 
 /// What quinn may hold of datagrams: more than is ever given to it at once.
-pub(crate) const DATAGRAM_BUFFER: usize = 64 << 10;
+pub(crate) const DATAGRAM_BUFFER: usize = 1 << 20;
 
-/// What a packet may be on the path from the start: a packet of 1,200 bytes and what stands before
-/// it must fit before the path was probed.
-const MTU: u16 = 1_350;
+/// What a packet may be on any path that is worth the name: an RTP packet of 1,200 bytes and what
+/// stands before it fit, and so does it itself where tunnels leave 1,280 of IPv4. More is found out.
+const MTU: u16 = 1_252;
 
 /// Why certificates cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -78,7 +78,8 @@ fn transport(limits: Limits) -> TransportConfig {
         .max_ack_delay(Some(Duration::from_millis(5)));
     config
         .initial_mtu(MTU)
-        // A burst of losses is taken for a path that carries only small packets otherwise.
+        // A burst of losses may be taken for a path that carries only small packets: then these still
+        // go.
         .min_mtu(MTU)
         .datagram_send_buffer_size(DATAGRAM_BUFFER)
         .datagram_receive_buffer_size(Some(4 << 20))

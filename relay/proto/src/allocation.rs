@@ -124,6 +124,12 @@ impl Allocation {
         turns
     }
 
+    /// Whether a flow stands still.
+    pub fn is_paused(&self, flow: FlowId) -> bool {
+        let layer = self.flows.get(&flow);
+        layer.is_some_and(|layer| layer.state != State::Carried)
+    }
+
     /// Whether a layer waits for the link to carry more.
     pub fn is_wanting(&self) -> bool {
         self.flows

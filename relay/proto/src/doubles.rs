@@ -7,11 +7,15 @@ use media::SeqNo;
 pub(crate) struct Doubles {
     highest: Option<SeqNo>,
     seen: [u64; Self::WINDOW as usize / 64],
+    /// How many in a row were older than is remembered.
+    too_old: u16,
 }
 
 impl Doubles {
     /// Two seconds of a large picture.
     const WINDOW: u16 = 2_048;
+    /// So many in a row are no stragglers: the publisher counts anew.
+    const ANEW: u16 = 16;
 
     /// Whether a packet with this number is new. Older ones than are remembered are not.
     pub(crate) fn is_new(&mut self, seq: SeqNo) -> bool {
@@ -19,8 +23,14 @@ impl Doubles {
             .highest
             .map_or(1, |highest| i32::from(seq.distance(highest)));
         if ahead <= -i32::from(Self::WINDOW) {
-            return false;
+            self.too_old += 1;
+            if self.too_old < Self::ANEW {
+                return false;
+            }
+            *self = Self::default();
+            return self.is_new(seq);
         }
+        self.too_old = 0;
         if ahead > 0 {
             // Places that are passed stand for new numbers now.
             for passed in 1..=ahead.min(i32::from(Self::WINDOW)) {
@@ -64,6 +74,14 @@ mod tests {
         ] {
             assert_eq!(doubles.is_new(SeqNo(seq)), expected, "{seq}");
         }
+    }
+
+    #[test]
+    fn who_counts_anew_is_heard_again_soon() {
+        let mut doubles = Doubles::default();
+        assert!(doubles.is_new(SeqNo(30_000)));
+        let new = (10_000..10_100).filter(|seq| doubles.is_new(SeqNo(*seq)));
+        assert_eq!(new.count(), 85);
     }
 
     #[test]

@@ -211,6 +211,8 @@ mod kind {
 impl Media {
     /// What stands before the RTP packet, at most.
     pub const OVERHEAD: usize = 4 + 1 + 4;
+    /// A fixed RTP header (RFC 3550 section 5.1).
+    pub const LEAST_RTP: usize = 12;
 
     /// Appends the datagram to `to`.
     pub fn write(&self, to: &mut BytesMut) {
@@ -277,14 +279,12 @@ impl Frame {
 }
 
 fn read_media(flow: FlowId, mut rest: Bytes) -> Result<Media, FrameError> {
-    /// A fixed RTP header (RFC 3550 section 5.1).
-    const RTP_HEADER: usize = 12;
     if rest.len() < 5 {
         return Err(FrameError::Short);
     }
     let flags = rest.get_u8();
     let seq = LinkSeq(rest.get_u32());
-    if rest.len() < RTP_HEADER || rest[0] >> 6 != 2 {
+    if rest.len() < Media::LEAST_RTP || rest[0] >> 6 != 2 {
         return Err(FrameError::Rtp);
     }
     let set = |flag| flags & flag != 0;

@@ -115,6 +115,14 @@ impl Pulse {
         }
     }
 
+    /// When [`health`](Self::health) says something else, if nothing comes before.
+    pub fn health_until(&self, now: Instant) -> Instant {
+        match self.health(now) {
+            Health::Up => self.heard_at + SILENT_AFTER,
+            Health::Silent | Health::Dead => self.heard_at + DEAD_AFTER,
+        }
+    }
+
     /// Smoothed; `None` before the first answer.
     pub fn round_trip(&self) -> Option<Duration> {
         self.round_trip

@@ -13,7 +13,9 @@ mod exchange;
 mod frame;
 pub mod heartbeat;
 mod keyframe_cache;
+mod layers;
 mod link;
+mod neighbour;
 mod numbers;
 mod pacer;
 mod repetition;
@@ -28,16 +30,17 @@ mod wants;
 pub use allocation::{Allocation, Turn};
 pub use arrivals::{Arrival, Arrivals, Patience};
 pub use congestion::{Congestion, Limits};
-pub use exchange::{Exchange, Output, Wanted};
+pub use exchange::{Exchange, Output, Taken, Wanted};
 pub use frame::{
     Copy, End, FlowId, Frame, FrameError, Heartbeat, Keyframe, Lane, LinkSeq, Media, Missing,
     Place, Reference,
 };
 pub use keyframe_cache::KeyframeCache;
-pub use link::{Counts, Link, Received};
+pub use layers::{LayerId, LayerKey, Paused};
+pub use link::{Counts, Crossed, Link, Received};
 pub use pacer::Pacer;
 pub use repetition::{Active, Repetition};
 pub use ring::{Refusal, Ring};
-pub use routes::{Change, Cost, Disbelief, LinkId, Routes, TrackKey, Transit, Use};
+pub use routes::{Change, Cost, Disbelief, LinkId, Routes, Source, TrackKey, Transit, Use};
 pub use scheduler::{Class, Load, Queued, RoomKey, Scheduler, Shed};
-pub use wants::{LayerKey, Wanter, Wants, Wish};
+pub use wants::Handle;

@@ -70,6 +70,23 @@ pub struct Counts {
     pub over_budget: u64,
     /// Requests for what is gone.
     pub gone: u64,
+    /// What left, by class; repairs and repetitions have their own.
+    pub left: [Crossed; Class::ALL.len()],
+    /// What came for the first time.
+    pub came: Crossed,
+    /// What came again.
+    pub doubles: u64,
+    /// Numbers that could not be.
+    pub out_of_window: u64,
+}
+
+/// Packets, and the bytes of their RTP.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Crossed {
+    /// How many.
+    pub packets: u64,
+    /// How much.
+    pub bytes: u64,
 }
 
 impl Link {
@@ -228,6 +245,12 @@ impl Link {
         }
     }
 
+    /// When [`health`](Self::health) says something else, if nothing comes before.
+    pub fn health_until(&self, now: Instant) -> Instant {
+        let until = |end: &End| end.pulse.health_until(now);
+        until(&self.control).max(until(&self.video))
+    }
+
     /// What crossed.
     pub fn counts(&self) -> Counts {
         self.counts
@@ -250,9 +273,18 @@ impl Link {
             arrivals.set_patience(Patience::REPEATED);
         }
         match arrivals.arrive(now, media.seq, media.copy) {
-            Arrival::New => Received::Media(media),
-            Arrival::Double => Received::Double,
-            Arrival::OutOfWindow => Received::OutOfWindow,
+            Arrival::New => {
+                self.counts.came.add(media.rtp.len());
+                Received::Media(media)
+            }
+            Arrival::Double => {
+                self.counts.doubles += 1;
+                Received::Double
+            }
+            Arrival::OutOfWindow => {
+                self.counts.out_of_window += 1;
+                Received::OutOfWindow
+            }
         }
     }
 
@@ -308,6 +340,7 @@ impl Link {
 
     /// A packet leaves: from here on nothing of ours can drop it.
     fn leave(&mut self, now: Instant, class: Class, load: Load) -> Media {
+        self.counts.left[class as usize].add(load.rtp().len());
         match load {
             Load::Fresh { flow, place, rtp } => {
                 self.counts.originals += 1;
@@ -349,6 +382,13 @@ impl Link {
     /// Whether sound is repeated.
     pub fn repeats(&self) -> Active {
         self.repetition.active()
+    }
+}
+
+impl Crossed {
+    fn add(&mut self, bytes: usize) {
+        self.packets += 1;
+        self.bytes += bytes as u64;
     }
 }
 

@@ -123,6 +123,11 @@ pub enum Shed {
     Full,
 }
 
+impl Shed {
+    /// All.
+    pub const ALL: [Self; 3] = [Self::Late, Self::AwaitKeyframe, Self::Full];
+}
+
 /// What to send and what to leave out.
 #[derive(Debug, Default)]
 pub struct Scheduler {
@@ -316,6 +321,14 @@ impl Rooms {
 }
 
 impl Load {
+    /// The packet.
+    pub(crate) fn rtp(&self) -> &Bytes {
+        match self {
+            Self::Fresh { rtp, .. } => rtp,
+            Self::Again(media) => &media.rtp,
+        }
+    }
+
     fn len(&self) -> usize {
         match self {
             Self::Fresh { rtp, .. } => Media::OVERHEAD + rtp.len(),

@@ -1,54 +1,42 @@
-//! Who wants which layer of a track that comes from elsewhere: however many do, it crosses a link
-//! once. The first wish asks for it, the last to end gives it up after a while, and wishes for a
-//! keyframe are merged.
+//! Who wants one layer, and what to do about it: however many want it, it crosses a link once. The
+//! first wish asks for it, the last to end gives it up after a while, and wishes for a keyframe are
+//! merged.
 
-use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
-use media::Layer;
+use crate::routes::LinkId;
 
-use crate::routes::{LinkId, TrackKey};
-
-/// One layer of one track.
-#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct LayerKey {
-    /// The track.
-    pub track: TrackKey,
-    /// Its layer; of sound the lowest.
-    pub layer: Layer,
-}
+/// A wish of this node's own, by the number its rooms gave it.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Handle(pub u64);
 
 /// Who has a wish.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub enum Wanter {
-    /// Subscribers of the room on this node.
-    Here,
+pub(crate) enum Wanter {
+    /// Subscribers of a room on this node.
+    Here(Handle),
     /// The neighbour over a link.
     Link(LinkId),
 }
 
-/// What to tell the node a track comes from.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Wish {
-    /// Send it.
-    Begin(LayerKey),
-    /// Send it no more.
-    End(LayerKey),
+/// What has to be done about a layer now.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Due {
+    /// Ask for it once more: it was refused.
+    Ask,
     /// A picture that stands alone is needed.
-    Keyframe(LayerKey),
+    Keyframe,
+    /// Nobody wants it any more.
+    End,
 }
 
-/// All wishes for what comes from elsewhere.
+/// All wishes for one layer.
 #[derive(Debug, Default)]
-pub struct Wants {
-    layers: HashMap<LayerKey, Want>,
-}
-
-#[derive(Debug, Default)]
-struct Want {
-    wanters: BTreeSet<Wanter>,
+pub(crate) struct Want {
+    wanters: Vec<Wanter>,
     /// Nobody wants it; then it ends.
     ends_at: Option<Instant>,
+    asks_at: Option<Instant>,
     keyframe: KeyframeWish,
 }
 
@@ -58,125 +46,97 @@ struct KeyframeWish {
     asked_at: Option<Instant>,
 }
 
-impl Wants {
+impl Want {
     /// Viewers turn pages to and fro.
     const LINGER: Duration = Duration::from_secs(2);
+    /// What was refused may be there in a moment: news and wishes cross each other.
+    const ASK_AGAIN: Duration = Duration::from_millis(500);
     /// Requests for keyframes follow each other no faster.
-    const KEYFRAME_FLOOR: Duration = Duration::from_millis(200);
-    /// A keyframe takes so much longer than a round trip: it is long itself.
-    const KEYFRAME_TAKES: Duration = Duration::from_millis(300);
+    const KEYFRAME_AGAIN: Duration = Duration::from_millis(360);
 
     /// `wanter` wants the layer from now on.
-    pub fn begin(&mut self, wanter: Wanter, key: LayerKey) -> Option<Wish> {
-        let is_new = !self.layers.contains_key(&key);
-        let want = self.layers.entry(key.clone()).or_default();
-        want.wanters.insert(wanter);
-        want.ends_at = None;
-        is_new.then_some(Wish::Begin(key))
+    pub(crate) fn begin(&mut self, wanter: Wanter) {
+        if !self.wanters.contains(&wanter) {
+            self.wanters.push(wanter);
+        }
+        self.ends_at = None;
     }
 
     /// `wanter` wants it no more.
-    pub fn end(&mut self, now: Instant, wanter: Wanter, key: &LayerKey) {
-        let Some(want) = self.layers.get_mut(key) else {
-            return;
-        };
-        if want.wanters.remove(&wanter) && want.wanters.is_empty() {
-            want.ends_at = Some(now + Self::LINGER);
+    pub(crate) fn end(&mut self, now: Instant, wanter: Wanter) {
+        self.wanters.retain(|other| *other != wanter);
+        if self.wanters.is_empty() && self.ends_at.is_none() {
+            self.ends_at = Some(now + Self::LINGER);
         }
     }
 
-    /// A link is down: it wants nothing any more.
-    pub fn forget(&mut self, now: Instant, link: LinkId) {
-        for want in self.layers.values_mut() {
-            if want.wanters.remove(&Wanter::Link(link)) && want.wanters.is_empty() {
-                want.ends_at = Some(now + Self::LINGER);
-            }
+    /// The track is gone: what neighbours wished is void, this node's own wishes wait for it.
+    pub(crate) fn wait(&mut self, now: Instant) {
+        self.wanters
+            .retain(|wanter| matches!(wanter, Wanter::Here(_)));
+        if self.wanters.is_empty() {
+            self.ends_at = Some(now);
         }
-    }
-
-    /// The track is gone: all wishes for it end without a word.
-    pub fn drop_track(&mut self, track: &TrackKey) {
-        self.layers.retain(|key, _| key.track != *track);
-    }
-
-    /// The layers of a track that are wanted: to be asked for anew where it comes another way.
-    pub fn of_track(&self, track: &TrackKey) -> Vec<LayerKey> {
-        let wanted = self.layers.keys().filter(|key| key.track == *track);
-        let mut keys: Vec<_> = wanted.cloned().collect();
-        keys.sort_unstable();
-        keys
+        self.asks_at = None;
+        self.keyframe = KeyframeWish::default();
     }
 
     /// Who is to get what comes of the layer.
-    pub fn wanters(&self, key: &LayerKey) -> impl Iterator<Item = Wanter> {
-        self.layers
-            .get(key)
-            .into_iter()
-            .flat_map(|want| want.wanters.iter().copied())
+    pub(crate) fn wanters(&self) -> &[Wanter] {
+        &self.wanters
+    }
+
+    /// It was refused.
+    pub(crate) fn refused(&mut self, now: Instant) {
+        self.asks_at = Some(now + Self::ASK_AGAIN);
+    }
+
+    /// It is asked for: nothing has to be asked again.
+    pub(crate) fn asked(&mut self) {
+        self.asks_at = None;
     }
 
     /// Somebody cannot go on without a keyframe.
-    pub fn want_keyframe(&mut self, key: &LayerKey) {
-        if let Some(want) = self.layers.get_mut(key) {
-            want.keyframe.wanted = true;
-        }
+    pub(crate) fn want_keyframe(&mut self) {
+        self.keyframe.wanted = true;
     }
 
     /// A keyframe began.
-    pub fn keyframe_came(&mut self, key: &LayerKey) {
-        if let Some(want) = self.layers.get_mut(key) {
-            want.keyframe = KeyframeWish::default();
-        }
+    pub(crate) fn keyframe_came(&mut self) {
+        self.keyframe = KeyframeWish::default();
     }
 
-    /// What is to be told now. `round_trip` is that to where keyframes are asked for.
-    pub fn poll(&mut self, now: Instant, round_trip: Duration) -> Vec<Wish> {
-        let mut wishes = Vec::new();
-        self.layers.retain(|key, want| {
-            if want.ends_at.is_some_and(|at| at <= now) {
-                wishes.push(Wish::End(key.clone()));
-                return false;
-            }
-            if want.keyframe.poll(now, round_trip) {
-                wishes.push(Wish::Keyframe(key.clone()));
-            }
-            true
-        });
-        wishes.sort_unstable_by(|one, other| one.key().cmp(other.key()));
-        wishes
+    /// What is to be done now, one thing at a time.
+    pub(crate) fn poll(&mut self, now: Instant) -> Option<Due> {
+        if self.ends_at.is_some_and(|at| at <= now) {
+            return Some(Due::End);
+        }
+        if self.asks_at.is_some_and(|at| at <= now) {
+            self.asks_at = None;
+            return Some(Due::Ask);
+        }
+        if self.keyframe.due_at(now).is_some_and(|at| at <= now) {
+            self.keyframe.asked_at = Some(now);
+            return Some(Due::Keyframe);
+        }
+        None
     }
 
     /// When to [`poll`](Self::poll) again, at the latest.
-    pub fn deadline(&self, now: Instant, round_trip: Duration) -> Option<Instant> {
-        let at = |want: &Want| [want.ends_at, want.keyframe.due_at(now, round_trip)];
-        self.layers.values().flat_map(at).flatten().min()
-    }
-}
-
-impl Wish {
-    /// What it is about.
-    pub fn key(&self) -> &LayerKey {
-        match self {
-            Self::Begin(key) | Self::End(key) | Self::Keyframe(key) => key,
-        }
+    pub(crate) fn deadline(&self, now: Instant) -> Option<Instant> {
+        [self.ends_at, self.asks_at, self.keyframe.due_at(now)]
+            .into_iter()
+            .flatten()
+            .min()
     }
 }
 
 impl KeyframeWish {
-    fn poll(&mut self, now: Instant, round_trip: Duration) -> bool {
-        if self.due_at(now, round_trip).is_none_or(|at| at > now) {
-            return false;
-        }
-        self.asked_at = Some(now);
-        true
-    }
-
-    fn due_at(&self, now: Instant, round_trip: Duration) -> Option<Instant> {
+    fn due_at(&self, now: Instant) -> Option<Instant> {
         if !self.wanted {
             return None;
         }
-        let again = (round_trip + Wants::KEYFRAME_TAKES).max(Wants::KEYFRAME_FLOOR);
-        Some(self.asked_at.map_or(now, |at| at + again))
+        Some(self.asked_at.map_or(now, |at| at + Want::KEYFRAME_AGAIN))
     }
 }
 
@@ -185,69 +145,68 @@ mod tests {
     use super::*;
     use crate::testing::{ms, start};
 
+    const HERE: Wanter = Wanter::Here(Handle(9));
     const FAR: Wanter = Wanter::Link(LinkId(1));
-    const ROUND_TRIP: Duration = ms(40);
 
     #[test]
-    fn a_layer_is_asked_for_once_and_given_up_after_a_while() {
-        let mut wants = Wants::default();
-        assert_eq!(wants.begin(Wanter::Here, key()), Some(Wish::Begin(key())));
-        assert_eq!(wants.begin(FAR, key()), None);
-        wants.end(start(), Wanter::Here, &key());
-        wants.end(start(), FAR, &key());
-        assert_eq!(
-            wants.deadline(start(), ROUND_TRIP),
-            Some(start() + ms(2_000))
-        );
-        assert_eq!(wants.poll(start() + ms(1_999), ROUND_TRIP), []);
-        assert_eq!(wants.begin(FAR, key()), None, "it still comes");
-        assert_eq!(wants.poll(start() + ms(9_000), ROUND_TRIP), []);
-        wants.forget(start() + ms(9_000), LinkId(1));
-        assert_eq!(
-            wants.poll(start() + ms(11_000), ROUND_TRIP),
-            [Wish::End(key())]
-        );
-        assert_eq!(wants.begin(FAR, key()), Some(Wish::Begin(key())));
+    fn a_layer_is_given_up_a_while_after_the_last_wish_ended() {
+        let mut want = Want::default();
+        for wanter in [HERE, FAR, FAR] {
+            want.begin(wanter);
+        }
+        want.end(start(), HERE);
+        assert_eq!(want.deadline(start()), None);
+        want.end(start(), FAR);
+        assert_eq!(want.deadline(start()), Some(start() + ms(2_000)));
+        assert_eq!(want.poll(start() + ms(1_999)), None);
+        want.begin(FAR);
+        assert_eq!(want.poll(start() + ms(9_000)), None);
+        want.end(start() + ms(9_000), FAR);
+        assert_eq!(want.poll(start() + ms(11_000)), Some(Due::End));
     }
 
     #[test]
     fn wishes_for_a_keyframe_are_merged_and_repeated_until_it_comes() {
-        let mut wants = Wants::default();
-        wants.begin(Wanter::Here, key());
+        let mut want = Want::default();
+        want.begin(HERE);
         let mut asks = |at, wish: bool, came: bool| {
             if wish {
-                wants.want_keyframe(&key());
+                want.want_keyframe();
             }
             if came {
-                wants.keyframe_came(&key());
+                want.keyframe_came();
             }
-            !wants.poll(start() + ms(at), ROUND_TRIP).is_empty()
+            want.poll(start() + ms(at)) == Some(Due::Keyframe)
         };
         assert!(asks(0, true, false));
         assert!(!asks(1, true, false));
-        assert!(!asks(339, true, false));
-        assert!(asks(340, false, false), "it did not come");
-        assert!(!asks(700, false, true));
-        assert!(asks(701, true, false), "another is needed");
+        assert!(!asks(359, true, false));
+        assert!(asks(360, false, false), "it did not come");
+        assert!(!asks(720, false, true));
+        assert!(asks(721, true, false), "another is needed");
     }
 
     #[test]
-    fn of_a_track_that_is_gone_nothing_is_wanted() {
-        let mut wants = Wants::default();
-        wants.begin(FAR, key());
-        assert_eq!(wants.of_track(&key().track), [key()]);
-        wants.drop_track(&key().track);
-        assert_eq!(wants.wanters(&key()).count(), 0);
-        assert_eq!(wants.poll(start() + ms(9_000), ROUND_TRIP), []);
+    fn what_was_refused_is_asked_for_again() {
+        let mut want = Want::default();
+        want.begin(HERE);
+        want.refused(start());
+        assert_eq!(want.poll(start() + ms(499)), None);
+        assert_eq!(want.poll(start() + ms(500)), Some(Due::Ask));
+        assert_eq!(want.poll(start() + ms(5_000)), None);
     }
 
-    fn key() -> LayerKey {
-        LayerKey {
-            track: TrackKey {
-                room: "maths".into(),
-                track: "TR_a".into(),
-            },
-            layer: Layer::HIGH,
-        }
+    #[test]
+    fn of_a_track_that_is_gone_only_this_nodes_own_wishes_stay() {
+        let mut want = Want::default();
+        want.begin(FAR);
+        want.begin(HERE);
+        want.want_keyframe();
+        want.wait(start());
+        assert_eq!(want.wanters(), [HERE]);
+        assert_eq!(want.poll(start() + ms(9_000)), None);
+        want.end(start(), HERE);
+        want.wait(start());
+        assert_eq!(want.poll(start()), Some(Due::End));
     }
 }

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use bytes::{BufMut, Bytes, BytesMut};
-use media::Layer;
-use relay_proto::control::{Kind, Message, RoomMessage};
+use media::{Bitrate, Layer};
+use relay_proto::control::{Kind, Message, Refusal, Refused, RoomMessage};
 use relay_proto::{
-    Copy, Cost, End, Exchange, Keyframe, LayerKey, LinkId, LinkSeq, Load, Media, Output, Place,
-    Queued, Reference, TrackKey, Transit, Wanted,
+    Copy, Cost, End, Exchange, Handle, Keyframe, LayerId, LayerKey, LinkId, LinkSeq, Load, Media,
+    Output, Place, Queued, Reference, TrackKey, Transit, Use, Wanted,
 };
 
 #[test]
@@ -153,6 +153,31 @@ fn what_is_said_reaches_the_nodes_of_the_room_once() {
 }
 
 #[test]
+fn a_node_hears_only_of_tracks_in_rooms_it_has() {
+    let mut map = Map::new(&["lagos", "abuja*", "kano", "jos"]);
+    map.link("lagos", "abuja", 10);
+    map.link("abuja", "kano", 10);
+    map.link("abuja", "jos", 10);
+    for node in ["lagos", "kano"] {
+        map.publish(node, node, Kind::Host);
+    }
+    map.publish("lagos", "mic", Kind::Audio);
+    assert_eq!(map.tracks["kano"], ["lagos on", "mic on"]);
+    assert_eq!(
+        map.tracks["jos"],
+        ["lagos on", "kano on"],
+        "who has it, no more"
+    );
+    map.publish("jos", "jos", Kind::Host);
+    assert_eq!(map.tracks["jos"][2..], ["mic on"], "it has the room now");
+    map.want("jos", "mic", Layer::LOW);
+    assert_eq!(map.feed_many("lagos", "mic", 10), 10);
+    map.unpublish("jos", "jos");
+    assert_eq!(map.tracks["jos"][3..], ["mic gone"]);
+    assert_eq!(map.feed_many("lagos", "mic", 10), 0);
+}
+
+#[test]
 fn who_asks_for_what_is_not_there_is_told() {
     let mut map = Map::new(&["lagos", "kano"]);
     map.link("lagos", "kano", 10);
@@ -168,11 +193,134 @@ fn who_asks_for_what_is_not_there_is_told() {
     lagos
         .message(start(), LinkId(0), Message::Subscribe(wish))
         .unwrap();
-    let outputs = lagos.take_outputs();
+    let mut outputs = Vec::new();
+    lagos.take_outputs(&mut outputs);
     assert!(
         matches!(&outputs[..], [Output::Tell(LinkId(0), Message::Refused(refused))] if refused.id == 7),
         "{outputs:?}"
     );
+}
+
+#[test]
+fn a_wish_outlives_its_track_and_nothing_is_left_of_one_that_ended() {
+    let mut map = Map::new(&["lagos", "abuja*", "kano"]);
+    map.link("lagos", "abuja", 10);
+    map.link("abuja", "kano", 10);
+    map.want("kano", "mic", Layer::LOW);
+    assert_eq!(map.fed, [] as [&str; 0], "there is no such track yet");
+    for round in 1..=3 {
+        map.publish("lagos", "mic", Kind::Audio);
+        assert_eq!(map.feed_many("lagos", "mic", 10), 10, "round {round}");
+        map.unpublish("lagos", "mic");
+        assert_eq!(map.feed_many("lagos", "mic", 10), 0, "round {round}");
+        for (node, link) in [("lagos", 0), ("abuja", 0), ("abuja", 1), ("kano", 1)] {
+            assert_eq!(map.node(node).layers(LinkId(link)), (0, 0), "{node} {link}");
+        }
+    }
+    let on_and_off = ["mic on", "mic off"];
+    assert_eq!(map.fed, [on_and_off; 3].concat());
+}
+
+#[test]
+fn a_layer_that_a_link_cannot_carry_is_paused_down_every_hop() {
+    let mut map = Map::new(&["lagos", "abuja*", "kano", "jos"]);
+    map.link("lagos", "abuja", 10);
+    map.link("abuja", "kano", 10);
+    map.link("abuja", "jos", 10);
+    map.publish("lagos", "cam", Kind::Video);
+    map.want("kano", "cam", Layer::HIGH);
+    map.feed_many_of("lagos", "cam", Layer::HIGH, 100);
+    map.look("lagos", 0, 8_000);
+    assert_eq!(map.paused, [] as [&str; 0]);
+    map.pass(100);
+    map.feed_many_of("lagos", "cam", Layer::HIGH, 100);
+    map.look("lagos", 0, 100);
+    assert_eq!(map.paused, ["kano: cam Yes"]);
+    assert_eq!(map.feed_many_of("lagos", "cam", Layer::HIGH, 10), 0);
+    map.want("jos", "cam", Layer::HIGH);
+    assert_eq!(map.paused.last().unwrap(), "jos: cam Yes", "who comes late");
+    map.keyframes_asked = 0;
+    map.pass(2_500);
+    map.look("lagos", 0, 8_000);
+    assert_eq!(map.paused[2..], ["kano: cam No", "jos: cam No"]);
+    assert_eq!(map.keyframes_asked, 1, "it begins with a keyframe");
+}
+
+#[test]
+fn who_goes_is_left_before_its_way_is_lost() {
+    let mut map = Map::new(&["lagos", "abuja*", "jos*", "kano"]);
+    map.link("lagos", "abuja", 10);
+    map.link("lagos", "jos", 10);
+    map.link("abuja", "kano", 10);
+    map.link("jos", "kano", 30);
+    map.publish("lagos", "mic", Kind::Audio);
+    map.want("kano", "mic", Layer::LOW);
+    map.feed_many("lagos", "mic", 10);
+    map.set_use("lagos", 0, Use::Leaving);
+    map.set_use("kano", 2, Use::Leaving);
+    map.feed_many("lagos", "mic", 10);
+    assert_eq!(map.came("kano"), 20);
+    let before = map.crossed("abuja", "kano");
+    map.feed_many("lagos", "mic", 10);
+    assert_eq!(
+        map.crossed("abuja", "kano"),
+        before,
+        "nothing goes that way"
+    );
+    map.pass(3_000);
+    assert!(map.node("abuja").is_idle(), "it may stop");
+    map.cut("abuja", "kano");
+    map.feed_many("lagos", "mic", 10);
+    assert_eq!(map.came("kano"), 40);
+}
+
+#[test]
+fn a_way_that_falls_silent_far_away_is_left_at_once() {
+    let mut map = Map::new(&["lagos", "abuja*", "jos*", "owerri*", "kano"]);
+    map.link("lagos", "abuja", 5);
+    map.link("abuja", "jos", 5);
+    map.link("jos", "kano", 5);
+    map.link("lagos", "owerri", 40);
+    map.link("owerri", "kano", 40);
+    map.publish("lagos", "mic", Kind::Audio);
+    // News of the longer way, which is the better one, came later.
+    map.pass(31_000);
+    map.pass(31_000);
+    map.want("kano", "mic", Layer::LOW);
+    map.feed_many("lagos", "mic", 10);
+    assert_eq!(map.crossed("jos", "kano"), 10);
+    map.set_use("abuja", 0, Use::Avoid);
+    map.feed_many("lagos", "mic", 10);
+    assert!(
+        map.crossed("owerri", "kano") >= 10,
+        "two links away from the loss"
+    );
+    assert_eq!(map.came("kano"), 20);
+}
+
+#[test]
+fn a_wish_that_was_refused_is_told_again() {
+    let mut map = Map::new(&["lagos", "kano"]);
+    map.link("lagos", "kano", 10);
+    map.publish("lagos", "mic", Kind::Audio);
+    let now = map.now;
+    // The answer to a wish that comes too early.
+    let kano = map.node("kano");
+    kano.want(now, key("mic", Layer::LOW), Handle(1), Wanted::Yes);
+    let mut outputs = Vec::new();
+    kano.take_outputs(&mut outputs);
+    let [Output::Tell(link, Message::Subscribe(wish))] = &outputs[..] else {
+        panic!("{outputs:?}");
+    };
+    let refused = Refused {
+        id: wish.id,
+        why: Refusal::NotHere.into(),
+    };
+    kano.message(now, *link, Message::Refused(refused)).unwrap();
+    map.deliver();
+    assert_eq!(map.feed_many("lagos", "mic", 10), 0);
+    map.pass(600);
+    assert_eq!(map.feed_many("lagos", "mic", 10), 10);
 }
 
 /// Nodes and links; messages and packets arrive at once and in order.
@@ -185,7 +333,9 @@ struct Map {
     came: BTreeMap<&'static str, usize>,
     tracks: BTreeMap<&'static str, Vec<String>>,
     fed: Vec<String>,
+    ids: BTreeMap<LayerKey, LayerId>,
     heard: Vec<String>,
+    paused: Vec<String>,
     keyframes_asked: usize,
     sequence: u16,
 }
@@ -200,7 +350,7 @@ impl Map {
             } else {
                 Transit::No
             };
-            (bare, Exchange::new(bare.into(), transit))
+            (bare, Exchange::new(bare, transit))
         };
         Self {
             now: start(),
@@ -211,7 +361,9 @@ impl Map {
             came: BTreeMap::new(),
             tracks: BTreeMap::new(),
             fed: Vec::new(),
+            ids: BTreeMap::new(),
             heard: Vec::new(),
+            paused: Vec::new(),
             keyframes_asked: 0,
             sequence: 0,
         }
@@ -225,8 +377,9 @@ impl Map {
         let id = LinkId(self.links.len() as u32);
         self.links.push((one, other));
         let cost = Cost::of_link(Duration::from_millis(delay * 2), 0.0);
-        self.node(one).link_up(id, other.into(), cost);
-        self.node(other).link_up(id, one.into(), cost);
+        let now = self.now;
+        self.node(one).link_up(now, id, other.into(), cost);
+        self.node(other).link_up(now, id, one.into(), cost);
         self.deliver();
     }
 
@@ -241,19 +394,24 @@ impl Map {
     }
 
     fn publish(&mut self, node: &'static str, name: &str, kind: Kind) {
-        self.node(node).publish(track(name), kind, 1);
+        let now = self.now;
+        self.node(node)
+            .publish(now, track(name), kind, 1)
+            .expect("it is no ghost");
         self.deliver();
     }
 
     fn want(&mut self, node: &'static str, name: &str, layer: Layer) {
         let now = self.now;
-        self.node(node).want(now, key(name, layer), Wanted::Yes);
+        self.node(node)
+            .want(now, key(name, layer), Handle(1), Wanted::Yes);
         self.deliver();
     }
 
     fn unwant(&mut self, node: &'static str, name: &str, layer: Layer) {
         let now = self.now;
-        self.node(node).want(now, key(name, layer), Wanted::No);
+        self.node(node)
+            .want(now, key(name, layer), Handle(1), Wanted::No);
         self.deliver();
     }
 
@@ -274,7 +432,9 @@ impl Map {
         self.sequence = self.sequence.wrapping_add(1);
         let rtp = rtp(self.sequence);
         let now = self.now;
-        self.node(node).feed(now, &key(name, layer), place, rtp);
+        if let Some(id) = self.ids.get(&key(name, layer)).copied() {
+            self.node(node).feed(now, id, place, rtp);
+        }
         self.deliver();
         self.came.values().sum::<usize>() - before
     }
@@ -283,6 +443,37 @@ impl Map {
         (0..count)
             .map(|_| self.feed(node, name, Layer::LOW, Keyframe::No))
             .sum()
+    }
+
+    fn feed_many_of(
+        &mut self,
+        node: &'static str,
+        name: &str,
+        layer: Layer,
+        count: usize,
+    ) -> usize {
+        (0..count)
+            .map(|_| self.feed(node, name, layer, Keyframe::No))
+            .sum()
+    }
+
+    fn unpublish(&mut self, node: &'static str, name: &str) {
+        let now = self.now;
+        self.node(node).unpublish(now, &track(name));
+        self.deliver();
+    }
+
+    fn look(&mut self, node: &'static str, link: u32, kilobits: u64) {
+        let now = self.now;
+        let rate = Bitrate::kilobits(kilobits);
+        self.node(node).look(now, LinkId(link), rate, Bitrate::ZERO);
+        self.deliver();
+    }
+
+    fn set_use(&mut self, node: &'static str, link: u32, use_it: Use) {
+        let now = self.now;
+        self.node(node).set_use(now, LinkId(link), use_it);
+        self.deliver();
     }
 
     fn say(&mut self, node: &'static str, said: &'static str) {
@@ -312,12 +503,10 @@ impl Map {
         for steps in 0.. {
             assert!(steps < 100_000, "news go in circles");
             for (node, exchange) in &mut self.nodes {
-                self.waiting.extend(
-                    exchange
-                        .take_outputs()
-                        .into_iter()
-                        .map(|output| (*node, output)),
-                );
+                let mut outputs = Vec::new();
+                exchange.take_outputs(&mut outputs);
+                self.waiting
+                    .extend(outputs.into_iter().map(|output| (*node, output)));
             }
             let Some((from, output)) = self.waiting.pop_front() else {
                 return;
@@ -340,8 +529,19 @@ impl Map {
                 self.node(to).media(now, link, on_the_wire(queued));
             }
             Output::Deliver(..) => *self.came.entry(from).or_default() += 1,
-            Output::Feed(key, Wanted::Yes) => self.fed.push(format!("{} on", key.track.track)),
-            Output::Feed(key, Wanted::No) => self.fed.push(format!("{} off", key.track.track)),
+            Output::Feed(key, id, Wanted::Yes) => {
+                self.fed.push(format!("{} on", key.track.track));
+                self.ids.insert(key, id);
+            }
+            Output::Feed(key, _, Wanted::No) => {
+                self.fed.push(format!("{} off", key.track.track));
+                self.ids.remove(&key);
+            }
+            Output::Paused(key, paused) => {
+                self.paused
+                    .push(format!("{from}: {} {paused:?}", key.track.track));
+            }
+            Output::Forget(..) => {}
             Output::Keyframe(_) => self.keyframes_asked += 1,
             Output::Track(track, _, wanted) => {
                 let word = match wanted {

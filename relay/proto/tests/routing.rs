@@ -176,7 +176,9 @@ impl Map {
     }
 
     fn publish(&mut self, node: &'static str, epoch: u64) {
-        self.node(node).publish(key(), Kind::Video, epoch);
+        self.node(node)
+            .publish(key(), Kind::Video, epoch)
+            .expect("it is no ghost");
         self.deliver();
     }
 
@@ -213,7 +215,7 @@ impl Map {
                 return;
             };
             let link = match &change {
-                Change::Parent(..) => continue,
+                Change::Moved { .. } => continue,
                 Change::Announce(link, _) | Change::Withdraw(link, _) => *link,
             };
             let (one, other) = self.links[link.0 as usize];
@@ -225,7 +227,7 @@ impl Map {
                     self.refused.extend(heard.err());
                 }
                 Change::Withdraw(_, withdraw) => self.node(to).withdraw(now, link, withdraw),
-                Change::Parent(..) => unreachable!("passed over above"),
+                Change::Moved { .. } => unreachable!("passed over above"),
             }
         }
     }

@@ -91,8 +91,8 @@ mod tests {
     #[test]
     fn lengths_that_lie_are_refused() {
         for (bytes, expected) in [
-            (&[0x80, 0x80, 0x04][..], Ok(None)),
-            (&[0x81, 0x80, 0x04], Err(LengthsError::TooLong)),
+            (&[0x80, 0x80, 0x05][..], Ok(None)),
+            (&[0x81, 0x80, 0x05], Err(LengthsError::TooLong)),
             (&[0xff, 0xff, 0xff], Ok(None)),
             (&[0xff, 0xff, 0xff, 0x01], Err(LengthsError::TooLong)),
         ] {

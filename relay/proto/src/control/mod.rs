@@ -17,8 +17,10 @@ pub const MAJOR: u32 = 1;
 /// The version that others are understood in spite of.
 pub const MINOR: u32 = 0;
 
-/// The longest message. Longer lists are told in parts.
-pub const MOST: usize = 64 << 10;
+/// The most that can be said in one [`RoomMessage`].
+pub const MOST_SAID: usize = 64 << 10;
+/// The longest message: what can be said, and to whom. Longer lists are told in parts.
+pub const MOST: usize = MOST_SAID + (16 << 10);
 
 /// One message.
 #[derive(Clone, PartialEq, prost::Message)]

@@ -12,9 +12,17 @@
 //! QUIC tells it of acknowledgements and losses; it answers with a window and a rate. To spread
 //! packets by that rate is left to [`Pacer`](crate::Pacer).
 
+mod cubic;
+mod loss;
+mod shortest;
+
 use std::time::{Duration, Instant};
 
 use media::Bitrate;
+
+use cubic::Cubic;
+use loss::LossTolerance;
+use shortest::Shortest;
 
 /// What the operator knows of a link.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -372,10 +380,9 @@ impl Congestion {
 
     fn compete_again(&mut self, look: Look, now: Instant) {
         self.set_rate(look.before.window * 8.0 / self.round_trip.as_secs_f64());
-        self.mode = Mode::Compete(Cubic {
-            since: now,
-            ..look.before
-        });
+        let mut cubic = look.before;
+        cubic.since = now;
+        self.mode = Mode::Compete(cubic);
     }
 
     fn set_rate(&mut self, rate: f64) {
@@ -403,160 +410,5 @@ impl Round {
             shortest: None,
             held_back: false,
         }
-    }
-}
-
-/// The shortest round trip of the last 10 to 20 s: what the path takes when nothing waits.
-#[derive(Clone, Copy, Debug)]
-struct Shortest {
-    now: Duration,
-    next: Duration,
-    since: Instant,
-}
-
-impl Shortest {
-    const WINDOW: Duration = Duration::from_secs(10);
-    const NONE: Duration = Duration::from_secs(10);
-
-    fn new(now: Instant) -> Self {
-        Self {
-            now: Self::NONE,
-            next: Self::NONE,
-            since: now,
-        }
-    }
-
-    /// While others keep the queue full, nothing is forgotten: it would be taken for the path.
-    fn see(&mut self, now: Instant, sample: Duration, competing: bool) {
-        if !competing && now.saturating_duration_since(self.since) > Self::WINDOW {
-            self.now = self.next;
-            self.next = Self::NONE;
-            self.since = now;
-        }
-        self.now = self.now.min(sample);
-        self.next = self.next.min(sample);
-    }
-
-    fn get(&self) -> Duration {
-        self.now
-    }
-}
-
-/// Which loss is a sign of sending too much.
-#[derive(Clone, Copy, Debug)]
-struct LossTolerance {
-    tolerated: f64,
-    until: Option<Instant>,
-    /// What was lost when the rate was lowered for it, and in how many rounds since it stayed so.
-    lowered_at: Option<(f64, u32)>,
-    /// What the line loses when nothing waits.
-    idle: f64,
-    /// Loss of the last rounds: one alone says little.
-    smooth: f64,
-}
-
-impl Default for LossTolerance {
-    fn default() -> Self {
-        Self {
-            tolerated: Self::USUAL,
-            until: None,
-            lowered_at: None,
-            idle: 0.0,
-            smooth: 0.0,
-        }
-    }
-}
-
-impl LossTolerance {
-    /// Bad lines lose less.
-    const USUAL: f64 = 0.10;
-    /// Loss that stays in spite of so many lower rates is the line's.
-    const ROUNDS: u32 = 4;
-    const REMEMBERED: Duration = Duration::from_secs(30);
-
-    /// A round without a queue lost so much.
-    fn usual(&mut self, lost: f64) {
-        self.idle += (lost - self.idle) / 16.0;
-    }
-
-    /// Less than this is the line's doing.
-    fn floor(&self) -> f64 {
-        self.idle * 2.0 + 0.001
-    }
-
-    fn is_ours(&mut self, now: Instant, lost: f64) -> bool {
-        if self.until.is_some_and(|until| now >= until) {
-            *self = Self {
-                idle: self.idle,
-                smooth: self.smooth,
-                ..Self::default()
-            };
-        }
-        self.smooth += (lost - self.smooth) / 8.0;
-        let lost = self.smooth;
-        if lost <= self.tolerated {
-            self.lowered_at = None;
-            return false;
-        }
-        let (first, rounds) = self.lowered_at.unwrap_or((lost, 0));
-        self.lowered_at = Some((first, rounds + 1));
-        if rounds >= Self::ROUNDS && lost > first * 0.7 {
-            self.tolerated = (lost * 1.5).min(0.5);
-            self.until = Some(now + Self::REMEMBERED);
-            self.lowered_at = None;
-        }
-        true
-    }
-}
-
-/// CUBIC's window in bytes (RFC 9438), for as long as somebody else fills the queue.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Cubic {
-    window: f64,
-    most: f64,
-    epoch: Instant,
-    lowered_at: Option<Instant>,
-    since: Instant,
-    /// The longest queue met.
-    longest: Duration,
-}
-
-impl Cubic {
-    const BETA: f64 = 0.7;
-    const C: f64 = 0.4;
-    const PACKET: f64 = 1_200.0;
-    /// Each look costs some of our share.
-    const LOOK_EVERY: Duration = Duration::from_secs(10);
-
-    fn new(now: Instant, window: f64) -> Self {
-        Self {
-            window,
-            most: window,
-            epoch: now,
-            lowered_at: None,
-            since: now,
-            longest: Duration::ZERO,
-        }
-    }
-
-    /// One round later.
-    fn step(&mut self, now: Instant, round_trip: Duration, lossy: bool, held_back: bool) -> f64 {
-        let once = |at| now.saturating_duration_since(at) > round_trip;
-        if lossy && self.lowered_at.is_none_or(once) {
-            self.most = self.window;
-            self.window *= Self::BETA;
-            self.epoch = now;
-            self.lowered_at = Some(now);
-            return self.window;
-        }
-        if !held_back {
-            return self.window;
-        }
-        let most = self.most / Self::PACKET;
-        let back = (most * (1.0 - Self::BETA) / Self::C).cbrt();
-        let time = (now.saturating_duration_since(self.epoch) + round_trip).as_secs_f64();
-        let cubic = (Self::C * (time - back).powi(3) + most) * Self::PACKET;
-        self.window = cubic.clamp(self.window, self.window * 1.5);
-        self.window
     }
 }
