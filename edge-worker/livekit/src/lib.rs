@@ -15,6 +15,7 @@ mod reason;
 pub mod room_service;
 pub mod server_data;
 pub mod signal;
+pub mod spanning;
 pub mod token;
 pub mod twirp;
 pub mod webhook;

@@ -16,12 +16,14 @@ pub use failure::Failure;
 use std::sync::Arc;
 
 use media::TrackId;
-use sfu::{Identity, Muted, Nonce, ParticipantChange, Wanted};
+use prost::Message;
+use sfu::{Identity, Muted, Nonce, ParticipantChange, RoomInfo, Wanted};
 
 use crate::join::RoomSettings;
 use crate::server_data::{Rpc, ServerMessage};
+use crate::spanning::{self, TellingError};
 use crate::twirp::{Encoding, Error};
-use crate::{Claims, VideoGrants};
+use crate::{Claims, VideoGrants, proto};
 
 /// The name of the service in a call's path.
 pub const SERVICE: &str = "livekit.RoomService";
@@ -126,6 +128,17 @@ pub enum Task {
     UpdateRoomMetadata(String),
     /// Call a method of somebody's, and wait for what it returns.
     PerformRpc(Rpc),
+}
+
+/// A call that lists rooms, in protobuf.
+pub fn write_list(names: Vec<String>) -> Vec<u8> {
+    proto::ListRoomsRequest { names }.encode_to_vec()
+}
+
+/// The rooms that such a call was answered with.
+pub fn read_rooms(body: &[u8]) -> Result<Vec<RoomInfo>, TellingError> {
+    let list = proto::ListRoomsResponse::decode(body)?;
+    list.rooms.iter().map(spanning::room).collect()
 }
 
 impl Request {

@@ -1,0 +1,197 @@
+//! What nodes tell each other about a room that is on several of them, as bytes: people and
+//! tracks in LiveKit's own messages, the rest in protobuf of ours.
+//!
+//! What follows from it is left to the rooms, the way from node to node to the relay.
+
+mod form;
+mod news;
+mod people;
+#[cfg(test)]
+mod tests;
+
+use bytes::Bytes;
+use prost::Message;
+use sfu::{LinkNews, RoomInfo};
+
+use crate::info;
+use form::{Said, say};
+pub(crate) use people::room;
+
+/// What one node tells another.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Telling {
+    /// Something an instance of a room says.
+    News(LinkNews),
+    /// Say all of it again: somebody has only come.
+    Retell,
+    /// Answer this.
+    Question {
+        /// Repeated in the reply.
+        id: u64,
+        /// What.
+        question: Question,
+    },
+    /// This is the answer.
+    Reply {
+        /// Of the question.
+        id: u64,
+        /// What.
+        reply: Reply,
+    },
+    /// Somebody was removed from a room: its tokens are refused everywhere.
+    Revoked {
+        /// By name.
+        room: String,
+        /// Whose.
+        identity: String,
+        /// Issued up to then, in seconds since 1970.
+        until: u64,
+    },
+}
+
+/// What one node asks another.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Question {
+    /// What a room of this name is like.
+    Room(String),
+    /// To do what an app asked.
+    Call(Call),
+}
+
+/// A call of a server API, as it came.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Call {
+    /// Of the RoomService.
+    pub method: String,
+    /// Of the body.
+    pub content_type: String,
+    /// The header of that name.
+    pub authorization: String,
+    /// Not read.
+    pub body: Bytes,
+    /// How often it was passed on.
+    pub hops: u32,
+}
+
+/// What a node answers.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Reply {
+    /// The room, if it is there.
+    Room(Option<RoomInfo>),
+    /// What came of a call.
+    Called(Called),
+}
+
+/// The answer to a call, as the app is to have it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Called {
+    /// Of HTTP.
+    pub status: u16,
+    /// Of the body.
+    pub content_type: String,
+    /// As it is.
+    pub body: Bytes,
+}
+
+/// Why bytes tell nothing.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum TellingError {
+    /// No message at all.
+    #[error("not a message between nodes: {0}")]
+    Form(#[from] prost::DecodeError),
+    /// A field is missing or says nothing.
+    #[error("a message between nodes without {0}")]
+    Missing(&'static str),
+    /// A newer version's.
+    #[error("a newer version says something this one has no word for")]
+    Unknown,
+}
+
+/// As it goes to other nodes.
+pub fn write(telling: &Telling) -> Vec<u8> {
+    let say = match telling {
+        Telling::News(news) => say::What::News(Box::new(news::write(news))),
+        Telling::Retell => say::What::Retell(form::Retell {}),
+        Telling::Question { id, question } => say::What::Question(form::Question {
+            id: *id,
+            what: Some(match question {
+                Question::Room(name) => form::question::What::Room(name.clone()),
+                Question::Call(call) => form::question::What::Call(form::Call {
+                    method: call.method.clone(),
+                    content_type: call.content_type.clone(),
+                    authorization: call.authorization.clone(),
+                    body: call.body.clone(),
+                    hops: call.hops,
+                }),
+            }),
+        }),
+        Telling::Reply { id, reply } => say::What::Reply(form::Reply {
+            id: *id,
+            what: Some(match reply {
+                Reply::Room(room) => form::reply::What::Room(form::RoomReply {
+                    room: room.as_ref().map(info::room),
+                }),
+                Reply::Called(called) => form::reply::What::Called(form::Called {
+                    status: called.status.into(),
+                    content_type: called.content_type.clone(),
+                    body: called.body.clone(),
+                }),
+            }),
+        }),
+        Telling::Revoked {
+            room,
+            identity,
+            until,
+        } => say::What::Revoked(form::Revoked {
+            room: room.clone(),
+            identity: identity.clone(),
+            until: *until,
+        }),
+    };
+    Said { what: Some(say) }.encode_to_vec()
+}
+
+/// What another node tells.
+pub fn read(bytes: &Bytes) -> Result<Telling, TellingError> {
+    let said = Said::decode(bytes.clone())?;
+    Ok(match said.what.ok_or(TellingError::Unknown)? {
+        say::What::News(news) => Telling::News(news::read(*news)?),
+        say::What::Retell(form::Retell {}) => Telling::Retell,
+        say::What::Question(form::Question { id, what }) => Telling::Question {
+            id,
+            question: match what.ok_or(TellingError::Unknown)? {
+                form::question::What::Room(name) => Question::Room(name),
+                form::question::What::Call(call) => Question::Call(Call {
+                    method: call.method,
+                    content_type: call.content_type,
+                    authorization: call.authorization,
+                    body: call.body,
+                    hops: call.hops,
+                }),
+            },
+        },
+        say::What::Reply(form::Reply { id, what }) => Telling::Reply {
+            id,
+            reply: match what.ok_or(TellingError::Unknown)? {
+                form::reply::What::Room(form::RoomReply { room }) => {
+                    Reply::Room(room.map(|room| people::room(&room)).transpose()?)
+                }
+                form::reply::What::Called(called) => Reply::Called(Called {
+                    status: u16::try_from(called.status)
+                        .map_err(|_| TellingError::Missing("status"))?,
+                    content_type: called.content_type,
+                    body: called.body,
+                }),
+            },
+        },
+        say::What::Revoked(form::Revoked {
+            identity,
+            until,
+            room,
+        }) => Telling::Revoked {
+            room,
+            identity,
+            until,
+        },
+    })
+}
