@@ -7,6 +7,7 @@
 pub mod bench;
 pub mod call;
 pub mod connection;
+pub mod fleet;
 pub mod http;
 pub mod lab;
 pub mod load;
@@ -14,6 +15,7 @@ pub mod metrics;
 pub mod node;
 pub mod peer;
 pub mod seen;
+pub mod server_api;
 pub mod signal;
 pub mod synthetic;
 pub mod tally;

@@ -8,8 +8,9 @@ use std::{collections::BTreeSet, time::Duration};
 use anyhow::Result;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use e2e::{
-    http::{self, Answer},
+    http,
     node::{Node, NodeOptions},
+    server_api::{self, JSON, call, done, post},
     signal::{Response, Signal, V0},
     tokens::{KEY, SECRET, claims, sign, token, unix_now},
     until::until,
@@ -18,66 +19,21 @@ use livekit_protocol as proto;
 use prost::Message as _;
 use serde_json::{Value, json};
 
-const JSON: &str = "application/json;charset=UTF-8";
 const PROTOBUF: &str = "application/protobuf";
 const SOON: Duration = Duration::from_secs(5);
 
 /// A token with these grants, as an app's server makes it.
 fn grants(video: Value) -> String {
-    let claims = json!({
-        "iss": KEY, "nbf": unix_now() - 10, "exp": unix_now() + 600, "video": video,
-    });
-    sign(&claims, SECRET).unwrap()
+    server_api::grants(&video).unwrap()
 }
 
 /// May do everything with rooms, and in `room`.
 fn admin(room: &str) -> String {
-    grants(json!({
-        "roomCreate": true, "roomList": true, "roomAdmin": true, "room": room,
-        "destinationRoom": "elsewhere",
-    }))
-}
-
-async fn post(
-    node: &Node,
-    path: &str,
-    content_type: &str,
-    token: &str,
-    body: &[u8],
-) -> Result<Answer> {
-    let bearer = format!("Bearer {token}");
-    let mut headers = vec![("Content-Type", content_type)];
-    if !token.is_empty() {
-        headers.push(("Authorization", &bearer));
-    }
-    http::send(node.http(), "POST", path, &headers, body).await
-}
-
-/// A call in JSON: its status and answer.
-async fn call(node: &Node, method: &str, token: &str, body: Value) -> Result<(u16, Value)> {
-    let path = format!("/twirp/livekit.RoomService/{method}");
-    let answer = post(node, &path, JSON, token, body.to_string().as_bytes()).await?;
-    let content_type = answer.headers.get("content-type").map(String::as_str);
-    assert_eq!(
-        content_type,
-        Some("application/json"),
-        "{method}: {answer:?}"
-    );
-    Ok((answer.status, serde_json::from_str(&answer.body)?))
-}
-
-/// A call that has to succeed.
-async fn done(node: &Node, method: &str, token: &str, body: Value) -> Result<Value> {
-    let (status, answer) = call(node, method, token, body).await?;
-    assert_eq!(status, 200, "{method}: {answer}");
-    Ok(answer)
+    server_api::admin(room).unwrap()
 }
 
 async fn names(node: &Node) -> Result<BTreeSet<String>> {
-    let list = done(node, "ListRooms", &admin(""), json!({})).await?;
-    let rooms = list["rooms"].as_array().cloned().unwrap_or_default();
-    let name = |room: &Value| room["name"].as_str().unwrap().to_owned();
-    Ok(rooms.iter().map(name).collect())
+    Ok(server_api::names(node).await?.into_iter().collect())
 }
 
 #[tokio::test]
