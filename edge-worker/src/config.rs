@@ -1,6 +1,8 @@
 //! What an operator can choose: a file, then `EDGE_*` from the environment, checked
 //! once into [`Config`]. The only place that reads the environment.
 
+mod relay;
+
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
@@ -8,6 +10,9 @@ use std::path::{Path, PathBuf};
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use serde::{Deserialize, Serialize};
+
+use relay::RawRelay;
+pub use relay::Relay;
 
 /// Everything a node is told, checked.
 #[derive(Clone, Debug)]
@@ -26,6 +31,8 @@ pub struct Config {
     pub room: Room,
     /// Whom to tell what happens.
     pub webhook: Webhook,
+    /// Rooms that span nodes; none, if this one stands alone.
+    pub relay: Option<Relay>,
     /// How to log.
     pub log: Log,
 }
@@ -175,6 +182,7 @@ struct Raw {
     keys: BTreeMap<String, String>,
     room: Room,
     webhook: Webhook,
+    relay: RawRelay,
     log: Log,
 }
 
@@ -231,6 +239,7 @@ impl Default for Raw {
                 spool_bytes: 64 << 20,
                 fsync: Fsync::Each,
             },
+            relay: RawRelay::default(),
             log: Log {
                 format: LogFormat::Text,
                 level: "info".into(),
@@ -247,7 +256,7 @@ impl Raw {
             .map_err(|error| ConfigError::Form(Box::new(error)))
     }
 
-    fn checked(self, dev_keys: Keys) -> Result<Config, ConfigError> {
+    fn checked(mut self, dev_keys: Keys) -> Result<Config, ConfigError> {
         if self.keys.is_empty() {
             return Err(value(
                 "keys",
@@ -267,6 +276,7 @@ impl Raw {
             }
         }
         let webhook = self.webhook.checked(&self.keys)?;
+        let relay = self.relay.checked(&mut self.node)?;
         let shards = match self.rtc.shards {
             0 => std::thread::available_parallelism().map_or(1, |cores| cores.get() as u16),
             shards @ 1..=MOST_SHARDS => shards,
@@ -311,6 +321,7 @@ impl Raw {
             keys: self.keys,
             room: self.room,
             webhook,
+            relay,
             log: self.log,
         })
     }
@@ -430,6 +441,14 @@ mod tests {
             (
                 format!("{strong}[webhook]\nfsync = \"often\""),
                 "webhook.fsync",
+            ),
+            (
+                format!("{strong}[relay]\nauthority = \"ca.pem\""),
+                "relay.certificate",
+            ),
+            (
+                format!("{strong}[[relay.neighbours]]\nnode = \"kano-1\"\naddress = \"kano\""),
+                "relay.neighbours.address",
             ),
             (
                 format!("{strong}[room]\nauto_create = 7"),

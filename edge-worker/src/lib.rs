@@ -4,6 +4,7 @@
 //! metrics. [`run`] is the whole command; [`assemble`] gives benchmarks a node whose
 //! shards they drive themselves.
 
+mod cascade;
 mod cli;
 mod config;
 mod directory;
@@ -17,8 +18,9 @@ mod shard;
 mod signal;
 mod webhooks;
 
+pub use cascade::Cascade;
 pub use cli::run;
-pub use config::{Config, ConfigError, Fsync, Log, LogFormat, Room, Rtc, Webhook};
+pub use config::{Config, ConfigError, Fsync, Log, LogFormat, Relay, Room, Rtc, Webhook};
 pub use metrics::Metrics;
 pub use node::{Assembly, Node, assemble, serve};
 pub use shard::Shard;

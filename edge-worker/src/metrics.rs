@@ -80,6 +80,11 @@ pub struct Metrics {
 }
 
 impl Metrics {
+    /// Where others register theirs.
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
     /// All at zero.
     pub fn new() -> Self {
         let registry = Registry::new();
@@ -267,6 +272,9 @@ pub(crate) struct Tally {
     /// Checks in the name of an address that another client uses.
     pub(crate) address_taken: u64,
     pub(crate) handshakes_full: u64,
+    /// Packets of other instances of a room for tracks that are gone, and such as cannot be read.
+    pub(crate) far_unknown: u64,
+    pub(crate) far_unreadable: u64,
     pub(crate) sent: Sent,
     datagrams_received: u64,
     bytes_received: u64,
@@ -287,6 +295,8 @@ impl Tally {
             unknown_source: 0,
             address_taken: 0,
             handshakes_full: 0,
+            far_unknown: 0,
+            far_unreadable: 0,
             sent: Sent::default(),
             datagrams_received: 0,
             bytes_received: 0,
@@ -330,12 +340,15 @@ impl Tally {
             .packets_forwarded
             .inc_by(take(&mut self.packets_forwarded));
         metrics.packets_unsealed.inc_by(take(&mut self.unsealed));
-        let late = take(&mut self.late);
-        if late > 0 {
-            metrics
-                .packets_dropped
-                .with_label_values(&["overload"])
-                .inc_by(late);
+        for (reason, count) in [
+            ("overload", take(&mut self.late)),
+            ("far_unknown", take(&mut self.far_unknown)),
+            ("far_unreadable", take(&mut self.far_unreadable)),
+        ] {
+            if count > 0 {
+                let dropped = metrics.packets_dropped.with_label_values(&[reason]);
+                dropped.inc_by(count);
+            }
         }
         metrics
             .datagrams_received

@@ -9,18 +9,19 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::Context;
 use livekit::join::RoomSettings;
 use livekit::token::Keys;
-use sfu::RoomInfo;
+use sfu::{Beginning, RoomInfo};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinSet;
 use transport::Identity;
 
+use crate::cascade::{Cascade, CascadeInbox, Linked};
 use crate::config::Config;
 use crate::directory::Directory;
 use crate::metrics::Metrics;
 use crate::revocations::Revocations;
-use crate::shard::{Shard, ToShard};
+use crate::shard::{Shard, Spanning, ToShard};
 use crate::webhooks::{self, Webhooks};
 use crate::{cli, http, ids, logs};
 
@@ -44,6 +45,10 @@ pub struct Node {
     pub keys: Keys,
     /// Where rooms live.
     pub(crate) directory: Directory,
+    /// To rooms that are on other shards and nodes; none where there are none.
+    pub(crate) cascade: Option<CascadeInbox>,
+    /// To look at the links to other nodes.
+    pub(crate) links: Option<relay::Observer>,
     /// Tokens refused before they expire.
     pub(crate) revocations: Revocations,
     /// To count into.
@@ -52,6 +57,15 @@ pub struct Node {
     pub signal_slots: Arc<Semaphore>,
     /// Set once when the node stops.
     pub stopping: watch::Receiver<bool>,
+}
+
+/// A room that may have to be opened.
+#[derive(Clone, Debug)]
+pub(crate) struct NewRoom {
+    /// As it will be.
+    pub(crate) info: RoomInfo,
+    /// Whether it is open elsewhere.
+    pub(crate) beginning: Beginning,
 }
 
 /// WebSockets at a time: what the file descriptors of a common limit allow.
@@ -71,11 +85,27 @@ pub struct Assembly {
     pub stop: watch::Sender<bool>,
     /// To be run: tells the app's servers what happens in rooms.
     pub webhooks: Webhooks,
+    /// To be run: rooms on other shards and nodes.
+    pub cascade: Option<Cascade>,
 }
 
 impl Node {
-    /// A room as it opens; what its settings leave open is as the node has it.
-    pub(crate) fn new_room(&self, name: Arc<str>, settings: &RoomSettings) -> RoomInfo {
+    /// A room as it opens here, if it has to: as other nodes have it, or else as its settings
+    /// say and what they leave open as the node has it.
+    pub(crate) async fn new_room(&self, name: Arc<str>, settings: &RoomSettings) -> NewRoom {
+        if let Some(cascade) = &self.cascade
+            && let Some(info) = cascade.find(&name).await
+        {
+            let beginning = Beginning::Joined;
+            return NewRoom { info, beginning };
+        }
+        NewRoom {
+            info: self.first_room(name, settings),
+            beginning: Beginning::Anew,
+        }
+    }
+
+    fn first_room(&self, name: Arc<str>, settings: &RoomSettings) -> RoomInfo {
         let defaults = &self.config.room;
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         RoomInfo {
@@ -107,9 +137,16 @@ pub fn assemble(config: Config) -> anyhow::Result<Assembly> {
         .map(|(key, secret)| (key.clone(), secret.clone()))
         .collect();
     let (facts, webhooks) = webhooks::prepare(&config.webhook, &keys, &metrics)?;
+    let linked = config.relay.as_ref().map(|config| {
+        let metrics = relay::Metrics::new(metrics.registry()).context("metrics")?;
+        Linked::start(config, metrics)
+    });
+    let linked = linked.transpose()?;
+    let spans = linked.is_some() || config.rtc.sockets.len() > 1;
+    let (cascade, cascaded) = spans.then(CascadeInbox::new).unzip();
     let mut shards = Vec::new();
     let mut inboxes = Vec::new();
-    for socket in &config.rtc.sockets {
+    for (index, socket) in config.rtc.sockets.iter().enumerate() {
         let advertised = config.rtc.advertise.iter();
         let advertised = advertised
             .map(|ip| SocketAddr::new(*ip, socket.port()))
@@ -120,6 +157,7 @@ pub fn assemble(config: Config) -> anyhow::Result<Assembly> {
             identity.clone(),
             metrics.clone(),
             facts.clone(),
+            cascade.clone().map(|cascade| Spanning::new(index, cascade)),
         )
         .with_context(|| {
             format!("cannot use UDP {socket}; rtc.udp_port (EDGE_RTC__UDP_PORT) chooses another")
@@ -136,6 +174,8 @@ pub fn assemble(config: Config) -> anyhow::Result<Assembly> {
         },
         keys,
         directory: Directory::new(inboxes),
+        cascade,
+        links: linked.as_ref().map(Linked::observer),
         revocations: Revocations::default(),
         metrics,
         signal_slots: Arc::new(Semaphore::new(SIGNAL_SLOTS)),
@@ -143,6 +183,7 @@ pub fn assemble(config: Config) -> anyhow::Result<Assembly> {
         config,
     });
     Ok(Assembly {
+        cascade: cascaded.map(|inbox| Cascade::new(Arc::clone(&node), inbox, linked)),
         node,
         shards,
         stop,
@@ -176,8 +217,12 @@ async fn live(config: Config, mode: Mode) -> anyhow::Result<()> {
         shards,
         stop,
         webhooks,
+        cascade,
     } = assemble(config)?;
     let mut servers = serve(&node).await?;
+    if let Some(cascade) = cascade {
+        servers.spawn(cascade.run());
+    }
     let mut couriers = JoinSet::new();
     couriers.spawn(webhooks.run());
     let shard_ended = Arc::new(Notify::new());

@@ -245,7 +245,7 @@ fn free_tcp() -> Result<SocketAddr> {
 }
 
 /// `count` free ports in a row, below those the kernel gives away by itself.
-fn free_udp(count: u16) -> Result<Vec<SocketAddr>> {
+pub(crate) fn free_udp(count: u16) -> Result<Vec<SocketAddr>> {
     for _ in 0..100 {
         let first = rand::random_range(12_000..30_000_u16);
         let row: Vec<SocketAddr> = (first..first + count)

@@ -2,11 +2,14 @@
 //! (health and metrics).
 
 mod door;
+mod elsewhere;
 mod room_service;
 mod rtc;
 mod twirp;
 
+pub(crate) use room_service::describe_room;
 pub(crate) use rtc::Guest;
+pub(crate) use twirp::called_from_afar;
 
 use std::sync::Arc;
 
@@ -50,8 +53,13 @@ pub(crate) async fn serve_admin(listener: TcpListener, node: Arc<Node>) -> anyho
     let app = Router::new()
         .route("/healthz", get(|| async { "OK\n" }))
         .route("/readyz", get(ready))
-        .route("/metrics", get(metrics))
-        .with_state(node);
+        .route("/metrics", get(metrics));
+    let links = node.links.clone();
+    let app = app.with_state(node);
+    let app = match links {
+        Some(links) => app.merge(relay::admin::router(links)),
+        None => app,
+    };
     axum::serve(listener, app)
         .with_graceful_shutdown(until_stopping(stopping))
         .await

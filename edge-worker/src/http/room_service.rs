@@ -31,7 +31,7 @@ pub(super) async fn perform(node: &Node, request: Request) -> Result<Answer, Fai
                 metadata: settings.metadata.clone(),
             };
             let order = Order::Create {
-                room: node.new_room(room, &settings),
+                room: node.new_room(room, &settings).await,
                 change,
                 place,
             };
@@ -70,6 +70,9 @@ async fn in_one_room(node: &Node, room: Arc<str>, task: Task) -> Result<Answer, 
             // First: the client may be back before the answer is.
             let until = revoke_until.unwrap_or_else(unix_now);
             node.revocations.revoke(&room, &identity.0, until);
+            if let Some(cascade) = &node.cascade {
+                cascade.revoked(&room, identity, until);
+            }
         }
         Task::MuteTrack {
             muted: Muted::No, ..
@@ -120,7 +123,7 @@ async fn send_to(
         .ok_or(Failure::RoomMissing)?;
     match distance {
         Distance::SameShard => {
-            let destination = node.new_room(destination, &RoomSettings::default());
+            let destination = node.new_room(destination, &RoomSettings::default()).await;
             in_room(node, room, |room| Order::Carry {
                 room,
                 identity,
@@ -163,7 +166,7 @@ async fn forward(
     let (reply, answer) = oneshot::channel();
     let destination = Destination {
         shard,
-        room: node.new_room(destination, &RoomSettings::default()),
+        room: node.new_room(destination, &RoomSettings::default()).await,
         place,
         now_ms: unix_time().as_millis() as i64,
     };
@@ -189,6 +192,12 @@ async fn describe(node: &Node, room: Arc<str>) -> Result<Arc<RoomInfo>, Failure>
         | Answer::Track(_)
         | Answer::Returned(_) => Err(Failure::RoomMissing),
     }
+}
+
+/// A room of this node, if it is open.
+pub(crate) async fn describe_room(node: &Node, name: &str) -> Option<RoomInfo> {
+    let info = describe(node, name.into()).await.ok()?;
+    Some((*info).clone())
 }
 
 async fn call(node: &Node, room: Arc<str>, rpc: Rpc) -> Result<Answer, Failure> {

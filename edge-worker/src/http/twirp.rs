@@ -5,15 +5,17 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::body::{Body, to_bytes};
-use axum::extract::{Path, Request, State};
+use axum::extract::{Path, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
-use axum::http::{HeaderMap, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use livekit::VideoGrants;
-use livekit::room_service;
+use livekit::room_service::{self, Answer, Request};
+use livekit::spanning::{Call, Called};
 use livekit::token;
 use livekit::twirp::{self, Code, Encoding, Error};
 
+use super::elsewhere;
 use super::room_service::perform;
 use crate::node::Node;
 
@@ -50,7 +52,7 @@ type Granted = fn(&VideoGrants) -> bool;
 pub(super) async fn call(
     State(node): State<Arc<Node>>,
     Path(path): Path<String>,
-    request: Request,
+    request: axum::extract::Request,
 ) -> Response {
     let (service, method) = path.split_once('/').unwrap_or((&path, ""));
     match answer(&node, service, method, request).await {
@@ -67,7 +69,7 @@ pub(super) async fn call(
 }
 
 /// Why there is no answer.
-enum Refusal {
+pub(super) enum Refusal {
     /// Who calls cannot be known: said before any service hears of it, in plain text.
     Token(token::TokenError),
     /// More than anybody needs.
@@ -76,6 +78,8 @@ enum Refusal {
     TooSlow,
     /// In Twirp's form.
     Call(Error),
+    /// In another node's words.
+    Elsewhere(Called),
 }
 
 impl Refusal {
@@ -85,6 +89,7 @@ impl Refusal {
             Self::TooLarge => "too_large",
             Self::TooSlow => "too_slow",
             Self::Call(error) => error.code().word(),
+            Self::Elsewhere(_) => "elsewhere",
         }
     }
 }
@@ -109,6 +114,12 @@ impl IntoResponse for Refusal {
                 error.body(),
             )
                 .into_response(),
+            Self::Elsewhere(called) => (
+                status(called.status),
+                [(CONTENT_TYPE, called.content_type)],
+                called.body,
+            )
+                .into_response(),
         }
     }
 }
@@ -121,7 +132,7 @@ async fn answer(
     node: &Node,
     service: &str,
     method: &str,
-    request: Request,
+    request: axum::extract::Request,
 ) -> Result<(Encoding, Vec<u8>), Refusal> {
     let (parts, body) = request.into_parts();
     let claims = claims(node, &parts.headers).map_err(Refusal::Token)?;
@@ -143,9 +154,70 @@ async fn answer(
     let content_type = content_type.and_then(|value| value.to_str().ok());
     let encoding = Encoding::of(content_type.unwrap_or_default())?;
     let body = read(&parts.headers, body).await?;
-    let request = room_service::Request::read(method, encoding, &body, claims.as_ref())?;
-    let answer = perform(node, request).await.map_err(Error::from)?;
+    let authorization = parts.headers.get(AUTHORIZATION);
+    let authorization = authorization.and_then(|value| value.to_str().ok());
+    let call = Call {
+        method: method.to_owned(),
+        content_type: encoding.content_type().to_owned(),
+        authorization: authorization.unwrap_or_default().to_owned(),
+        body,
+        hops: 0,
+    };
+    do_call(node, encoding, call, claims.as_ref()).await
+}
+
+/// Does what a call asks, here or on the node that can.
+async fn do_call(
+    node: &Node,
+    encoding: Encoding,
+    call: Call,
+    claims: Option<&livekit::Claims>,
+) -> Result<(Encoding, Vec<u8>), Refusal> {
+    let request = Request::read(&call.method, encoding, &call.body, claims)?;
+    if let Some(other) = elsewhere::place_of(node, &request, &call).await {
+        return Ok((encoding, elsewhere::pass_on(node, other, call).await?));
+    }
+    let listing = match &request {
+        Request::ListRooms { names } => Some(names.clone()),
+        Request::CreateRoom { .. }
+        | Request::DeleteRoom { .. }
+        | Request::ListParticipants { .. }
+        | Request::InRoom { .. }
+        | Request::ForwardParticipant { .. }
+        | Request::MoveParticipant { .. } => None,
+    };
+    let mut answer = perform(node, request).await.map_err(Error::from)?;
+    if let (Some(names), Answer::Rooms(rooms)) = (listing, &mut answer) {
+        rooms.extend(elsewhere::list(node, &names, &call).await);
+    }
     Ok((encoding, answer.write(encoding)?))
+}
+
+/// Does what another node was asked; its token is looked at once more.
+pub(crate) async fn called_from_afar(node: &Node, call: Call) -> Called {
+    let response = match answer_call(node, call).await {
+        Ok((encoding, body)) => ([(CONTENT_TYPE, encoding.content_type())], body).into_response(),
+        Err(refusal) => refusal.into_response(),
+    };
+    let (parts, body) = response.into_parts();
+    let content_type = parts.headers.get(CONTENT_TYPE);
+    let content_type = content_type.and_then(|value| value.to_str().ok());
+    Called {
+        status: parts.status.as_u16(),
+        content_type: content_type.unwrap_or_default().to_owned(),
+        // It is in memory as a whole.
+        body: to_bytes(body, LARGEST_BODY).await.unwrap_or_default(),
+    }
+}
+
+async fn answer_call(node: &Node, call: Call) -> Result<(Encoding, Vec<u8>), Refusal> {
+    let mut headers = HeaderMap::new();
+    if let Ok(authorization) = HeaderValue::from_str(&call.authorization) {
+        headers.insert(AUTHORIZATION, authorization);
+    }
+    let claims = claims(node, &headers).map_err(Refusal::Token)?;
+    let encoding = Encoding::of(&call.content_type)?;
+    do_call(node, encoding, call, claims.as_ref()).await
 }
 
 /// Who calls; `None` where there is no token, which is for the service to judge.

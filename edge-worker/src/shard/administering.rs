@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{RoomKey, Shard};
 use crate::directory::Place;
+use crate::node::NewRoom;
 
 /// Something the app asks, and where to answer.
 #[derive(Debug)]
@@ -30,7 +31,7 @@ pub(crate) enum Order {
     /// Open a room, or change one that is open.
     Create {
         /// Should it have to be made.
-        room: RoomInfo,
+        room: NewRoom,
         /// Should it be there.
         change: RoomChange,
         /// Keeps the room on this shard.
@@ -76,7 +77,7 @@ pub(crate) enum Order {
         /// Whom.
         identity: Identity,
         /// To there, should it have to be made.
-        destination: RoomInfo,
+        destination: NewRoom,
         /// Keeps that room on this shard.
         place: Place,
     },
@@ -213,15 +214,15 @@ impl Shard {
     fn create(
         &mut self,
         now: Instant,
-        info: RoomInfo,
+        new: NewRoom,
         change: RoomChange,
         place: Place,
     ) -> Result<Answer, Failure> {
-        if let Some(key) = self.names.get(&info.name).copied() {
+        if let Some(key) = self.names.get(&new.info.name).copied() {
             let changed = self.with_room(now, key, |room, _| room.configure(now, change));
             return changed.map(Answer::Room).ok_or(Failure::RoomMissing);
         }
-        let key = self.room(now, info, place);
+        let key = self.room(now, new, place);
         Ok(Answer::Room(self.info_of(key)?))
     }
 

@@ -65,8 +65,15 @@ impl Shard {
             Output::Load { participant, load } => self.want(now, participant, load),
             Output::Gone { participant } => self.forget(now, participant),
             Output::Link { link, news } => self.tell_link(link, news),
-            // Only where a whole room appears, which none does over links of this node.
-            Output::LinkWants { .. } => {}
+            Output::LinkWants {
+                link,
+                track,
+                layers,
+            } => {
+                if let Some(spanning) = &mut self.links.spanning {
+                    spanning.want(link, track, layers);
+                }
+            }
             Output::Fact(fact) => self.facts.tell(*fact),
         }
     }

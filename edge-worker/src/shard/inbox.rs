@@ -14,10 +14,13 @@ use sfu::{
 };
 use transport::sdp::Description;
 
+use super::RoomKey;
 use super::administering::Errand;
 use super::link::{Extension, LinkMessage};
 use super::linking::Forwarding;
+use super::spanning::{FarPacket, SpanMessage};
 use crate::directory::Place;
+use crate::node::NewRoom;
 
 /// Wishes waiting for one shard: a second of a very busy node's signalling.
 const INBOX_LEN: usize = 8_192;
@@ -54,6 +57,10 @@ pub(crate) enum ToShard {
         /// What.
         message: LinkMessage,
     },
+    /// The cascade tells an instance of a room something.
+    Span(RoomKey, Box<SpanMessage>),
+    /// Packets of other instances.
+    FarMedia(Vec<FarPacket>),
     /// Send everybody away, then stop.
     Stop,
 }
@@ -62,7 +69,7 @@ pub(crate) enum ToShard {
 #[derive(Debug)]
 pub(crate) struct Arrival {
     /// The room, should it have to be made.
-    pub room: RoomInfo,
+    pub room: NewRoom,
     /// Keeps the room on this shard.
     pub place: Place,
     /// Who, and with which rights.
@@ -267,6 +274,26 @@ impl ShardInbox {
             },
             inbox,
         )
+    }
+
+    /// Tells an instance of a room something, or hands it back.
+    pub(crate) fn offer_span(
+        &self,
+        room: RoomKey,
+        message: SpanMessage,
+    ) -> Result<(), SpanMessage> {
+        let message = ToShard::Span(room, Box::new(message));
+        self.queue.try_send(message).map_err(|error| {
+            let (mpsc::TrySendError::Full(message) | mpsc::TrySendError::Disconnected(message)) =
+                error;
+            let ToShard::Span(_, message) = message else {
+                unreachable!("what was sent comes back");
+            };
+            *message
+        })?;
+        // A shard that cannot be woken looks into its inbox soon.
+        let _ = self.waker.wake();
+        Ok(())
     }
 
     /// Hands `message` over without waiting.

@@ -8,11 +8,12 @@ use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 
 use livekit::room_service::{Answer, Failure};
 use media::{Layer, Packet, SenderReport};
-use sfu::{Carried, LeaveReason, LinkKey, Linked, RoomInfo, TrackKey, VideoQuality};
+use sfu::{Carried, LeaveReason, LinkKey, Linked, TrackKey, VideoQuality};
 use tokio::sync::oneshot;
 
 use super::inbox::ShardInbox;
 use crate::directory::Place;
+use crate::node::NewRoom;
 
 /// Somebody shall appear in a room of this shard.
 #[derive(Debug)]
@@ -37,7 +38,7 @@ pub(crate) struct Destination {
     /// The shard of the room.
     pub(crate) shard: ShardInbox,
     /// The room, should it have to be made.
-    pub(crate) room: RoomInfo,
+    pub(crate) room: NewRoom,
     /// Keeps the room on that shard.
     pub(crate) place: Place,
     /// Milliseconds since 1970.

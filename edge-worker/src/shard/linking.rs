@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 
 use super::inbox::{ShardInbox, ToShard};
 use super::link::{Destination, Extension, LinkMessage, Loaded, Loading, Unloading, queue};
+use super::spanning::Spanning;
 use super::{RoomKey, Shard};
 use crate::ids;
 
@@ -45,6 +46,8 @@ pub(super) struct Links {
     unsent: VecDeque<Unsent>,
     /// Media there was no room for, since it was counted last.
     dropped: u64,
+    /// To other instances of the rooms here, where there may be any.
+    pub(super) spanning: Option<Spanning>,
 }
 
 /// The end where somebody is connected.
@@ -74,9 +77,26 @@ struct Unsent {
 }
 
 impl Links {
+    /// None yet; `spanning` leads to other instances of rooms.
+    pub(super) fn new(spanning: Option<Spanning>) -> Self {
+        Self {
+            spanning,
+            ..Self::default()
+        }
+    }
+
     /// Puts media into the queue of a link.
-    pub(super) fn carry(&mut self, link: LinkKey, track: TrackKey, media: Carried<'_>) {
+    pub(super) fn carry(
+        &mut self,
+        link: LinkKey,
+        track: TrackKey,
+        layer: Layer,
+        media: Carried<'_>,
+    ) {
         let Some(leaving) = self.leaving.get(&link) else {
+            if let Some(spanning) = &mut self.spanning {
+                spanning.carry(link, track, layer, media);
+            }
             return;
         };
         match leaving.media.load(track, media) {
@@ -96,6 +116,8 @@ impl Links {
         if let Some(arriving) = self.arriving.get(&link) {
             let message = LinkMessage::Asks { track, layer };
             let _ = arriving.near.send(ToShard::Link { link, message });
+        } else if let Some(spanning) = &mut self.spanning {
+            spanning.ask(link, track, layer);
         }
     }
 
@@ -107,11 +129,15 @@ impl Links {
 
     /// How much media was dropped since this was asked last.
     pub(super) fn take_dropped(&mut self) -> u64 {
-        std::mem::take(&mut self.dropped)
+        let far = self.spanning.as_mut().map_or(0, Spanning::take_dropped);
+        std::mem::take(&mut self.dropped) + far
     }
 
     /// Tells again what a full inbox did not take.
     pub(super) fn retry(&mut self) {
+        if let Some(spanning) = &mut self.spanning {
+            spanning.retry();
+        }
         for Unsent { to, link, message } in std::mem::take(&mut self.unsent) {
             self.tell(to, link, message);
         }
@@ -208,7 +234,7 @@ impl Shard {
             return Err(Failure::Forwarded);
         }
         let destination = &forwarding.destination;
-        let name = &destination.room.name;
+        let name = &destination.room.info.name;
         let same = |it: &Leaving| it.participant == participant && it.destination == *name;
         if self.links.leaving.values().any(same) {
             return Ok(None);
@@ -314,6 +340,9 @@ impl Shard {
 
     /// What a room says over a link.
     pub(super) fn tell_link(&mut self, link: LinkKey, news: LinkNews) {
+        if let Some(spanning) = self.links.spanning.as_mut().filter(|it| it.has(link)) {
+            return spanning.say(link, news);
+        }
         match news {
             LinkNews::Changed(linked) => {
                 let message = LinkMessage::Changed(Arc::new(linked));

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use livekit::join::Mode;
 use media::ParticipantId;
-use sfu::{Beginning, DropCounts, Fact, Happened, LeaveReason, Notice, Room, TransportKey};
+use sfu::{DropCounts, Fact, Happened, LeaveReason, Notice, Room, TransportKey};
 use tracing::{info, warn};
 use transport::{IceCredentials, Negotiator, Setup, Transport};
 
@@ -15,6 +15,7 @@ use super::transports::guarded;
 use super::{OpenRoom, RoomKey, Shard, Timer};
 use crate::directory::Place;
 use crate::ids;
+use crate::node::NewRoom;
 
 /// Random characters of an ICE user fragment and password: RFC 8445 wants at least
 /// 24 and 128 bits.
@@ -176,7 +177,8 @@ impl Shard {
         self.metrics.participants.dec();
     }
 
-    pub(super) fn room(&mut self, now: Instant, info: sfu::RoomInfo, place: Place) -> RoomKey {
+    pub(super) fn room(&mut self, now: Instant, new: NewRoom, place: Place) -> RoomKey {
+        let NewRoom { info, beginning } = new;
         if let Some(key) = self.names.get(&info.name) {
             return *key;
         }
@@ -186,10 +188,14 @@ impl Shard {
         self.metrics.rooms.inc();
         let name = info.name.clone();
         self.names.insert(name.clone(), key);
+        let mut room = Room::new(now, info, beginning);
+        if let Some(spanning) = &mut self.links.spanning {
+            room.span(now, spanning.opened(key, name.clone()));
+        }
         self.rooms.insert(
             key,
             OpenRoom {
-                room: Room::new(now, info, Beginning::Anew),
+                room,
                 counted: DropCounts::default(),
                 name,
                 _place: place,
@@ -230,6 +236,9 @@ impl Shard {
         info!(room = %open.room.info().id, "room closed");
         self.names.remove(&open.name);
         self.links.room_closed(key);
+        if let Some(spanning) = &mut self.links.spanning {
+            spanning.closed(key);
+        }
         self.timers.set(Timer::Room(key), None);
         self.metrics.rooms.dec();
     }

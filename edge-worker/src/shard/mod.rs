@@ -19,6 +19,7 @@ mod reacting;
 mod resuming;
 mod signalling;
 mod simulating;
+mod spanning;
 mod transports;
 
 use std::collections::VecDeque;
@@ -44,6 +45,7 @@ pub(crate) use inbox::{
 };
 pub(crate) use link::Destination;
 pub(crate) use linking::Forwarding;
+pub(crate) use spanning::{FarPacket, SpanMessage, Spanning};
 
 use administering::Calls;
 use demux::Demux;
@@ -56,6 +58,14 @@ use transports::{Sending, Transports, WayOut, Wire, guarded};
 /// One room on its shard; never used twice.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub(crate) struct RoomKey(u64);
+
+#[cfg(test)]
+impl RoomKey {
+    /// For tests of what only passes it on.
+    pub(crate) const fn test(number: u64) -> Self {
+        Self(number)
+    }
+}
 
 /// A shard before it runs, and while it runs.
 #[derive(Debug)]
@@ -162,6 +172,7 @@ impl Shard {
         identity: Arc<transport::Identity>,
         metrics: Metrics,
         facts: Facts,
+        spanning: Option<Spanning>,
     ) -> std::io::Result<(Self, ShardInbox)> {
         let poll = mio::Poll::new()?;
         let socket = Socket::bind(address, Options::default())?;
@@ -189,7 +200,7 @@ impl Shard {
             next_room: 0,
             members: FxHashMap::default(),
             transports: Transports::default(),
-            links: Links::default(),
+            links: Links::new(spanning),
             demux: Demux::default(),
             timers: Timers::default(),
             dirty_rooms: Vec::new(),
@@ -253,6 +264,7 @@ impl Shard {
             self.flush(now);
         }
         let more_handshakes = self.shake_hands(now);
+        self.flush_spans();
         more_datagrams || more_messages || more_handshakes
     }
 
@@ -391,6 +403,20 @@ impl Shard {
 
     /// Hands a packet to its room. Whatever a packet does there, it costs that room only.
     fn forward(&mut self, now: Instant, key: RoomKey, track: TrackKey, packet: &Packet<'_>) {
+        self.pass(now, key, packet.payload, |room, wire| {
+            room.handle_packet(now, track, packet, wire)
+        });
+    }
+
+    /// Has a room work on a packet with this payload; it answers when it is due.
+    #[inline]
+    fn pass(
+        &mut self,
+        now: Instant,
+        key: RoomKey,
+        payload: &[u8],
+        work: impl FnOnce(&mut Room, &mut Wire<'_>) -> Option<Instant>,
+    ) {
         let Some(open) = self.rooms.get_mut(&key) else {
             return;
         };
@@ -399,11 +425,11 @@ impl Shard {
             transports: &mut self.transports,
             links: &mut self.links,
             queue: &mut self.queue,
-            payload: Payload::new(packet.payload),
+            payload: Payload::new(payload),
         };
         let room = &mut open.room;
         let handled = guarded(&self.metrics, || {
-            let deadline = room.handle_packet(now, track, packet, &mut wire);
+            let deadline = work(room, &mut wire);
             (deadline, room.has_output())
         });
         match handled {
@@ -487,6 +513,8 @@ impl Shard {
                 Ok(ToShard::Forward(forwarding)) => self.forward_participant(now, *forwarding),
                 Ok(ToShard::Extend(extension)) => self.appear(now, *extension),
                 Ok(ToShard::Link { link, message }) => self.heed_link(now, link, message),
+                Ok(ToShard::Span(room, message)) => self.heed_span(now, room, *message),
+                Ok(ToShard::FarMedia(packets)) => self.hear_from_afar(now, packets),
                 Ok(ToShard::Stop) => self.stop(now),
                 Err(mpsc::TryRecvError::Empty) => return false,
                 Err(mpsc::TryRecvError::Disconnected) => {

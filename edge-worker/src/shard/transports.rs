@@ -276,8 +276,8 @@ impl Outlet for Wire<'_> {
         self.transports.touch(transport);
     }
 
-    fn carry(&mut self, link: LinkKey, track: TrackKey, _layer: Layer, media: Carried<'_>) {
-        self.links.carry(link, track, media);
+    fn carry(&mut self, link: LinkKey, track: TrackKey, layer: Layer, media: Carried<'_>) {
+        self.links.carry(link, track, layer, media);
     }
 
     fn ask(&mut self, link: LinkKey, track: TrackKey, layer: Layer) {

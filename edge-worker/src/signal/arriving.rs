@@ -9,6 +9,7 @@ use transport::sdp::{Description, SdpKind};
 use super::{Connection, unix_now};
 use crate::http::Guest;
 use crate::ids;
+use crate::node::NewRoom;
 use crate::shard::{Arrival, Return, ShardInbox, Signal};
 
 /// What came with a request to join cannot be used.
@@ -20,15 +21,14 @@ impl Connection {
     /// What the shard needs to let it in, and which shard.
     pub(super) fn arrival(
         &self,
+        room: NewRoom,
         participant: ParticipantId,
         signal: Signal,
     ) -> Result<(Arrival, ShardInbox), Unreadable> {
         let Guest {
             request, admission, ..
         } = &self.guest;
-        let name: Arc<str> = admission.room.as_str().into();
         let now_ms = unix_now().as_millis() as i64;
-        let room = self.node.new_room(name.clone(), &admission.room_settings);
         let region = &self.node.config.node.region;
         let membership = admission.membership(request, participant, now_ms, region);
         let offer = self.offer()?;
@@ -38,7 +38,7 @@ impl Connection {
             .filter_map(|track| track.publication(&ids::random_suffix()).ok())
             .map(|publication| sfu::Command::Publish(Box::new(publication)))
             .collect();
-        let (shard, place) = self.node.directory.place(&name);
+        let (shard, place) = self.node.directory.place(&room.info.name);
         let primary = request.primary(&admission.permission);
         let mode = request.mode;
         let arrival = Arrival {

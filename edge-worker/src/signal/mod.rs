@@ -22,7 +22,7 @@ use tracing::{Instrument, Span, debug, field, info, info_span};
 use crate::http::Guest;
 use crate::ids;
 use crate::metrics::Metrics;
-use crate::node::Node;
+use crate::node::{NewRoom, Node};
 use crate::shard::{OUTBOX_LEN, ShardInbox, Signal, SignalKey, ToShard, ToSignal, Wish};
 use arriving::Unreadable;
 use rate::{DESCRIPTIONS, MESSAGES, Rate};
@@ -107,7 +107,11 @@ impl Connection {
             key: self.key,
             outbox,
         };
-        match self.ring(signal) {
+        let admission = &self.guest.admission;
+        let name = admission.room.as_str().into();
+        let (node, settings) = (Arc::clone(&self.node), admission.room_settings.clone());
+        let room = node.new_room(name, &settings).await;
+        match self.ring(room, signal) {
             Ok(shard) => self.shard = Some(shard),
             Err(reason) => return self.dismiss(reason).await,
         }
@@ -116,12 +120,12 @@ impl Connection {
     }
 
     /// Asks the shard of its room to let it in, or back in.
-    fn ring(&mut self, signal: Signal) -> Result<ShardInbox, LeaveReason> {
+    fn ring(&mut self, room: NewRoom, signal: Signal) -> Result<ShardInbox, LeaveReason> {
         let (message, shard, otherwise) = match &self.guest.request.reconnect.clone() {
             None => {
                 let otherwise = LeaveReason::JoinFailure;
                 let participant = ids::participant_id();
-                let arrival = self.arrival(participant, signal).map_err(|why| {
+                let arrival = self.arrival(room, participant, signal).map_err(|why| {
                     unreadable(&self.node.metrics, why);
                     otherwise
                 })?;

@@ -27,7 +27,7 @@ pub struct LayerKey {
 
 /// A layer that passes through this node, as long as it does. Never given out twice.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct LayerId(u32);
+pub struct LayerId(pub u32);
 
 /// All of them.
 #[derive(Debug, Default)]

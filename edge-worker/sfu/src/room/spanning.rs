@@ -137,6 +137,11 @@ impl Room {
         self.tracks.key_of(track)
     }
 
+    /// What everybody calls a track of this room.
+    pub fn id_of(&self, track: TrackKey) -> Option<TrackId> {
+        self.tracks.find(track).map(|found| found.info.id)
+    }
+
     fn want_fed(&mut self, key: TrackKey, layers: LayerSet) {
         let Some(track) = self.tracks.find(key) else {
             return;

@@ -1,0 +1,223 @@
+//! What nodes ask each other: about a room that is elsewhere, or to do what an app asked of a room
+//! that is. Each question has a number, an answer, and a time after which nobody waits.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use livekit::spanning::{Question, Reply, Telling};
+use sfu::{Identity, RoomInfo};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use super::{CascadeInbox, ToCascade};
+use crate::http;
+use crate::node::Node;
+
+/// What somebody on this node wants to know of others.
+#[derive(Debug)]
+pub(crate) enum Asked {
+    /// Which other node to ask about a room, or about somebody in it; none if this one
+    /// has it, or nobody.
+    Place {
+        /// The room.
+        room: Arc<str>,
+        /// Somebody in it.
+        identity: Option<Identity>,
+        /// A node.
+        reply: oneshot::Sender<Option<String>>,
+    },
+    /// Rooms that are on other nodes only, each with a node that has it.
+    Elsewhere {
+        /// All of them.
+        reply: oneshot::Sender<Vec<(Arc<str>, String)>>,
+    },
+    /// To ask a node.
+    Of {
+        /// Which.
+        node: String,
+        /// What.
+        question: Question,
+        /// Dropped by who waits no longer.
+        reply: oneshot::Sender<Result<Reply, AskError>>,
+    },
+    /// To tell all nodes that somebody's tokens are refused.
+    Revoked {
+        /// The room.
+        room: Arc<str>,
+        /// Whose.
+        identity: String,
+        /// Issued up to then, in seconds since 1970.
+        until: u64,
+    },
+}
+
+/// Why another node did not answer.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub(crate) enum AskError {
+    /// In time.
+    #[error("the other node did not answer in time")]
+    Late,
+    /// It is gone.
+    #[error("the other node is gone")]
+    Gone,
+    /// Too many wait already.
+    #[error("too many questions to other nodes wait")]
+    TooMany,
+}
+
+impl CascadeInbox {
+    /// Which other node has a room that this one has not, or is the home of somebody in it.
+    pub(crate) async fn place_of(
+        &self,
+        room: &Arc<str>,
+        identity: Option<Identity>,
+    ) -> Option<String> {
+        let (reply, answer) = oneshot::channel();
+        let room = Arc::clone(room);
+        let asked = Asked::Place {
+            room,
+            identity,
+            reply,
+        };
+        self.send(ToCascade::Asked(Box::new(asked))).ok()?;
+        answer.await.ok()?
+    }
+
+    /// Rooms that are on other nodes only, each with a node that has it.
+    pub(crate) async fn elsewhere(&self) -> Vec<(Arc<str>, String)> {
+        let (reply, answer) = oneshot::channel();
+        match self.send(ToCascade::Asked(Box::new(Asked::Elsewhere { reply }))) {
+            Ok(()) => answer.await.unwrap_or_default(),
+            Err(_) => Vec::new(),
+        }
+    }
+
+    /// Somebody was removed: other nodes refuse its tokens, too. Lost if the node is very busy.
+    pub(crate) fn revoked(&self, room: &Arc<str>, identity: &Identity, until: u64) {
+        let asked = Asked::Revoked {
+            room: Arc::clone(room),
+            identity: identity.0.to_string(),
+            until,
+        };
+        let _ = self.send(ToCascade::Asked(Box::new(asked)));
+    }
+
+    /// Asks another node.
+    pub(crate) async fn ask(
+        &self,
+        node: String,
+        question: Question,
+        limit: Duration,
+    ) -> Result<Reply, AskError> {
+        let (reply, answer) = oneshot::channel();
+        let asked = Asked::Of {
+            node,
+            question,
+            reply,
+        };
+        let sent = self.send(ToCascade::Asked(Box::new(asked)));
+        sent.map_err(|_| AskError::TooMany)?;
+        match timeout(limit, answer).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) => Err(AskError::Gone),
+            Err(_) => Err(AskError::Late),
+        }
+    }
+
+    /// A room as other nodes have it, if this one has it not.
+    pub(crate) async fn find(&self, room: &Arc<str>) -> Option<RoomInfo> {
+        /// A join waits so long; then the room opens as if it were new.
+        const PATIENCE: Duration = Duration::from_millis(1_500);
+        let node = self.place_of(room, None).await?;
+        let question = Question::Room(room.to_string());
+        match self.ask(node, question, PATIENCE).await {
+            Ok(Reply::Room(found)) => found,
+            Ok(Reply::Called(_)) | Err(_) => None,
+        }
+    }
+}
+
+/// Questions of this node that wait for their answers.
+#[derive(Debug, Default)]
+pub(super) struct Asking {
+    waiting: HashMap<u64, Waiting>,
+    unsent: Vec<(String, Telling)>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    node: String,
+    until: Instant,
+    reply: oneshot::Sender<Result<Reply, AskError>>,
+}
+
+impl Asking {
+    /// Longer than any caller waits.
+    const LIMIT: Duration = Duration::from_secs(65);
+    const MOST: usize = 4_096;
+
+    /// Asks; `id` is like no other.
+    pub(super) fn begin(
+        &mut self,
+        now: Instant,
+        id: u64,
+        node: String,
+        question: Question,
+        reply: oneshot::Sender<Result<Reply, AskError>>,
+    ) {
+        if self.waiting.len() >= Self::MOST {
+            // Who waits no longer needs no place.
+            self.waiting.retain(|_, waiting| !waiting.reply.is_closed());
+        }
+        if self.waiting.len() >= Self::MOST {
+            let _ = reply.send(Err(AskError::TooMany));
+            return;
+        }
+        let until = now + Self::LIMIT;
+        let question = Telling::Question { id, question };
+        self.unsent.push((node.clone(), question));
+        let waiting = Waiting { node, until, reply };
+        self.waiting.insert(id, waiting);
+    }
+
+    /// A node answers.
+    pub(super) fn replied(&mut self, from: &str, id: u64, reply: Reply) {
+        if self.waiting.get(&id).is_some_and(|it| it.node == from)
+            && let Some(waiting) = self.waiting.remove(&id)
+        {
+            // Who asked may have given up.
+            let _ = waiting.reply.send(Ok(reply));
+        }
+    }
+
+    /// A node is gone.
+    pub(super) fn lost(&mut self, node: &str) {
+        for (_, waiting) in self.waiting.extract_if(|_, it| it.node == node) {
+            let _ = waiting.reply.send(Err(AskError::Gone));
+        }
+    }
+
+    /// Time passed.
+    pub(super) fn tick(&mut self, now: Instant) {
+        self.waiting.retain(|_, waiting| waiting.until > now);
+    }
+
+    /// When to [`tick`](Self::tick).
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.waiting.values().map(|it| it.until).min()
+    }
+
+    /// Questions to be sent.
+    pub(super) fn take_unsent(&mut self) -> Vec<(String, Telling)> {
+        std::mem::take(&mut self.unsent)
+    }
+}
+
+/// What this node answers to a question of another one.
+pub(super) async fn answer(node: &Node, question: Question) -> Reply {
+    match question {
+        Question::Room(name) => Reply::Room(http::describe_room(node, &name).await),
+        Question::Call(call) => Reply::Called(http::called_from_afar(node, call).await),
+    }
+}
