@@ -57,9 +57,12 @@ pub(crate) async fn run(config: Config, file: PathBuf) -> anyhow::Result<()> {
         }
     }
     relay.tell(Command::Drain(config.drain)).await?;
-    let drained = until_over(&mut events);
+    let stopped = async {
+        until_over(&mut events).await;
+        relay.stopped().await;
+    };
     tokio::select! {
-        () = drained => {}
+        () = stopped => {}
         // Told twice: at once.
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use quinn::{ClientConfig, Endpoint, Incoming};
 use relay_proto::Limits;
@@ -101,8 +102,18 @@ impl Meeting {
         }
     }
 
-    /// Runs until the node stops.
-    pub(crate) async fn run(mut self, mut orders: mpsc::UnboundedReceiver<Order>) {
+    /// Runs until the node stops, and its last words have left.
+    pub(crate) async fn run(mut self, orders: mpsc::UnboundedReceiver<Order>) {
+        /// Who does not answer is not waited for.
+        const LAST_WORDS: Duration = Duration::from_millis(500);
+        self.meet(orders).await;
+        self.dialers.shutdown().await;
+        self.handshakes.shutdown().await;
+        // It stops in any case.
+        let _ = tokio::time::timeout(LAST_WORDS, self.endpoint.wait_idle()).await;
+    }
+
+    async fn meet(&mut self, mut orders: mpsc::UnboundedReceiver<Order>) {
         self.dial();
         loop {
             tokio::select! {

@@ -43,7 +43,7 @@ pub struct Settings {
 pub struct Relay {
     address: SocketAddr,
     inputs: mpsc::Sender<Input>,
-    _tasks: JoinSet<()>,
+    tasks: JoinSet<()>,
 }
 
 /// Why a node cannot take part.
@@ -120,7 +120,7 @@ impl Relay {
         let relay = Self {
             address,
             inputs,
-            _tasks: tasks,
+            tasks,
         };
         Ok((relay, events))
     }
@@ -128,6 +128,12 @@ impl Relay {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Waits until it has stopped, of which its neighbours have heard then: told
+    /// [`Stop`](Command::Stop), or [`Drain`](Command::Drain).
+    pub async fn stopped(mut self) {
+        while self.tasks.join_next().await.is_some() {}
     }
 
     /// For those who only look.

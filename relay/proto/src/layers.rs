@@ -57,8 +57,6 @@ pub(crate) struct Passing {
     /// Where it is asked for, and the link it came by until then.
     pub(crate) source: Source,
     pub(crate) old: Option<LinkId>,
-    /// The nodes it was first wanted for: the path of our own wish.
-    pub(crate) beyond: Vec<String>,
     pub(crate) paused: Paused,
     pub(crate) cache: KeyframeCache,
     doubles: Doubles,
@@ -129,7 +127,6 @@ impl Layers {
             want: Want::default(),
             source: Source::Nowhere,
             old: None,
-            beyond: Vec::new(),
             paused: Paused::No,
             cache: KeyframeCache::default(),
             doubles: Doubles::default(),

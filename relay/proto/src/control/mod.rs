@@ -167,7 +167,7 @@ pub struct Subscribe {
     /// Which layer, 0 is the lowest; of sound the only one.
     #[prost(uint32, tag = "4")]
     pub layer: u32,
-    /// The nodes it is wanted for, this one the last.
+    /// The nodes it is wanted for for sure, this one the last.
     #[prost(string, repeated, tag = "5")]
     pub path: Vec<String>,
     /// How many listen to it there.

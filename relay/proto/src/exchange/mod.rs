@@ -160,7 +160,7 @@ impl Exchange {
         let wanter = Wanter::Here(handle);
         match wanted {
             Wanted::Yes => {
-                let id = self.begin(now, wanter, key, Vec::new());
+                let id = self.begin(now, wanter, key);
                 if let Some(passing) = self.layers.get(id)
                     && passing.paused == Paused::Yes
                 {

@@ -75,7 +75,7 @@ impl Exchange {
         }
         self.set_paused(id, Paused::No);
         match to {
-            Source::Here | Source::Link(_) => self.ask(id),
+            Source::Here | Source::Link(_) => self.ask(now, id),
             Source::Nowhere => {
                 self.drop_wishes(id);
                 if let Some(passing) = self.layers.get_mut(id) {

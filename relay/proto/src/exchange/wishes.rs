@@ -50,7 +50,7 @@ impl Exchange {
             return;
         }
         let class = class(kind, key.layer);
-        let layer = self.begin(now, Wanter::Link(link), key, subscribe.path);
+        let layer = self.begin(now, Wanter::Link(link), key);
         let neighbour = self.links.get_mut(&link).expect("looked at above");
         let flow = neighbour.begin(id, layer);
         neighbour.allocation.begin(flow, class, subscribe.listeners);
@@ -113,20 +113,13 @@ impl Exchange {
     }
 
     /// `wanter` wants a layer; it is asked for if nobody wanted it before.
-    pub(super) fn begin(
-        &mut self,
-        now: Instant,
-        wanter: Wanter,
-        key: LayerKey,
-        beyond: Vec<String>,
-    ) -> LayerId {
+    pub(super) fn begin(&mut self, now: Instant, wanter: Wanter, key: LayerKey) -> LayerId {
         let known = self.layers.id(&key);
         let id = known.unwrap_or_else(|| self.layers.add(key));
         let passing = self.layers.get_mut(id).expect("found or added above");
         passing.want.begin(wanter);
         if known.is_none() {
-            passing.beyond = beyond;
-            self.ask(id);
+            self.ask(now, id);
         }
         self.layers.schedule(now, id);
         id
@@ -151,7 +144,7 @@ impl Exchange {
     pub(super) fn carry_wishes(&mut self, now: Instant) {
         while let Some((id, due)) = self.layers.poll(now) {
             match due {
-                Due::Ask => self.ask(id),
+                Due::Ask => self.ask(now, id),
                 Due::Keyframe => self.ask_keyframe(id),
                 Due::End => self.drop_layer(now, id),
             }
@@ -159,7 +152,7 @@ impl Exchange {
     }
 
     /// Asks for a layer where its track comes from.
-    pub(super) fn ask(&mut self, id: LayerId) {
+    pub(super) fn ask(&mut self, now: Instant, id: LayerId) {
         let Some(passing) = self.layers.get_mut(id) else {
             return;
         };
@@ -178,18 +171,23 @@ impl Exchange {
                 let Some(neighbour) = self.links.get_mut(&link) else {
                     return;
                 };
-                let mut path = passing.beyond.clone();
-                path.push((*self.node).to_owned());
+                // It came that way before, and that was not given up yet, or was in vain.
+                let before = neighbour.give_up(now, id);
                 let subscribe = Subscribe {
                     id: neighbour.ask(id),
                     room: (*key.track.room).to_owned(),
                     track: (*key.track.track).to_owned(),
                     layer: u32::from(key.layer.0),
-                    path,
+                    // For whom else changes while it lasts: only who asks is sure.
+                    path: vec![(*self.node).to_owned()],
                     listeners: passing.want.wanters().len() as u32,
                 };
                 self.outputs
                     .push(Output::Tell(link, Message::Subscribe(subscribe)));
+                if let Some(id) = before {
+                    let unsubscribe = Message::Unsubscribe(Unsubscribe { id });
+                    self.outputs.push(Output::Tell(link, unsubscribe));
+                }
             }
         }
     }
