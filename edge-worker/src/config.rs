@@ -54,6 +54,19 @@ pub struct Rtc {
     pub sockets: Vec<SocketAddr>,
     /// Addresses clients are told to send to.
     pub advertise: Vec<IpAddr>,
+    /// When a room goes on on a second shard.
+    pub spread: Spread,
+}
+
+/// When a shard is too full for more people of a room: those who come are on another one then,
+/// if it has room. With both at 0 a room never leaves its shard.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Spread {
+    /// It works so much of a core; 0: however much.
+    pub at_cpu_percent: u16,
+    /// So many people of that room are there; 0: however many.
+    pub at_participants: u32,
 }
 
 /// What rooms start with.
@@ -200,6 +213,7 @@ struct RawRtc {
     udp_port: u16,
     shards: u16,
     advertise: Vec<IpAddr>,
+    spread: Spread,
 }
 
 impl Default for Raw {
@@ -222,6 +236,11 @@ impl Default for Raw {
                 udp_port: 7882,
                 shards: 0,
                 advertise: Vec::new(),
+                // What is above is needed for keyframes, and for those on their way.
+                spread: Spread {
+                    at_cpu_percent: 60,
+                    at_participants: 0,
+                },
             },
             keys: BTreeMap::new(),
             // LiveKit's own: apps rely on them.
@@ -298,6 +317,14 @@ impl Raw {
         if self.rtc.udp_port == 0 {
             return Err(value("rtc.udp_port", "0", "1 to 65535"));
         }
+        let spread = self.rtc.spread;
+        if spread.at_cpu_percent > 100 {
+            return Err(value(
+                "rtc.spread.at_cpu_percent",
+                &spread.at_cpu_percent.to_string(),
+                "0 (never for that) to 100",
+            ));
+        }
         let advertise = match self.rtc.advertise.as_slice() {
             [] => vec![outward_address().ok_or_else(|| {
                 value(
@@ -317,6 +344,7 @@ impl Raw {
             rtc: Rtc {
                 sockets: sockets.collect(),
                 advertise,
+                spread,
             },
             keys: self.keys,
             room: self.room,
@@ -416,6 +444,14 @@ mod tests {
             (
                 format!("{strong}[rtc]\nudp_port = 65535\nshards = 2"),
                 "rtc.udp_port",
+            ),
+            (
+                format!("{strong}[rtc.spread]\nat_cpu_percent = 101"),
+                "rtc.spread.at_cpu_percent",
+            ),
+            (
+                format!("{strong}[rtc.spread]\nat_participants = -1"),
+                "rtc.spread.at_participants",
             ),
             (format!("{strong}[log]\nformat = \"xml\""), "log.format"),
             (

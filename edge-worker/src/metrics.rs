@@ -6,8 +6,8 @@ use std::time::Instant;
 use batch::Sent;
 use prometheus::local::LocalHistogram;
 use prometheus::{
-    Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
-    TextEncoder,
+    CounterVec, Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts,
+    Registry, TextEncoder,
 };
 use sfu::LeaveReason;
 
@@ -77,6 +77,8 @@ pub struct Metrics {
     pub webhooks_unwritten: IntCounter,
     /// Connections that failed in our own code and were closed.
     pub connection_panics: IntCounter,
+    /// Processor time of shards, in seconds, by their numbers.
+    pub shard_busy: CounterVec,
 }
 
 impl Metrics {
@@ -110,6 +112,17 @@ impl Metrics {
                 .expect("registered once");
             gauge
         };
+        let shard_busy = CounterVec::new(
+            Opts::new(
+                "edge_shard_busy_seconds_total",
+                "Processor time of each shard's thread",
+            ),
+            &["shard"],
+        )
+        .expect("the name is legal");
+        registry
+            .register(Box::new(shard_busy.clone()))
+            .expect("registered once");
         let histogram = |name: &str, help: &str, buckets: &[f64]| {
             let options = HistogramOpts::new(name, help).buckets(buckets.to_vec());
             let histogram = Histogram::with_opts(options).expect("the name is legal");
@@ -228,6 +241,7 @@ impl Metrics {
                 "edge_connection_panics_total",
                 "Connections closed because our own code failed on them",
             ),
+            shard_busy,
             registry,
         }
     }

@@ -4,12 +4,10 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use anyhow::Context;
-use livekit::join::RoomSettings;
 use livekit::token::Keys;
-use sfu::{Beginning, RoomInfo};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, Semaphore, watch};
@@ -59,15 +57,6 @@ pub struct Node {
     pub stopping: watch::Receiver<bool>,
 }
 
-/// A room that may have to be opened.
-#[derive(Clone, Debug)]
-pub(crate) struct NewRoom {
-    /// As it will be.
-    pub(crate) info: RoomInfo,
-    /// Whether it is open elsewhere.
-    pub(crate) beginning: Beginning,
-}
-
 /// WebSockets at a time: what the file descriptors of a common limit allow.
 const SIGNAL_SLOTS: usize = 20_000;
 
@@ -87,44 +76,6 @@ pub struct Assembly {
     pub webhooks: Webhooks,
     /// To be run: rooms on other shards and nodes.
     pub cascade: Option<Cascade>,
-}
-
-impl Node {
-    /// A room as it opens here, if it has to: as other nodes have it, or else as its settings
-    /// say and what they leave open as the node has it.
-    pub(crate) async fn new_room(&self, name: Arc<str>, settings: &RoomSettings) -> NewRoom {
-        if let Some(cascade) = &self.cascade
-            && let Some(info) = cascade.find(&name).await
-        {
-            let beginning = Beginning::Joined;
-            return NewRoom { info, beginning };
-        }
-        NewRoom {
-            info: self.first_room(name, settings),
-            beginning: Beginning::Anew,
-        }
-    }
-
-    fn first_room(&self, name: Arc<str>, settings: &RoomSettings) -> RoomInfo {
-        let defaults = &self.config.room;
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        RoomInfo {
-            id: ids::room_id(),
-            name,
-            metadata: settings.metadata.clone().unwrap_or_default(),
-            created_at_ms: now.unwrap_or_default().as_millis() as i64,
-            empty_timeout_s: settings.empty_timeout_s.unwrap_or(defaults.empty_timeout_s),
-            departure_timeout_s: settings
-                .departure_timeout_s
-                .unwrap_or(defaults.departure_timeout_s),
-            max_participants: settings
-                .max_participants
-                .unwrap_or(defaults.max_participants),
-            participants: 0,
-            publishers: 0,
-            active_recording: false,
-        }
-    }
 }
 
 /// Binds a node's sockets and puts its parts together.
@@ -152,6 +103,7 @@ pub fn assemble(config: Config) -> anyhow::Result<Assembly> {
             .map(|ip| SocketAddr::new(*ip, socket.port()))
             .collect();
         let (shard, inbox) = Shard::new(
+            index,
             *socket,
             advertised,
             identity.clone(),
@@ -173,7 +125,7 @@ pub fn assemble(config: Config) -> anyhow::Result<Assembly> {
             config.node.id.clone()
         },
         keys,
-        directory: Directory::new(inboxes),
+        directory: Directory::new(inboxes, config.rtc.spread),
         cascade,
         links: linked.as_ref().map(Linked::observer),
         revocations: Revocations::default(),

@@ -4,11 +4,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use livekit::room_service::{Request, Task, read_rooms};
+use livekit::room_service::{Request, read_rooms};
 use livekit::spanning::{Call, Question, Reply};
 use livekit::twirp::{Code, Encoding, Error};
 use sfu::{Identity, RoomInfo};
 
+use super::room_service::whom;
 use super::twirp::Refusal;
 use crate::node::Node;
 
@@ -39,18 +40,6 @@ fn subject(request: &Request) -> Option<(&Arc<str>, Option<&Identity>)> {
         Request::ForwardParticipant { room, identity, .. }
         | Request::MoveParticipant { room, identity, .. } => Some((room, Some(identity))),
         Request::InRoom { room, task } => Some((room, whom(task))),
-    }
-}
-
-/// Whose home has to do it.
-fn whom(task: &Task) -> Option<&Identity> {
-    match task {
-        Task::RemoveParticipant { identity, .. }
-        | Task::MuteTrack { identity, .. }
-        | Task::UpdateParticipant { identity, .. }
-        | Task::UpdateSubscriptions { identity, .. } => Some(identity),
-        Task::PerformRpc(rpc) => Some(&rpc.identity),
-        Task::GetParticipant(_) | Task::SendData { .. } | Task::UpdateRoomMetadata(_) => None,
     }
 }
 

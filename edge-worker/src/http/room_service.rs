@@ -1,6 +1,6 @@
-//! RoomService: finds the shards of a call, asks them and waits for their answers, each
-//! with a deadline.
+//! RoomService: finds the shards of a call and has them do what it asks.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -9,36 +9,35 @@ use livekit::room_service::{Answer, Failure, Request, Task};
 use livekit::server_data::{Rpc, RpcNews};
 use sfu::{Identity, Muted, RoomChange, RoomInfo};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::directory::{Distance, Place};
+use crate::directory::Distance;
+use crate::errands::{ask, send, wait};
 use crate::ids;
 use crate::node::Node;
-use crate::shard::{Destination, Errand, Forwarding, Order, ShardInbox, ToShard};
-
-/// A shard answers within milliseconds; callers give up after ten seconds.
-const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+use crate::opening::Opening;
+use crate::shard::{Destination, Forwarding, Order, ToShard};
 
 /// Does what was asked.
 pub(super) async fn perform(node: &Node, request: Request) -> Result<Answer, Failure> {
     match request {
         Request::CreateRoom { room, settings } => {
-            let (shard, place) = node.directory.place(&room);
             let change = RoomChange {
                 empty_timeout_s: settings.empty_timeout_s,
                 departure_timeout_s: settings.departure_timeout_s,
                 max_participants: settings.max_participants,
                 metadata: settings.metadata.clone(),
             };
+            let Opening { shard, place, room } = node.open_room(&room, &settings).await;
             let order = Order::Create {
-                room: node.new_room(room, &settings).await,
+                room,
                 change,
                 place,
             };
             ask(&shard, order).await
         }
         Request::ListRooms { names } => list(node, names.into()).await,
-        Request::DeleteRoom { room } => in_room(node, room, Order::Delete).await,
+        Request::DeleteRoom { room } => delete(node, room).await,
         Request::ListParticipants { room } => {
             match in_room(node, room, Order::Participants).await {
                 // LiveKit looks into its list of participants, which is empty then.
@@ -84,7 +83,44 @@ async fn in_one_room(node: &Node, room: Arc<str>, task: Task) -> Result<Answer, 
         | Task::SendData { .. }
         | Task::UpdateRoomMetadata(_) => {}
     }
-    in_room(node, room, |room| Order::InRoom(room, task)).await
+    match whom(&task).cloned() {
+        Some(identity) => at_home(node, room, &identity, |room| Order::InRoom(room, task)).await,
+        None => in_room(node, room, |room| Order::InRoom(room, task)).await,
+    }
+}
+
+/// Whose home has to do it; where it is nobody's, any instance of the room can.
+pub(super) fn whom(task: &Task) -> Option<&Identity> {
+    match task {
+        Task::RemoveParticipant { identity, .. }
+        | Task::MuteTrack { identity, .. }
+        | Task::UpdateParticipant { identity, .. }
+        | Task::UpdateSubscriptions { identity, .. } => Some(identity),
+        Task::PerformRpc(rpc) => Some(&rpc.identity),
+        Task::GetParticipant(_) | Task::SendData { .. } | Task::UpdateRoomMetadata(_) => None,
+    }
+}
+
+/// Closes a room. One instance tells the others; who asked hears of it when all are gone, so
+/// that whoever comes then finds a new room.
+async fn delete(node: &Node, room: Arc<str>) -> Result<Answer, Failure> {
+    /// The others hear of it within milliseconds.
+    const LIMIT: Duration = Duration::from_secs(1);
+    const AGAIN: Duration = Duration::from_millis(2);
+    let mut homes = node.directory.find_all(&room).into_iter();
+    let (first, _place) = homes.next().ok_or(Failure::RoomMissing)?;
+    let answer = ask(&first, Order::Delete(Arc::clone(&room))).await?;
+    let until = Instant::now() + LIMIT;
+    for (other, _place) in homes {
+        while ask(&other, Order::Describe(Arc::clone(&room)))
+            .await
+            .is_ok()
+            && Instant::now() < until
+        {
+            sleep(AGAIN).await;
+        }
+    }
+    Ok(answer)
 }
 
 async fn list(node: &Node, names: Arc<[String]>) -> Result<Answer, Failure> {
@@ -100,10 +136,22 @@ async fn list(node: &Node, names: Arc<[String]>) -> Result<Answer, Failure> {
             )
         })
         .collect();
-    let mut all = Vec::new();
+    let mut all: Vec<Arc<RoomInfo>> = Vec::new();
+    let mut known: HashMap<Arc<str>, usize> = HashMap::new();
     for answer in asked {
-        if let Answer::Rooms(rooms) = wait(answer?).await? {
-            all.extend(rooms);
+        let Answer::Rooms(rooms) = wait(answer?).await? else {
+            continue;
+        };
+        for room in rooms {
+            match known.get(&room.name) {
+                // An instance that has just opened has not heard of everybody.
+                Some(&at) if all[at].participants < room.participants => all[at] = room,
+                Some(_) => {}
+                None => {
+                    known.insert(Arc::clone(&room.name), all.len());
+                    all.push(room);
+                }
+            }
         }
     }
     Ok(Answer::Rooms(all))
@@ -117,20 +165,20 @@ async fn send_to(
     identity: Identity,
     destination: Arc<str>,
 ) -> Result<Answer, Failure> {
-    let (_, place, distance) = node
-        .directory
-        .place_beside(&destination, &room)
-        .ok_or(Failure::RoomMissing)?;
+    // Held until the answer is there, so that the room stays where it is.
+    let home = node.home_of(&room, &identity).await;
+    let (shard, near) = home.ok_or(Failure::RoomMissing)?;
+    let (found, distance) = node.directory.place_beside(&destination, &near);
     match distance {
         Distance::SameShard => {
-            let destination = node.new_room(destination, &RoomSettings::default()).await;
-            in_room(node, room, |room| Order::Carry {
+            let opening = node.open_at(&destination, found).await;
+            let order = Order::Carry {
                 room,
                 identity,
-                destination,
-                place,
-            })
-            .await
+                destination: opening.room,
+                place: opening.place,
+            };
+            ask(&shard, order).await
         }
         Distance::OtherShard => {
             let there = describe(node, destination.clone()).await?;
@@ -143,12 +191,12 @@ async fn send_to(
                 Err(Failure::ParticipantMissing) => {}
                 Err(failure) => return Err(failure),
             }
-            in_room(node, room, |room| Order::Move {
+            let order = Order::Move {
                 room,
                 identity,
                 destination: there,
-            })
-            .await
+            };
+            ask(&shard, order).await
         }
     }
 }
@@ -161,13 +209,14 @@ async fn forward(
     destination: Arc<str>,
 ) -> Result<Answer, Failure> {
     // Held until the answer is there, so that the room stays where it is.
-    let (near, _place) = node.directory.find(&room).ok_or(Failure::RoomMissing)?;
-    let (shard, place) = node.directory.place(&destination);
+    let home = node.home_of(&room, &identity).await;
+    let (near, _place) = home.ok_or(Failure::RoomMissing)?;
+    let opening = node.open_room(&destination, &RoomSettings::default()).await;
     let (reply, answer) = oneshot::channel();
     let destination = Destination {
-        shard,
-        room: node.new_room(destination, &RoomSettings::default()).await,
-        place,
+        shard: opening.shard,
+        room: opening.room,
+        place: opening.place,
         now_ms: unix_time().as_millis() as i64,
     };
     let forwarding = Box::new(Forwarding {
@@ -205,7 +254,8 @@ async fn call(node: &Node, room: Arc<str>, rpc: Rpc) -> Result<Answer, Failure> 
     const NEWS: usize = 4;
     let (news, heard) = mpsc::channel(NEWS);
     let (asked, limit) = (Instant::now(), rpc.limit);
-    in_room(node, room, |room| Order::Call {
+    let identity = rpc.identity.clone();
+    at_home(node, room, &identity, |room| Order::Call {
         room,
         rpc,
         id: ids::random_text(CALL_ID_LEN),
@@ -274,33 +324,20 @@ async fn in_room(
     order: impl FnOnce(Arc<str>) -> Order,
 ) -> Result<Answer, Failure> {
     // Held until the answer is there, so that the room stays where it is.
-    let (shard, _place): (ShardInbox, Place) =
-        node.directory.find(&room).ok_or(Failure::RoomMissing)?;
+    let (shard, _place) = node.directory.find(&room).ok_or(Failure::RoomMissing)?;
     ask(&shard, order(room)).await
 }
 
-async fn ask(shard: &ShardInbox, order: Order) -> Result<Answer, Failure> {
-    wait(send(shard, order)?).await
-}
-
-type Reply = oneshot::Receiver<Result<Answer, Failure>>;
-
-fn send(shard: &ShardInbox, order: Order) -> Result<Reply, Failure> {
-    let (reply, answer) = oneshot::channel();
-    let errand = Box::new(Errand { order, reply });
-    shard
-        .send(ToShard::Administer(errand))
-        .map_err(|_| Failure::Busy)?;
-    Ok(answer)
-}
-
-async fn wait(answer: Reply) -> Result<Answer, Failure> {
-    match timeout(ANSWER_WITHIN, answer).await {
-        Ok(Ok(answer)) => answer,
-        // The shard failed on it, or stops.
-        Ok(Err(_)) => Err(Failure::Busy),
-        Err(_) => Err(Failure::Late),
-    }
+/// Asks the shard somebody in a room is connected to.
+async fn at_home(
+    node: &Node,
+    room: Arc<str>,
+    identity: &Identity,
+    order: impl FnOnce(Arc<str>) -> Order,
+) -> Result<Answer, Failure> {
+    let home = node.home_of(&room, identity).await;
+    let (shard, _place) = home.ok_or(Failure::RoomMissing)?;
+    ask(&shard, order(room)).await
 }
 
 fn unix_now() -> u64 {
@@ -316,34 +353,6 @@ fn unix_time() -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// What SDKs wait for an answer.
-    const CALLER_WAITS: Duration = Duration::from_secs(10);
-
-    #[tokio::test]
-    async fn tw_6_a_room_that_does_not_answer_is_given_up_well_before_the_caller_gives_up() {
-        let (held, answer) = oneshot::channel();
-        let asked = Instant::now();
-        let given_up = timeout(CALLER_WAITS * 3 / 4, wait(answer)).await;
-        let took = asked.elapsed();
-        assert_eq!(given_up.unwrap().err(), Some(Failure::Late), "{took:?}");
-        drop(held);
-    }
-
-    #[test]
-    fn tw_6_a_shard_that_takes_no_more_is_not_waited_for() {
-        let poll = mio::Poll::new().unwrap();
-        let waker = mio::Waker::new(poll.registry(), mio::Token(0)).unwrap();
-        let (shard, inbox) = ShardInbox::new(waker);
-        let names: Arc<[String]> = Arc::default();
-        let ask = || {
-            let names = Arc::clone(&names);
-            send(&shard, Order::List { names })
-        };
-        while ask().is_ok() {}
-        assert_eq!(ask().err(), Some(Failure::Busy));
-        drop(inbox);
-    }
 
     #[test]
     fn a_method_is_waited_for_seven_seconds_until_it_is_taken_up_and_then_to_its_limit() {

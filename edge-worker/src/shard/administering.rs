@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{RoomKey, Shard};
 use crate::directory::Place;
-use crate::node::NewRoom;
+use crate::opening::NewRoom;
 
 /// Something the app asks, and where to answer.
 #[derive(Debug)]
@@ -46,6 +46,8 @@ pub(crate) enum Order {
     Describe(Arc<str>),
     /// Describe who is in a room.
     Participants(Arc<str>),
+    /// Say whether somebody in a room is connected here.
+    Seek(Arc<str>, Identity),
     /// Close a room.
     Delete(Arc<str>),
     /// Do something in a room.
@@ -169,6 +171,15 @@ impl Shard {
                     open.room.participants().cloned().collect(),
                 ))
             }
+            Order::Seek(name, identity) => {
+                let key = self.named(&name)?;
+                let participant = self.identified(key, &identity)?;
+                let open = self.rooms.get(&key).ok_or(Failure::RoomMissing)?;
+                match open.room.home(participant) {
+                    Some(_) => Err(Failure::ParticipantMissing),
+                    None => Ok(Answer::Done),
+                }
+            }
             Order::Delete(name) => {
                 let key = self.named(&name)?;
                 self.with_room(now, key, |room, _| {
@@ -205,7 +216,7 @@ impl Shard {
             } => {
                 let key = self.named(&room)?;
                 let participant = self.identified(key, &identity)?;
-                let destination = self.room(now, destination, place);
+                let destination = self.room(now, destination, &place);
                 self.carry_over(now, participant, destination)
             }
         }
@@ -222,7 +233,7 @@ impl Shard {
             let changed = self.with_room(now, key, |room, _| room.configure(now, change));
             return changed.map(Answer::Room).ok_or(Failure::RoomMissing);
         }
-        let key = self.room(now, new, place);
+        let key = self.room(now, new, &place);
         Ok(Answer::Room(self.info_of(key)?))
     }
 

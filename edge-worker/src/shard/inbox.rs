@@ -18,9 +18,10 @@ use super::RoomKey;
 use super::administering::Errand;
 use super::link::{Extension, LinkMessage};
 use super::linking::Forwarding;
+use super::load::Load;
 use super::spanning::{FarPacket, SpanMessage};
 use crate::directory::Place;
-use crate::node::NewRoom;
+use crate::opening::NewRoom;
 
 /// Wishes waiting for one shard: a second of a very busy node's signalling.
 const INBOX_LEN: usize = 8_192;
@@ -256,6 +257,7 @@ pub(crate) type Outbox = tokio::sync::mpsc::Sender<ToSignal>;
 pub(crate) struct ShardInbox {
     queue: mpsc::SyncSender<ToShard>,
     waker: Arc<mio::Waker>,
+    load: Arc<Load>,
 }
 
 /// The shard takes no more now.
@@ -271,9 +273,15 @@ impl ShardInbox {
             Self {
                 queue,
                 waker: Arc::new(waker),
+                load: Arc::default(),
             },
             inbox,
         )
+    }
+
+    /// How much the shard works.
+    pub(crate) fn load(&self) -> &Arc<Load> {
+        &self.load
     }
 
     /// Tells an instance of a room something, or hands it back.

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 
 use super::inbox::ShardInbox;
 use crate::directory::Place;
-use crate::node::NewRoom;
+use crate::opening::NewRoom;
 
 /// Somebody shall appear in a room of this shard.
 #[derive(Debug)]

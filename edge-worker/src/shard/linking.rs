@@ -267,7 +267,7 @@ impl Shard {
             media,
             reply,
         } = extension;
-        let room = self.room(now, destination.room, destination.place);
+        let room = self.room(now, destination.room, &destination.place);
         let membership = membership(&linked, destination.now_ms);
         let participant = membership.participant.id;
         let joined = self.with_room(now, room, |room, _| {

@@ -16,11 +16,14 @@ use super::RoomKey;
 use super::inbox::{Signal, ToSignal};
 use super::signalling::{Signalling, Unread};
 use super::transports::Transports;
+use crate::directory::Place;
 
 /// One participant's connections.
 #[derive(Debug)]
 pub(super) struct Member {
     pub(super) room: RoomKey,
+    /// Keeps the room on this shard, and counts.
+    pub(super) _place: Place,
     pub(super) signalling: Signalling,
     /// What happens when it comes back the next time, if it asked for a mishap.
     pub(super) on_resume: Option<Told>,
@@ -48,9 +51,9 @@ impl Member {
     /// With one transport, or with two: then what it receives goes out on `subscriber`.
     pub(super) fn new(
         room: RoomKey,
+        place: Place,
         signal: Signal,
-        publisher: TransportKey,
-        subscriber: Option<TransportKey>,
+        (publisher, subscriber): (TransportKey, Option<TransportKey>),
         primary: Target,
     ) -> Self {
         let downstream = match subscriber {
@@ -69,6 +72,7 @@ impl Member {
         let subscriptions = FxHashMap::default();
         Self {
             room,
+            _place: place,
             signalling: Signalling::Open(signal),
             on_resume: None,
             publisher,

@@ -13,9 +13,9 @@ use super::inbox::{Arrival, ToSignal};
 use super::member::Member;
 use super::transports::guarded;
 use super::{OpenRoom, RoomKey, Shard, Timer};
-use crate::directory::Place;
+use crate::directory::{Place, Purpose};
 use crate::ids;
-use crate::node::NewRoom;
+use crate::opening::NewRoom;
 
 /// Random characters of an ICE user fragment and password: RFC 8445 wants at least
 /// 24 and 128 bits.
@@ -44,7 +44,7 @@ impl Shard {
             signal,
         } = arrival;
         let participant = membership.participant.id;
-        let key = self.room(now, room, place);
+        let key = self.room(now, room, &place);
         let Some(open) = self.rooms.get_mut(&key) else {
             return;
         };
@@ -60,7 +60,7 @@ impl Shard {
         let connected = self
             .connect(now, participant, key, mode)
             .map(|(publisher, subscriber)| {
-                Member::new(key, signal, publisher, subscriber, primary)
+                Member::new(key, place, signal, (publisher, subscriber), primary)
             });
         let Some(mut member) = connected else {
             self.with_room(now, key, |room, _| {
@@ -177,7 +177,7 @@ impl Shard {
         self.metrics.participants.dec();
     }
 
-    pub(super) fn room(&mut self, now: Instant, new: NewRoom, place: Place) -> RoomKey {
+    pub(super) fn room(&mut self, now: Instant, new: NewRoom, place: &Place) -> RoomKey {
         let NewRoom { info, beginning } = new;
         if let Some(key) = self.names.get(&info.name) {
             return *key;
@@ -198,7 +198,7 @@ impl Shard {
                 room,
                 counted: DropCounts::default(),
                 name,
-                _place: place,
+                place: place.also(Purpose::Room),
             },
         );
         // Its first facts and its first deadline.

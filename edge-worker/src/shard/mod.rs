@@ -10,6 +10,7 @@ mod effort;
 mod inbox;
 mod link;
 mod linking;
+mod load;
 mod member;
 mod membership;
 mod moving;
@@ -45,6 +46,7 @@ pub(crate) use inbox::{
 };
 pub(crate) use link::Destination;
 pub(crate) use linking::Forwarding;
+pub(crate) use load::{Load, Measured};
 pub(crate) use spanning::{FarPacket, SpanMessage, Spanning};
 
 use administering::Calls;
@@ -101,7 +103,29 @@ pub struct Shard {
     /// Of participants' methods, by the app.
     calls: Calls,
     facts: Facts,
+    working: Working,
     stopping: bool,
+}
+
+/// How much the shard works, since it was measured last.
+#[derive(Debug)]
+struct Working {
+    /// Of the shard's own thread: begun by it.
+    since: Option<(Effort, Instant)>,
+    load: Arc<Load>,
+    counter: prometheus::Counter,
+}
+
+impl Working {
+    /// Tells how much it was, and begins anew.
+    fn measure(&mut self, now: Instant) {
+        if let Some((effort, since)) = self.since.replace((Effort::begin(), now)) {
+            let spent = effort.spent();
+            self.load
+                .publish(spent, now.saturating_duration_since(since));
+            self.counter.inc_by(spent.as_secs_f64());
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -110,7 +134,8 @@ struct OpenRoom {
     /// What it left out so far and the node knows of.
     counted: DropCounts,
     name: Arc<str>,
-    _place: Place,
+    /// Keeps it on this shard.
+    place: Place,
 }
 
 impl OpenRoom {
@@ -165,8 +190,10 @@ const LAST_OF_STUN: u8 = 3;
 const MESSAGES_PER_TURN: usize = 256;
 
 impl Shard {
-    /// Binds `address`; clients are told to send to `advertised`.
+    /// The node's shard of this number. Binds `address`; clients are told to send to
+    /// `advertised`.
     pub(crate) fn new(
+        number: usize,
         address: SocketAddr,
         advertised: Vec<SocketAddr>,
         identity: Arc<transport::Identity>,
@@ -182,6 +209,11 @@ impl Shard {
             mio::Interest::READABLE,
         )?;
         let (handle, inbox) = ShardInbox::new(mio::Waker::new(poll.registry(), WAKER)?);
+        let working = Working {
+            since: None,
+            load: Arc::clone(handle.load()),
+            counter: metrics.shard_busy.with_label_values(&[&number.to_string()]),
+        };
         let shard = Self {
             poll,
             receiver: Some(Receiver::new(&socket)),
@@ -208,6 +240,7 @@ impl Shard {
             broadcast: None,
             calls: Calls::default(),
             facts,
+            working,
             stopping: false,
         };
         Ok((shard, handle))
@@ -463,6 +496,7 @@ impl Shard {
                 self.with_room(now, key, |room, wire| room.handle_timeout(now, wire));
             }
             Timer::Count => {
+                self.working.measure(now);
                 if let Some(receiver) = &self.receiver {
                     self.tally.cut(receiver.counts().cut);
                 }

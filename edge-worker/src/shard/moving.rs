@@ -11,6 +11,7 @@ use sfu::{LeaveReason, Moved, RoomInfo};
 
 use super::inbox::ToSignal;
 use super::{RoomKey, Shard};
+use crate::directory::Purpose;
 
 impl Shard {
     /// Sends somebody to join another room.
@@ -67,8 +68,9 @@ impl Shard {
         let luggage = self.with_room(now, from, |room, _| room.take_along(now, participant))??;
         // What the first room has to say of its connections, it says before the second.
         self.settle_room(now, from);
+        let place = self.rooms.get(&to)?.place.also(Purpose::Person);
         let member = self.members.get_mut(&participant)?;
-        member.room = to;
+        (member.room, member._place) = (to, place);
         let publisher = member.publisher;
         for key in member.transports() {
             if let Some(slot) = self.transports.get_mut(key) {

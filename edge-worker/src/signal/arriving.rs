@@ -7,9 +7,10 @@ use media::ParticipantId;
 use transport::sdp::{Description, SdpKind};
 
 use super::{Connection, unix_now};
+use crate::directory::Place;
 use crate::http::Guest;
 use crate::ids;
-use crate::node::NewRoom;
+use crate::opening::Opening;
 use crate::shard::{Arrival, Return, ShardInbox, Signal};
 
 /// What came with a request to join cannot be used.
@@ -21,7 +22,7 @@ impl Connection {
     /// What the shard needs to let it in, and which shard.
     pub(super) fn arrival(
         &self,
-        room: NewRoom,
+        opening: Opening,
         participant: ParticipantId,
         signal: Signal,
     ) -> Result<(Arrival, ShardInbox), Unreadable> {
@@ -38,7 +39,7 @@ impl Connection {
             .filter_map(|track| track.publication(&ids::random_suffix()).ok())
             .map(|publication| sfu::Command::Publish(Box::new(publication)))
             .collect();
-        let (shard, place) = self.node.directory.place(&room.info.name);
+        let Opening { shard, place, room } = opening;
         let primary = request.primary(&admission.permission);
         let mode = request.mode;
         let arrival = Arrival {
@@ -57,12 +58,12 @@ impl Connection {
     /// The same of somebody who was here before.
     pub(super) fn coming_back(
         &self,
+        (shard, place): (ShardInbox, Place),
         reconnect: &Reconnect,
         signal: Signal,
     ) -> Result<(Return, ShardInbox), Unreadable> {
         let admission = &self.guest.admission;
         let room: Arc<str> = admission.room.as_str().into();
-        let (shard, place) = self.node.directory.place(&room);
         let coming_back = Return {
             room,
             _place: place,

@@ -22,7 +22,7 @@ use tracing::{Instrument, Span, debug, field, info, info_span};
 use crate::http::Guest;
 use crate::ids;
 use crate::metrics::Metrics;
-use crate::node::{NewRoom, Node};
+use crate::node::Node;
 use crate::shard::{OUTBOX_LEN, ShardInbox, Signal, SignalKey, ToShard, ToSignal, Wish};
 use arriving::Unreadable;
 use rate::{DESCRIPTIONS, MESSAGES, Rate};
@@ -107,11 +107,7 @@ impl Connection {
             key: self.key,
             outbox,
         };
-        let admission = &self.guest.admission;
-        let name = admission.room.as_str().into();
-        let (node, settings) = (Arc::clone(&self.node), admission.room_settings.clone());
-        let room = node.new_room(name, &settings).await;
-        match self.ring(room, signal) {
+        match self.ring(signal).await {
             Ok(shard) => self.shard = Some(shard),
             Err(reason) => return self.dismiss(reason).await,
         }
@@ -120,12 +116,15 @@ impl Connection {
     }
 
     /// Asks the shard of its room to let it in, or back in.
-    fn ring(&mut self, room: NewRoom, signal: Signal) -> Result<ShardInbox, LeaveReason> {
+    async fn ring(&mut self, signal: Signal) -> Result<ShardInbox, LeaveReason> {
         let (message, shard, otherwise) = match &self.guest.request.reconnect.clone() {
             None => {
                 let otherwise = LeaveReason::JoinFailure;
                 let participant = ids::participant_id();
-                let arrival = self.arrival(room, participant, signal).map_err(|why| {
+                let admission = &self.guest.admission;
+                let room = admission.room.as_str().into();
+                let opening = self.node.seat(&room, &admission.room_settings).await;
+                let arrival = self.arrival(opening, participant, signal).map_err(|why| {
                     unreadable(&self.node.metrics, why);
                     otherwise
                 })?;
@@ -135,7 +134,15 @@ impl Connection {
             Some(reconnect) => {
                 // It has a better chance from the start.
                 let otherwise = LeaveReason::StateMismatch;
-                let coming_back = self.coming_back(reconnect, signal).map_err(|why| {
+                let node = Arc::clone(&self.node);
+                let admission = &self.guest.admission;
+                let (room, identity) = (admission.room.as_str().into(), admission.identity.clone());
+                let home = node.home_of(&room, &identity).await.unwrap_or_else(|| {
+                    // There nobody will know it.
+                    let found = node.directory.find_or_open(&room);
+                    (found.shard, found.place)
+                });
+                let coming_back = self.coming_back(home, reconnect, signal).map_err(|why| {
                     unreadable(&self.node.metrics, why);
                     otherwise
                 })?;
