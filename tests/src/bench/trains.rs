@@ -48,7 +48,7 @@ pub async fn run(table: &mut impl Write) -> Result<Vec<Row>> {
             coalescing: Coalescing::Allowed,
             churn: 0,
         };
-        let target = Target::start(1).await?;
+        let target = Target::start(1, None).await?;
         let report = play(plan, &target).await?;
         let admin = target.admin.context("a node without an address")?;
         let metrics = Metrics::parse(&http::get(admin, "/metrics").await?.body);

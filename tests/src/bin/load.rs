@@ -56,6 +56,9 @@ struct Arguments {
     /// How many shards our own node has.
     #[arg(long, default_value_t = 1)]
     shards: u16,
+    /// People of a room on one of its shards from which it goes on on another one.
+    #[arg(long, conflicts_with = "url")]
+    spread: Option<u32>,
     /// How long to measure.
     #[arg(long, default_value_t = 10)]
     seconds: u64,
@@ -120,7 +123,7 @@ async fn main() -> Result<ExitCode> {
             arguments.pid,
             arguments.admin,
         ),
-        None => Target::start(arguments.shards).await?,
+        None => Target::start(arguments.shards, arguments.spread).await?,
     };
     let report = run(plan, &target).await?;
     let mut output = io::stdout().lock();

@@ -66,11 +66,17 @@ impl Target {
         }
     }
 
-    /// A node of our own.
-    pub async fn start(shards: u16) -> Result<Self> {
+    /// A node of our own, with so many shards. A room goes on on another one of them where one
+    /// has `spread` of its people, or else as the node thinks fit.
+    pub async fn start(shards: u16, spread: Option<u32>) -> Result<Self> {
+        let mut environment = vec![("EDGE_LOG__LEVEL".to_owned(), "warn".to_owned())];
+        if let Some(most) = spread {
+            let key = "EDGE_RTC__SPREAD__AT_PARTICIPANTS".to_owned();
+            environment.push((key, most.to_string()));
+        }
         let node = Node::start_with(NodeOptions {
             shards,
-            environment: vec![("EDGE_LOG__LEVEL".to_owned(), "warn".to_owned())],
+            environment,
             ..NodeOptions::default()
         })
         .await?;
