@@ -8,11 +8,12 @@ import { freeTcpPort, freeUdpPorts } from './ports.js';
 import { Program } from './program.js';
 import { until } from './until.js';
 
-const TARGET = fileURLToPath(new URL('../../../target/debug/', import.meta.url));
-/** Built by `tests/run`; a release build can be put in its place. */
-const BINARY = process.env.EDGE_WORKER ?? `${TARGET}edge-worker`;
+/** Where `tests/run` builds to. */
+export const TARGET = new URL('../../../target/debug/', import.meta.url);
+/** A release build can be put in its place. */
+const BINARY = process.env.EDGE_WORKER ?? fileURLToPath(new URL('edge-worker', TARGET));
 /** The peer on an independent WebRTC implementation. */
-const RUST_PEER = process.env.RUST_PEER ?? `${TARGET}rust-peer`;
+const RUST_PEER = process.env.RUST_PEER ?? fileURLToPath(new URL('rust-peer', TARGET));
 
 /** What development mode always uses. */
 export const KEY = 'devkey';

@@ -21,6 +21,15 @@ export function freeTcpPort() {
   });
 }
 
+/** @returns {Promise<number>} */
+export async function freeUdpPort() {
+  for (let attempt = 0; attempt < 50; attempt += 1) {
+    const port = UDP_FROM + Math.floor(Math.random() * (UDP_TO - UDP_FROM));
+    if (await isFreeUdpPort(port)) return port;
+  }
+  throw new Error(`no free UDP port between ${UDP_FROM} and ${UDP_TO}`);
+}
+
 /** The first of enough free UDP ports in a row for every shard to have its own. */
 export async function freeUdpPorts() {
   for (let attempt = 0; attempt < 50; attempt += 1) {
