@@ -12,6 +12,7 @@ import { EdgeWorker, KEY, SECRET } from './lib/edge-worker.js';
 import { Pages } from './lib/pages.js';
 import { trackOf } from './lib/participant.js';
 import { BOUNDED, Stage } from './lib/stage.js';
+import { call } from './lib/twirp.js';
 import { Receiver } from './lib/webhooks.js';
 
 const stage = new Stage();
@@ -52,23 +53,6 @@ async function told(room, names) {
   );
   assert.deepEqual(events.map(({ event }) => event), names);
   return events;
-}
-
-/**
- * Calls a method the SDK has no function for.
- * @param {string} method
- * @param {Record<string, unknown>} body
- * @param {import('livekit-server-sdk').VideoGrant} grant
- */
-async function call(method, body, grant) {
-  const token = new AccessToken(KEY, SECRET, { ttl: '1m' });
-  token.addGrant(grant);
-  const response = await fetch(`${stage.worker.url.replace('ws', 'http')}/twirp/livekit.RoomService/${method}`, {
-    method: 'POST',
-    headers: { 'Content-Type': 'application/json', Authorization: `Bearer ${await token.toJwt()}` },
-    body: JSON.stringify(body),
-  });
-  return { status: response.status, body: /** @type {any} */ (await response.json()) };
 }
 
 test('RL-1 rooms are made, listed, changed and deleted', BOUNDED, async () => {
@@ -175,7 +159,7 @@ test('every method on a room with people in it', BOUNDED, async () => {
   assert.deepEqual(messages, [{ from: '', topic: 'news', text: 'for all' }]);
   const nonce = Buffer.alloc(16, 7).toString('base64');
   const once = { room, data: Buffer.from('once').toString('base64'), nonce };
-  for (const _ of [1, 2]) assert.equal((await call('SendData', once, { roomAdmin: true, room })).status, 200);
+  for (const _ of [1, 2]) assert.equal((await call(stage.worker, 'SendData', once, { roomAdmin: true, room })).status, 200);
   await service.sendData(room, text('last'), DataPacket_Kind.RELIABLE, {});
   const all = await ada.sees('the last message', (seen) => seen.messages.some((message) => message.text === 'last'));
   assert.equal(all.messages.filter((message) => message.text === 'once').length, 1, 'RS-7 tried twice, delivered once');
@@ -198,7 +182,7 @@ test('every method on a room with people in it', BOUNDED, async () => {
     room.registerRpcMethod('never', () => new Promise(() => {}));
   });
   const rpc = (/** @type {string} */ method, more = {}) =>
-    call('PerformRpc', { room, destinationIdentity: 'ada', method, payload: 'app', ...more }, { roomAdmin: true, room });
+    call(stage.worker, 'PerformRpc', { room, destinationIdentity: 'ada', method, payload: 'app', ...more }, { roomAdmin: true, room });
   assert.deepEqual(await rpc('greet'), { status: 200, body: { payload: 'hello app from !' } });
   const failed = await rpc('fail');
   assert.deepEqual([failed.status, failed.body.meta], [412, { rpc_code: '101', rpc_data: 'tomorrow' }]);
