@@ -27,11 +27,11 @@ use super::{
 /// A link that is to be carried.
 #[derive(Debug)]
 pub struct Line {
-    /// Whose.
+    /// Whose, or its own.
     pub name: String,
-    /// The end at the hub.
+    /// The end at the hub; of a line between clients the first's.
     pub hub: Device,
-    /// The end in the client's namespace.
+    /// The end in the client's namespace; of a line between clients the second's.
     pub client: Device,
     /// Towards the client.
     pub down: Emulator,

@@ -209,7 +209,7 @@ pub fn take_part(end: End, address: SocketAddr, flow: &str) -> Result<()> {
 }
 
 /// Nanoseconds of the clock that all processes here share.
-fn clock() -> i64 {
+pub fn clock() -> i64 {
     let now = clock_gettime(ClockId::Monotonic);
     now.tv_sec * 1_000_000_000 + now.tv_nsec
 }

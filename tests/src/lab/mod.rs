@@ -1,5 +1,6 @@
 //! The network lab: clients in network namespaces of their own, each joined to this machine's own
-//! namespace, the hub, by a link that behaves like a network we choose.
+//! namespace, the hub, by a link that behaves like a network we choose. Two clients can have a
+//! line of their own besides.
 //!
 //! A [`Lab`] makes the namespaces and devices, the [`carrier`] carries packets through the pure
 //! [`emulator`], the [`guard`] removes everything at the end, however that comes. `netem` is not
@@ -52,6 +53,16 @@ pub struct Lab {
     number: u8,
     seed: u64,
     clients: Vec<Client>,
+    trunks: Vec<Trunk>,
+}
+
+/// A line from one client to another, past the hub.
+#[derive(Clone, Debug, Serialize)]
+pub struct Trunk {
+    /// As it was asked for.
+    pub name: String,
+    /// The addresses of its ends, in the order the clients were named: `down` leads to the second.
+    pub addresses: [Ipv4Addr; 2],
 }
 
 /// A client's place in the lab.
@@ -70,6 +81,8 @@ pub struct Client {
 /// Labs at the same time, and clients of one.
 const MAX_LABS: u8 = 64;
 const MAX_CLIENTS: usize = 200;
+/// Lines between clients.
+const MAX_TRUNKS: usize = 100;
 /// Of a client's name: devices and namespaces have short names.
 const MAX_NAME: usize = 16;
 /// What a client calls its end of the link.
@@ -118,6 +131,7 @@ impl Lab {
             number,
             seed,
             clients: Vec::new(),
+            trunks: Vec::new(),
         })
     }
 
@@ -138,25 +152,8 @@ impl Lab {
 
     /// A new client behind a link that is as `wishes` say.
     pub fn add(&mut self, name: &str, wishes: &[Wish]) -> Result<Client> {
-        let plain = !name.is_empty()
-            && name.len() <= MAX_NAME
-            && name
-                .bytes()
-                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-        ensure!(
-            plain && !["down", "up"].contains(&name),
-            "{name:?} is no name for a client: a-z, 0-9 and -, {MAX_NAME} at most, not down or up"
-        );
-        ensure!(
-            self.clients.iter().all(|client| client.name != name),
-            "{name} is here already"
-        );
+        self.check_name(name)?;
         ensure!(self.clients.len() < MAX_CLIENTS, "the lab is full");
-        let mut both = Both::default();
-        for wish in wishes.iter().filter(|wish| wish.is_for(name)) {
-            wish.apply(&mut both)?;
-        }
-
         let place = 2 + u8::try_from(self.clients.len()).context("the lab is full")?;
         let client = Client {
             name: name.to_owned(),
@@ -167,18 +164,77 @@ impl Lab {
         };
         self.guard.watch(&client.namespace)?;
         let (hub, far) = join(&client, &format!("lab{}-{place}", self.number))?;
+        self.carry(name, hub, far, wishes)?;
+        self.clients.push(client.clone());
+        Ok(client)
+    }
+
+    /// A new line between two clients, which have been added before.
+    pub fn connect(&mut self, name: &str, ends: [&str; 2], wishes: &[Wish]) -> Result<Trunk> {
+        self.check_name(name)?;
+        ensure!(self.trunks.len() < MAX_TRUNKS, "the lab is full");
+        let place = u8::try_from(self.trunks.len()).context("the lab is full")?;
+        let addresses =
+            [2 * place, 2 * place + 1].map(|host| Ipv4Addr::new(198, 19, self.number, host));
+        let mut devices = Vec::new();
+        for (end, client) in ends.into_iter().enumerate() {
+            let found = self.clients.iter().find(|known| known.name == client);
+            let client = found.with_context(|| format!("nobody here is called {client:?}"))?;
+            let here = format!("lab{}t{place}{}", self.number, ["a", "b"][end]);
+            let there = format!("trunk{place}");
+            let device = move_in(&client.namespace, &here, &there)?;
+            set_up(
+                &client.namespace,
+                &there,
+                [addresses[end], addresses[1 - end]],
+            )?;
+            devices.push(device);
+        }
+        let [one, other] = <[Device; 2]>::try_from(devices).expect("one for each end");
+        self.carry(name, one, other, wishes)?;
+        let trunk = Trunk {
+            name: name.to_owned(),
+            addresses,
+        };
+        self.trunks.push(trunk.clone());
+        Ok(trunk)
+    }
+
+    fn check_name(&self, name: &str) -> Result<()> {
+        let plain = !name.is_empty()
+            && name.len() <= MAX_NAME
+            && name
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        ensure!(
+            plain && !["down", "up"].contains(&name),
+            "{name:?} is no name for a client: a-z, 0-9 and -, {MAX_NAME} at most, not down or up"
+        );
+        let clients = self.clients.iter().map(|client| &client.name);
+        let mut names = clients.chain(self.trunks.iter().map(|trunk| &trunk.name));
+        ensure!(
+            names.all(|known| known != name),
+            "{name} is here already"
+        );
+        Ok(())
+    }
+
+    /// Begins to carry packets between two devices as `wishes` say.
+    fn carry(&self, name: &str, hub: Device, client: Device, wishes: &[Wish]) -> Result<()> {
+        let mut both = Both::default();
+        for wish in wishes.iter().filter(|wish| wish.is_for(name)) {
+            wish.apply(&mut both)?;
+        }
         let [down, up] = [(Way::Down, both.down), (Way::Up, both.up)].map(|(way, conditions)| {
             Emulator::new(conditions, StdRng::seed_from_u64(self.seed_of(name, way)))
         });
         self.carrier.carry(Line {
             name: name.to_owned(),
             hub,
-            client: far,
+            client,
             down,
             up,
-        })?;
-        self.clients.push(client.clone());
-        Ok(client)
+        })
     }
 
     /// Changes links.
@@ -238,29 +294,34 @@ fn join(client: &Client, device: &str) -> Result<(Device, Device)> {
     let Client { namespace, .. } = client;
     let (address, hub) = (client.address.to_string(), client.hub.to_string());
     let here = tun(device)?;
-    let there = tun(&format!("{device}c"))?;
-
     ip(&["netns", "add", namespace])?;
-    ip(&[
-        "link",
-        "set",
-        &format!("{device}c"),
-        "netns",
-        namespace,
-        "name",
-        DEVICE,
-    ])?;
+    let there = move_in(namespace, &format!("{device}c"), DEVICE)?;
     ip(&["address", "add", &hub, "peer", &address, "dev", device])?;
     ip(&[&["link", "set", device], QUIET].concat())?;
     ip(&["link", "set", device, "up"])?;
 
     let inside = |arguments: &[&str]| ip(&[&["-n", namespace], arguments].concat());
     inside(&["link", "set", "lo", "up"])?;
-    inside(&["address", "add", &address, "peer", &hub, "dev", DEVICE])?;
-    inside(&[&["link", "set", DEVICE], QUIET].concat())?;
-    inside(&["link", "set", DEVICE, "up"])?;
+    set_up(namespace, DEVICE, [client.address, client.hub])?;
     inside(&["route", "add", "default", "via", &hub, "dev", DEVICE])?;
     Ok((here, there))
+}
+
+/// Makes a device that a namespace has as `name`.
+fn move_in(namespace: &str, made_as: &str, name: &str) -> Result<Device> {
+    let device = tun(made_as)?;
+    ip(&["link", "set", made_as, "netns", namespace, "name", name])?;
+    Ok(device)
+}
+
+/// Gives a device in a namespace its address and that of the other end.
+fn set_up(namespace: &str, device: &str, [own, other]: [Ipv4Addr; 2]) -> Result<()> {
+    let inside = |arguments: &[&str]| ip(&[&["-n", namespace], arguments].concat());
+    let (own, other) = (own.to_string(), other.to_string());
+    inside(&["address", "add", &own, "peer", &other, "dev", device])?;
+    inside(&[&["link", "set", device], QUIET].concat())?;
+    inside(&["link", "set", device, "up"])?;
+    Ok(())
 }
 
 fn tun(name: &str) -> Result<Device> {

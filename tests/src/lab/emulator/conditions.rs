@@ -1,5 +1,6 @@
 //! What one direction of a network is like, and how people write that: `rate=300kbit`,
-//! `delay=200ms`, `loss=2%`, `burst=2%/8`, `reorder=1%/30ms`, `queue=500ms`, `blackhole=on`.
+//! `delay=200ms`, `loss=2%`, `burst=2%/8`, `reorder=1%/30ms`, `queue=500ms`, `largest=1280B`,
+//! `blackhole=on`.
 
 use std::{fmt, time::Duration};
 
@@ -20,6 +21,9 @@ pub struct Conditions {
     pub burst: Option<Burst>,
     /// Packets that do not keep their place.
     pub reorder: Option<Reorder>,
+    /// Bytes of the largest packet that passes, IP headers included; none: any. What is larger is
+    /// lost, and nobody is told, as where firewalls drop ICMP.
+    pub largest: Option<usize>,
     /// Whether there is a network at all.
     pub presence: Presence,
 }
@@ -98,7 +102,7 @@ pub enum ConditionError {
 
 impl Conditions {
     /// What can be set.
-    pub const KEYS: [&'static str; 8] = [
+    pub const KEYS: [&'static str; 9] = [
         "rate",
         "queue",
         "delay",
@@ -106,6 +110,7 @@ impl Conditions {
         "loss",
         "burst",
         "reorder",
+        "largest",
         "blackhole",
     ];
 
@@ -137,6 +142,10 @@ impl Conditions {
                 let read = unless_none(value, Reorder::read);
                 let like = "1%/30ms (share, how late) or none";
                 self.reorder = read.ok_or(wrong("reorder", value, like))?;
+            }
+            "largest" => {
+                let read = unless_none(value, bytes);
+                self.largest = read.ok_or(wrong("largest", value, "1280B or none"))?;
             }
             "blackhole" => {
                 self.presence = match value {
@@ -214,9 +223,12 @@ impl Queue {
         if let Some(time) = duration(text) {
             return Some(Self::Time(time));
         }
-        let bytes = number(text, &[("MB", 1e6), ("kB", 1e3), ("B", 1.0)])?;
-        Some(Self::Bytes(bytes as usize))
+        bytes(text).map(Self::Bytes)
     }
+}
+
+fn bytes(text: &str) -> Option<usize> {
+    number(text, &[("MB", 1e6), ("kB", 1e3), ("B", 1.0)]).map(|bytes| bytes as usize)
 }
 
 impl Burst {
@@ -321,6 +333,9 @@ impl fmt::Display for Conditions {
         if let Some(Reorder { share, by }) = self.reorder {
             words.push(format!("reorder={share}/{by:?}"));
         }
+        if let Some(bytes) = self.largest {
+            words.push(format!("largest={bytes}B"));
+        }
         if self.presence == Presence::Gone {
             words.push("blackhole=on".to_owned());
         }
@@ -347,6 +362,8 @@ mod tests {
             ("burst=2%/8", "burst=2%/8/100%"),
             ("burst=2%/8/50%", "burst=2%/8/50%"),
             ("reorder=1%/30ms", "reorder=1%/30ms"),
+            ("largest=1280B", "largest=1280B"),
+            ("largest=none", "a wire"),
             ("blackhole=on", "blackhole=on"),
             ("blackhole=off", "a wire"),
         ] {
@@ -384,6 +401,7 @@ mod tests {
             ("burst", "99%/1"),
             ("reorder", "2%"),
             ("queue", "%"),
+            ("largest", "1280"),
             ("blackhole", "yes"),
             ("colour", "red"),
         ] {

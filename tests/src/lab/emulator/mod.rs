@@ -73,6 +73,10 @@ impl Emulator {
         if self.conditions.presence == Presence::Gone {
             return self.tally.dropped(DropReason::Blackhole);
         }
+        let largest = self.conditions.largest;
+        if largest.is_some_and(|largest| packet.len() > largest) {
+            return self.tally.dropped(DropReason::TooLarge);
+        }
         let Conditions { rate, queue, .. } = self.conditions;
         if !self.bottleneck.offer(now, packet, rate, queue) {
             return self.tally.dropped(DropReason::QueueFull);
@@ -299,6 +303,16 @@ mod tests {
         let flow = flow(&[], 100, ms(1));
         assert_eq!(flow.arrived.len(), 100);
         assert!(flow.arrived.iter().all(|(_, delay)| delay.is_zero()));
+    }
+
+    #[test]
+    fn what_is_too_large_does_not_pass() {
+        for (largest, arrive) in [(SIZE, 10), (SIZE - 1, 0)] {
+            let flow = flow(&[&format!("largest={largest}B")], 10, ms(1));
+            assert_eq!(flow.arrived.len(), arrive);
+            let dropped = flow.tally.drops(DropReason::TooLarge);
+            assert_eq!(dropped, 10 - arrive as u64);
+        }
     }
 
     #[test]

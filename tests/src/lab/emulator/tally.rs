@@ -16,6 +16,8 @@ pub enum DropReason {
     Blackhole,
     /// No room before the bottleneck.
     QueueFull,
+    /// Larger than what passes.
+    TooLarge,
     /// Lost alone.
     Loss,
     /// Lost in a burst.
@@ -26,9 +28,10 @@ pub enum DropReason {
 
 impl DropReason {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Blackhole,
         Self::QueueFull,
+        Self::TooLarge,
         Self::Loss,
         Self::Burst,
         Self::TooMany,
@@ -39,6 +42,7 @@ impl DropReason {
         match self {
             Self::Blackhole => "blackhole",
             Self::QueueFull => "queue full",
+            Self::TooLarge => "too large",
             Self::Loss => "loss",
             Self::Burst => "burst",
             Self::TooMany => "too many",
