@@ -4,6 +4,7 @@
 //! takes part in calls as a [`Peer`](peer::Peer) built on the `webrtc` crate, which shares
 //! no code of ours. The tests stand in `tests/`, the browsers' in `browser/`.
 
+pub mod backbone;
 pub mod bench;
 pub mod call;
 pub mod connection;

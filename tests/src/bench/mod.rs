@@ -3,7 +3,8 @@
 //! DTLS and SRTP over loopback.
 //!
 //! [`forward`] compares it with [the limit](limit); [`growth`] tells what more subscribers
-//! and tracks cost; [`trains`] what the flush tick makes of the load scenarios.
+//! and tracks cost; [`trains`] what the flush tick makes of the load scenarios. [`relay`] is about
+//! links between nodes instead, and has processes of its own.
 
 pub mod camera;
 pub mod clock;
@@ -13,6 +14,7 @@ pub mod instructions;
 pub mod limit;
 pub mod median;
 pub mod readers;
+pub mod relay;
 pub mod seat;
 pub mod stage;
 pub mod trains;

@@ -4,19 +4,23 @@ use std::{
     fs,
     io::{self, Write},
     path::PathBuf,
+    process::exit,
     time::Duration,
 };
 
 use anyhow::{Context, Result};
 use clap::{Parser, ValueEnum};
 use e2e::{
-    bench::{camera::Frame, forward, growth, instructions, stage::Size, trains},
+    backbone::node,
+    bench::{camera::Frame, forward, growth, instructions, relay, stage::Size, trains},
+    lab::guard,
     load::client::inbox::Coalescing,
 };
 use serde::Serialize;
 use tokio::runtime::Runtime;
 
-/// What a forwarded packet costs: measured on the shard's own thread, over real sockets.
+/// What a forwarded packet costs, measured on the shard's own thread, over real sockets; and what
+/// links between nodes do to what crosses them.
 #[derive(Debug, Parser)]
 #[command(name = "tests/bench")]
 struct Arguments {
@@ -25,6 +29,9 @@ struct Arguments {
     /// Also write the rows here.
     #[arg(long)]
     json: Option<PathBuf>,
+    /// Of `relay`: only this case.
+    #[arg(long)]
+    case: Option<String>,
     /// Of `soak`: who receives.
     #[arg(long, default_value_t = 200)]
     subscribers: usize,
@@ -50,17 +57,43 @@ enum Name {
     Trains,
     /// Time and instructions as subscribers and tracks grow more.
     Growth,
+    /// What crosses links between nodes, held against what must.
+    Relay,
     /// Forwards without a pause, for a profiler to watch.
     Soak,
     /// What `growth` runs under a counter of instructions.
     #[value(hide = true)]
     Watched,
+    /// A node of `relay`.
+    #[value(hide = true, name = node::COMMAND)]
+    Node,
+    /// What removes the networks of `relay`.
+    #[value(hide = true, name = guard::COMMAND)]
+    Guard,
 }
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
+    match arguments.name {
+        Name::Node => return node::run(),
+        Name::Guard => return guard::keep(),
+        Name::Forward | Name::Trains | Name::Growth | Name::Relay | Name::Soak | Name::Watched => {}
+    }
     let mut table = io::stdout().lock();
     match arguments.name {
+        Name::Node | Name::Guard => {}
+        Name::Relay => {
+            let found = relay::run(arguments.case.as_deref(), &mut table)?;
+            write_json(arguments.json, &found.rows)?;
+            let held = found.rows.iter().filter(|row| row.holds).count();
+            let (all, skipped) = (found.rows.len(), found.skipped);
+            writeln!(table, "{held} of {all} hold, {skipped} cases skipped")?;
+            if held < all {
+                // After the table is out.
+                table.flush()?;
+                exit(1);
+            }
+        }
         Name::Forward => {
             let rows = forward::run(count_allocations, &mut table)?;
             write_json(arguments.json, &rows)?;

@@ -212,10 +212,7 @@ impl Lab {
         );
         let clients = self.clients.iter().map(|client| &client.name);
         let mut names = clients.chain(self.trunks.iter().map(|trunk| &trunk.name));
-        ensure!(
-            names.all(|known| known != name),
-            "{name} is here already"
-        );
+        ensure!(names.all(|known| known != name), "{name} is here already");
         Ok(())
     }
 
