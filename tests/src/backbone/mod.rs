@@ -12,6 +12,7 @@ pub mod packet;
 pub mod publisher;
 pub mod rival;
 pub mod row;
+pub mod scenarios;
 pub mod sources;
 pub mod stage;
 pub mod tally;

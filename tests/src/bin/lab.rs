@@ -9,6 +9,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
+use e2e::backbone::{node, scenarios};
 use e2e::lab::{
     Lab,
     control::{self, Input},
@@ -59,12 +60,22 @@ enum Task {
     },
     /// Measures a link by a flow of datagrams each way.
     Measure(Measure),
+    /// Has rooms cross lines between cities, as bad as they get: B1 to B12, or only those named.
+    Backbone {
+        /// Such as B4.
+        names: Vec<String>,
+        /// Says what there is.
+        #[arg(long)]
+        list: bool,
+    },
     /// Names the networks and what can be changed.
     Networks,
     /// Says whether a lab can be had here; exit status 3 if not.
     Check,
     #[command(name = guard::COMMAND, hide = true)]
     Guard,
+    #[command(name = node::COMMAND, hide = true)]
+    Node,
     #[command(name = measure::COMMAND, hide = true)]
     Flow {
         end: End,
@@ -167,9 +178,8 @@ impl Link {
     }
 }
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
-    match perform(Arguments::parse().task).await {
+fn main() -> ExitCode {
+    match start(Arguments::parse().task) {
         Ok(code) => code,
         Err(error) => {
             // Nobody is left to tell if that fails.
@@ -177,6 +187,17 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Nodes have a runtime as hubs have it; all else is one thread's work.
+fn start(task: Task) -> Result<ExitCode> {
+    if let Task::Node = task {
+        return node::run().map(|()| ExitCode::SUCCESS);
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(perform(task))
 }
 
 async fn perform(task: Task) -> Result<ExitCode> {
@@ -188,6 +209,8 @@ async fn perform(task: Task) -> Result<ExitCode> {
         }
         Task::Show { lab } => tell(&control::send(lab, "show")?),
         Task::Measure(measure) => measure.run(),
+        Task::Backbone { list: true, .. } => list_scenarios(),
+        Task::Backbone { names, .. } => backbone(&names),
         Task::Networks => networks(),
         Task::Check => match missing() {
             None => Ok(ExitCode::SUCCESS),
@@ -196,6 +219,7 @@ async fn perform(task: Task) -> Result<ExitCode> {
                 Ok(ExitCode::from(SKIPPED))
             }
         },
+        Task::Node => anyhow::bail!("a node has a runtime of its own"),
         Task::Guard => guard::keep().map(|()| ExitCode::SUCCESS),
         Task::Flow { end, address, flow } => {
             measure::take_part(end, address, &flow).map(|()| ExitCode::SUCCESS)
@@ -307,6 +331,26 @@ fn tell(answer: &str) -> Result<ExitCode> {
     io::stdout().write_all(answer.as_bytes())?;
     let refused = answer.starts_with("{\"error\"");
     Ok(ExitCode::from(u8::from(refused)))
+}
+
+fn backbone(names: &[String]) -> Result<ExitCode> {
+    let mut output = io::stdout().lock();
+    if let Some(why) = missing() {
+        writeln!(output, "SKIP: {why}")?;
+        return Ok(ExitCode::from(SKIPPED));
+    }
+    let rows = scenarios::run(names, &mut output)?;
+    let held = rows.iter().filter(|row| row.holds).count();
+    writeln!(output, "{held} of {} hold", rows.len())?;
+    Ok(ExitCode::from(u8::from(held < rows.len())))
+}
+
+fn list_scenarios() -> Result<ExitCode> {
+    let mut output = io::stdout().lock();
+    for scenario in scenarios::ALL {
+        writeln!(output, "{:<4} {}", scenario.name, scenario.about)?;
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn networks() -> Result<ExitCode> {
