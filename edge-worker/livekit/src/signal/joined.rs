@@ -19,11 +19,13 @@ pub const VERSION: &str = "1.13.0";
 /// The signalling protocol we speak.
 pub const PROTOCOL: i32 = 17;
 
-/// Seconds between a client's pings.
-pub const PING_INTERVAL: i32 = 5;
+/// Seconds between a client's pings. Often enough that one silent interval is no reason to give up.
+pub const PING_INTERVAL: i32 = 2;
 
-/// Seconds without an answer after which a client gives up.
-pub const PING_TIMEOUT: i32 = 15;
+/// Seconds without an answer after which a client tries anew, at another node if there is one: whoever
+/// was on a host that went silent is back in the call within twelve. Where it was only the network, the
+/// client's place is kept, and its media goes on meanwhile.
+pub const PING_TIMEOUT: i32 = 6;
 
 /// What this node tells everybody who joins.
 #[derive(Clone, Debug, Default)]

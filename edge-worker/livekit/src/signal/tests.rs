@@ -162,7 +162,7 @@ fn a_join_response_tells_what_clients_need() {
         (join.server_version.as_str(), join.server_region.as_str()),
         ("1.13.0", "lagos")
     );
-    assert_eq!((join.ping_interval, join.ping_timeout), (5, 15));
+    assert_eq!((join.ping_interval, join.ping_timeout), (2, 6));
     assert_eq!(join.sif_trailer, b"trailer");
     let codecs: Vec<_> = join
         .enabled_publish_codecs
