@@ -2,7 +2,10 @@
 //! that is. Each question has a number, an answer, and a time after which nobody waits.
 
 use std::collections::HashMap;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use livekit::spanning::{Question, Reply, Telling};
@@ -26,6 +29,13 @@ pub(crate) enum Asked {
         identity: Option<Identity>,
         /// A node.
         reply: oneshot::Sender<Option<String>>,
+    },
+    /// All other nodes that have a room; none if this one has it.
+    Hosts {
+        /// The room.
+        room: Arc<str>,
+        /// Nodes.
+        reply: oneshot::Sender<Vec<String>>,
     },
     /// Rooms that are on other nodes only, each with a node that has it.
     Elsewhere {
@@ -110,14 +120,7 @@ impl CascadeInbox {
         question: Question,
         limit: Duration,
     ) -> Result<Reply, AskError> {
-        let (reply, answer) = oneshot::channel();
-        let asked = Asked::Of {
-            node,
-            question,
-            reply,
-        };
-        let sent = self.send(ToCascade::Asked(Box::new(asked)));
-        sent.map_err(|_| AskError::TooMany)?;
+        let answer = self.put(node, question)?;
         match timeout(limit, answer).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => Err(AskError::Gone),
@@ -125,18 +128,59 @@ impl CascadeInbox {
         }
     }
 
-    /// A room as other nodes have it, if this one has it not.
+    /// A room as other nodes have it, if this one has it not. All that have it are asked: one may
+    /// have died a moment ago.
     pub(crate) async fn find(&self, room: &Arc<str>) -> Option<RoomInfo> {
         /// A join waits so long; then the room opens as if it were new.
         const PATIENCE: Duration = Duration::from_millis(1_500);
-        let node = self.place_of(room, None).await?;
-        let question = Question::Room(room.to_string());
-        match self.ask(node, question, PATIENCE).await {
-            Ok(Reply::Room(found)) => found,
-            Ok(Reply::Called(_)) | Err(_) => None,
+        let mut answers: Vec<_> = self
+            .hosts(room)
+            .await
+            .into_iter()
+            .filter_map(|node| self.put(node, Question::Room(room.to_string())).ok())
+            .collect();
+        let first = poll_fn(|cx| {
+            let mut found = None;
+            answers.retain_mut(|answer| match Pin::new(answer).poll(cx) {
+                Poll::Pending => true,
+                Poll::Ready(answer) => {
+                    if let Ok(Ok(Reply::Room(Some(room)))) = answer {
+                        found = Some(room);
+                    }
+                    false
+                }
+            });
+            if found.is_some() || answers.is_empty() {
+                Poll::Ready(found)
+            } else {
+                Poll::Pending
+            }
+        });
+        timeout(PATIENCE, first).await.ok()?
+    }
+
+    async fn hosts(&self, room: &Arc<str>) -> Vec<String> {
+        let (reply, answer) = oneshot::channel();
+        let room = Arc::clone(room);
+        match self.send(ToCascade::Asked(Box::new(Asked::Hosts { room, reply }))) {
+            Ok(()) => answer.await.unwrap_or_default(),
+            Err(_) => Vec::new(),
         }
     }
+
+    fn put(&self, node: String, question: Question) -> Result<Answer, AskError> {
+        let (reply, answer) = oneshot::channel();
+        let asked = Asked::Of {
+            node,
+            question,
+            reply,
+        };
+        let sent = self.send(ToCascade::Asked(Box::new(asked)));
+        sent.map(|()| answer).map_err(|_| AskError::TooMany)
+    }
 }
+
+type Answer = oneshot::Receiver<Result<Reply, AskError>>;
 
 /// Questions of this node that wait for their answers.
 #[derive(Debug, Default)]

@@ -377,6 +377,9 @@ impl Running {
             } => {
                 let _ = reply.send(self.rooms.place_of(&room, identity.as_ref()));
             }
+            Asked::Hosts { room, reply } => {
+                let _ = reply.send(self.rooms.hosts(&room));
+            }
             Asked::Elsewhere { reply } => {
                 let _ = reply.send(self.rooms.elsewhere());
             }

@@ -350,6 +350,13 @@ impl Rooms {
             .collect()
     }
 
+    /// All other nodes that have a room; none if this one has it.
+    pub(super) fn hosts(&self, room: &str) -> Vec<String> {
+        let room = self.rooms.get(room);
+        let elsewhere = room.filter(|room| room.instances.is_empty());
+        elsewhere.map_or_else(Vec::new, |room| room.hosts.clone())
+    }
+
     /// Which other node has a room that this one has not, or is the home of somebody in it.
     pub(super) fn place_of(&self, room: &str, identity: Option<&Identity>) -> Option<String> {
         let room = self.rooms.get(room)?;
