@@ -10,16 +10,19 @@ import { promisify } from 'node:util';
 import { EdgeWorker, TARGET } from './edge-worker.js';
 import { freeTcpPort, freeUdpPort } from './ports.js';
 import { Program } from './program.js';
+import { Trench } from './trench.js';
 
 /** The hub, and the maker of certificates. */
 const RELAY = process.env.RELAY ?? fileURLToPath(new URL('relay', TARGET));
 
 /** @typedef {{ city: string, relay: number }} Place where a node is, and the port on which others reach it */
-/** @typedef {(one: string, other: string) => boolean} Linked whether a node in one city knows one in another */
+/** @typedef {(one: string, other: string) => boolean} Linked whether a node in one city dials one in another */
 
 export class Fleet {
   /** In the order of their cities. @type {EdgeWorker[]} */
   nodes = [];
+  /** Those that can be cut, by who dials and who is dialled. @type {Map<string, Trench>} */
+  trenches = new Map();
   /** Passes on rooms that it does not host. @type {Program | null} */
   hub = null;
 
@@ -39,10 +42,11 @@ export class Fleet {
   /**
    * A node in each city, with certificates of a CA made for the occasion.
    * @param {readonly string[]} cities
-   * @param {{ environment?: NodeJS.ProcessEnv, hub?: string, linked?: Linked }} [options] further settings of all nodes;
-   *   the city of a hub, if there shall be one; and who knows whom, if not all do
+   * @param {{ environment?: NodeJS.ProcessEnv, hub?: string, linked?: Linked, trench?: [string, string] }} [options]
+   *   further settings of all nodes; the city of a hub, if there shall be one; who dials whom, if not all dial all; and
+   *   who dials whom over a wire that can be cut
    */
-  static async start(cities, { environment = {}, hub, linked = () => true } = {}) {
+  static async start(cities, { environment = {}, hub, linked = () => true, trench } = {}) {
     const folder = await mkdtemp(join(tmpdir(), 'fleet-'));
     await pki('authority', '--out', folder);
     const places = [];
@@ -52,9 +56,10 @@ export class Fleet {
     }
     const fleet = new Fleet(places, linked, folder, environment);
     try {
+      if (trench) fleet.trenches.set(trench.join(' '), await Trench.dig(fleet.placeOf(trench[1]).relay));
       if (hub) await fleet.startHub(hub);
       for (const city of cities) fleet.nodes.push(await fleet.startNode(city));
-      await Promise.all(cities.map((city, index) => fleet.sees(index, fleet.neighboursOf(city).map((it) => it.city))));
+      await Promise.all(cities.map((city, index) => fleet.sees(index, fleet.linksOf(city))));
     } catch (error) {
       await fleet.stop();
       throw error;
@@ -70,7 +75,7 @@ export class Fleet {
   startNode(city, taken) {
     const relay = this.placeOf(city);
     const neighbours = this.neighboursOf(city).map(
-      (it) => `{node="${nameIn(it.city)}",address="127.0.0.1:${it.relay}",region="${it.city}"}`,
+      (it) => `{node="${nameIn(it.city)}",address="127.0.0.1:${this.trenches.get(`${city} ${it.city}`)?.port ?? it.relay}",region="${it.city}"}`,
     );
     return EdgeWorker.start(
       {
@@ -125,6 +130,7 @@ export class Fleet {
   async stop() {
     const codes = await Promise.all(this.nodes.map((node) => node.stop()));
     await this.hub?.stop();
+    for (const trench of this.trenches.values()) trench.close();
     await rm(this.folder, { recursive: true, force: true });
     return codes;
   }
@@ -139,6 +145,12 @@ export class Fleet {
   /** @param {string} city */
   neighboursOf(city) {
     return this.places.filter((it) => it.city !== city && this.linked(city, it.city));
+  }
+
+  /** @param {string} city */
+  linksOf(city) {
+    const others = this.places.map((it) => it.city).filter((other) => other !== city);
+    return others.filter((other) => this.linked(city, other) || this.linked(other, city));
   }
 }
 
