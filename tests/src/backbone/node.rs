@@ -30,12 +30,18 @@ use super::{
     rival,
     tally::Tally,
 };
+use crate::lab::carrier::hurry;
 
 /// How a command of ours is told to be a node.
 pub const COMMAND: &str = "relay-node";
 
+/// Before what else this machine does: a node of a real backbone has one to itself. The network
+/// goes before its nodes.
+const PRIORITY: u8 = 5;
+
 /// What the process does, with as many threads as a hub has.
 pub fn run() -> Result<()> {
+    hurry(PRIORITY);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

@@ -136,7 +136,7 @@ const TURN: usize = 64;
 /// A device's largest packet, and room to see that one was larger.
 const LONGEST: usize = 2_048;
 /// Ahead of everything that is measured through the links, which may keep every core busy.
-const PRIORITY: &str = "10";
+const PRIORITY: u8 = 10;
 
 #[derive(PartialEq)]
 enum Next {
@@ -146,7 +146,7 @@ enum Next {
 
 impl Rounds {
     fn run(mut self) {
-        hurry();
+        hurry(PRIORITY);
         loop {
             if self.take_orders() == Next::End {
                 return;
@@ -228,12 +228,13 @@ impl Rounds {
     }
 }
 
-/// Asks for this thread to run whenever it has something to do. Without, the machine adds more to
-/// the delay, and the report says how much.
-fn hurry() {
+/// Asks for this thread, and those it starts from now on, to run whenever they have something to
+/// do; who has more of it goes first. Without, the machine adds more to the delay, and the report
+/// says how much.
+pub fn hurry(priority: u8) {
     let thread = gettid().as_raw_nonzero().to_string();
     let _ = Command::new("chrt")
-        .args(["--fifo", "--pid", PRIORITY, &thread])
+        .args(["--fifo", "--pid", &priority.to_string(), &thread])
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .status();
