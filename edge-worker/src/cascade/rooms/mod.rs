@@ -398,15 +398,28 @@ impl Rooms {
     fn changed(&mut self, name: &Arc<str>, home: &Home, linked: &Linked) {
         let room = self.rooms.entry(Arc::clone(name)).or_default();
         let id = linked.participant.id;
-        let tracks: Vec<_> = linked.tracks.iter().map(|track| track.info.id).collect();
+        if room
+            .people
+            .get(&id)
+            .is_some_and(|known| known.home != *home)
+        {
+            // Nobody else speaks for who is connected there.
+            return;
+        }
+        let news = linked.tracks.iter().map(|track| track.info.id);
+        let others = |id: &TrackId| room.tracks.get(id).is_some_and(|it| it.home != *home);
+        let tracks: Vec<_> = news.filter(|id| !others(id)).collect();
         let person = room.people.entry(id).or_insert_with(|| Person {
             home: home.clone(),
             identity: linked.participant.identity.clone(),
             tracks: Vec::new(),
         });
-        person.home = home.clone();
         let before = std::mem::replace(&mut person.tracks, tracks.clone());
-        for track in &linked.tracks {
+        for track in linked
+            .tracks
+            .iter()
+            .filter(|it| tracks.contains(&it.info.id))
+        {
             let known = room.tracks.contains_key(&track.info.id);
             room.tracks.entry(track.info.id).or_insert_with(|| Track {
                 home: home.clone(),

@@ -245,6 +245,25 @@ fn who_leaves_takes_tracks_along() {
 }
 
 #[test]
+fn nobody_speaks_for_who_is_connected_elsewhere() {
+    let mut rooms = rooms_with("kano-1");
+    rooms.said_here(HERE, changed("ada", &["cam"]));
+    rooms.take_actions();
+    rooms.said_elsewhere(&name(), "kano-1", changed("ada", &[]));
+    rooms.said_elsewhere(&name(), "kano-1", changed("bayo", &["cam"]));
+    rooms.said_elsewhere(&name(), "kano-1", gone("bayo"));
+    rooms.said_elsewhere(&name(), "kano-1", gone("ada"));
+    let told = |action: &Action| matches!(action, Action::Tell(..));
+    assert!(
+        rooms.take_actions().iter().all(told),
+        "rooms judge by themselves"
+    );
+    rooms.asked_elsewhere(&layer_key("maths", track("cam"), Layer::LOW));
+    let asked = Action::Ask(HERE, track("cam"), Layer::LOW);
+    assert_eq!(rooms.take_actions(), [asked]);
+}
+
+#[test]
 fn a_node_that_comes_back_soon_was_never_gone() {
     let now = Instant::now();
     let mut rooms = rooms_with("kano-1");
