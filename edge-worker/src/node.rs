@@ -172,8 +172,9 @@ async fn live(config: Config, mode: Mode) -> anyhow::Result<()> {
         cascade,
     } = assemble(config)?;
     let mut servers = serve(&node).await?;
+    let mut cascading = JoinSet::new();
     if let Some(cascade) = cascade {
-        servers.spawn(cascade.run());
+        cascading.spawn(cascade.run());
     }
     let mut couriers = JoinSet::new();
     couriers.spawn(webhooks.run());
@@ -191,9 +192,13 @@ async fn live(config: Config, mode: Mode) -> anyhow::Result<()> {
         cli::say(&welcome(&node.config))?;
     }
 
-    let shard_failed = tokio::select! {
-        told = until_told_to_stop() => told.map(|()| false)?,
-        () = shard_ended.notified() => true,
+    let failed = tokio::select! {
+        told = until_told_to_stop() => told.map(|()| None)?,
+        () = shard_ended.notified() => Some("a shard ended by itself"),
+        Some(ended) = cascading.join_next() => {
+            tracing::error!(?ended, "rooms on other nodes cannot be reached any more");
+            Some("the cascade ended by itself")
+        }
     };
     tracing::info!("stopping");
     for inbox in node.directory.shards() {
@@ -204,6 +209,9 @@ async fn live(config: Config, mode: Mode) -> anyhow::Result<()> {
     let orderly = tokio::time::timeout(STOP_LIMIT, async {
         while let Some(ended) = servers.join_next().await {
             ended.context("a listener failed")??;
+        }
+        while let Some(ended) = cascading.join_next().await {
+            ended.context("the cascade failed")??;
         }
         // All slots back means that every client has been told.
         let _ = node.signal_slots.acquire_many(SIGNAL_SLOTS as u32).await;
@@ -218,10 +226,9 @@ async fn live(config: Config, mode: Mode) -> anyhow::Result<()> {
         .context("cannot wait for the shards")?;
     // They have told all they knew. What is not delivered now is kept for the next start.
     couriers.join_all().await;
-    anyhow::ensure!(
-        !shard_failed,
-        "a shard ended by itself, so the node stopped: a bug of ours"
-    );
+    if let Some(what) = failed {
+        anyhow::bail!("{what}, so the node stopped: a bug of ours");
+    }
     tracing::info!("stopped");
     Ok(())
 }
