@@ -167,6 +167,11 @@ impl Fabric {
             first: self.bytes(&link.node, &["audio", "base_layer", "enhancement"]),
             pictures_again: self.bytes(&link.node, &["video_repair"]),
             sound_again: self.bytes(&link.node, &["audio_repair"]),
+            unasked: self.count(
+                "relay_link_datagrams_refused_total",
+                &link.node,
+                &["unknown_flow"],
+            ),
             rate: link.rate_bps,
             node: link.node,
         };
@@ -175,17 +180,17 @@ impl Fabric {
 
     /// Bytes of RTP that left over all links to a node there were, of these classes.
     fn bytes(&self, node: &str, classes: &[&str]) -> u64 {
+        self.count("relay_link_bytes_sent_total", node, classes)
+    }
+
+    /// What a metric counts of the links to a node, under these labels.
+    fn count(&self, metric: &str, node: &str, labels: &[&str]) -> u64 {
         let families = self.counts.gather();
-        let family = families
-            .iter()
-            .find(|family| family.name() == "relay_link_bytes_sent_total");
+        let family = families.iter().find(|family| family.name() == metric);
         let metrics = family.into_iter().flat_map(|family| family.get_metric());
         let counted = metrics.filter(|metric| {
-            let is = |name: &str, wanted: &dyn Fn(&str) -> bool| {
-                let mut labels = metric.get_label().iter();
-                labels.any(|label| label.name() == name && wanted(label.value()))
-            };
-            is("node", &|value| value == node) && is("class", &|value| classes.contains(&value))
+            let mut values = metric.get_label().iter().map(|label| label.value());
+            values.clone().any(|value| value == node) && values.any(|value| labels.contains(&value))
         });
         counted
             .map(|metric| metric.get_counter().get_value() as u64)

@@ -153,6 +153,8 @@ pub struct LinkSeen {
     pub pictures_again: u64,
     /// Bytes of sound sent again, asked for or not.
     pub sound_again: u64,
+    /// Packets that came before it was known what they belong to, and were left out.
+    pub unasked: u64,
 }
 
 /// What was counted.

@@ -1,5 +1,5 @@
 //! `relay`: what crosses the links between nodes, held against what must. Each case has processes
-//! of its own, real QUIC, and a network of the [lab](crate::lab) or plain loopback.
+//! of its own, real QUIC, and a network of the [lab] or plain loopback.
 
 use std::{io::Write, time::Duration};
 

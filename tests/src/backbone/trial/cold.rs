@@ -10,7 +10,7 @@ use crate::{
         order::{LayerName, Nanos, Order, now},
         row::{Goal, Row, Unit},
         sources::cameras,
-        stage::{Stage, Waiting},
+        stage::{Show, Stage, Waiting},
     },
     bench::median::median,
 };
@@ -68,13 +68,13 @@ fn once(seed: u64, round_trip: Duration, link: Link) -> Result<Nanos> {
             stage.admit(new)?;
             stage
                 .node(NEW)?
-                .until("it knows the track", |seen| seen.tracks >= 1)?;
+                .until("its link is up", |seen| !seen.neighbours.is_empty())?;
             refresh(&mut stage, &layer)?;
-            first_picture(&mut stage, layer, None)
+            first_picture(&mut stage, &show, None)
         }
         Link::ToDial => {
             refresh(&mut stage, &layer)?;
-            first_picture(&mut stage, layer, Some(new))
+            first_picture(&mut stage, &show, Some(new))
         }
     }
 }
@@ -86,13 +86,15 @@ fn refresh(stage: &mut Stage, layer: &[LayerName]) -> Result<()> {
     Ok(())
 }
 
-/// From the wish, or from the node's beginning, to the first whole keyframe.
-fn first_picture(stage: &mut Stage, layer: Vec<LayerName>, new: Option<Waiting>) -> Result<Nanos> {
+/// From the first participant's coming to the room, or from the node's beginning, to the first
+/// whole keyframe. The room itself is new to the node: it hears of the track first.
+fn first_picture(stage: &mut Stage, show: &Show, new: Option<Waiting>) -> Result<Nanos> {
     let began_at = now();
     if let Some(new) = new {
         stage.admit(new)?;
     }
-    stage.node(NEW)?.tell(&Order::Want(layer))?;
+    stage.node(NEW)?.tell(&Order::Host(show.room.to_owned()))?;
+    stage.node(NEW)?.tell(&Order::Want(show.layers()))?;
     let seen = stage
         .node(NEW)?
         .until("there is a picture", |seen| seen.first_picture.is_some())?;
