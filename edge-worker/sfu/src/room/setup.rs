@@ -1,5 +1,6 @@
 //! How a room is set up, the same on all its instances: the newest edition counts, and of
-//! two that were made at once, all agree on one.
+//! two that were made at once, all agree on one. What the room is called by its id is that of
+//! the instance that was opened first.
 
 use std::sync::Arc;
 
@@ -23,9 +24,22 @@ impl Room {
 
     /// Another instance says how the room is set up.
     pub(super) fn set_up(&mut self, told: &Setup) {
+        let elder =
+            (told.room.created_at_ms, told.room.id) < (self.info.created_at_ms, self.info.id);
+        if elder {
+            let info = Arc::make_mut(&mut self.info);
+            (info.created_at_ms, info.id) = (told.room.created_at_ms, told.room.id);
+        }
+        if self.take_edition(told) || elder {
+            self.tell_room();
+        }
+    }
+
+    /// Whether clients see anything of it.
+    fn take_edition(&mut self, told: &Setup) -> bool {
         let ours = (self.edition, essence(&self.info));
         if (told.edition, essence(&told.room)) <= ours {
-            return;
+            return false;
         }
         self.edition = told.edition;
         let before = Arc::clone(&self.info);
@@ -35,9 +49,7 @@ impl Room {
         info.departure_timeout_s = told.room.departure_timeout_s;
         info.max_participants = told.room.max_participants;
         self.retime(&before);
-        if before.metadata != self.info.metadata {
-            self.tell_room();
-        }
+        before.metadata != self.info.metadata
     }
 }
 

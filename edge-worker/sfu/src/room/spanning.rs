@@ -81,10 +81,8 @@ impl Room {
             let fed = FxHashMap::default();
             self.spans.list.push(Span { link, fed });
         }
-        if self.edition > 0 {
-            let news = LinkNews::Room(self.setup());
-            self.outputs.push(Output::Link { link, news });
-        }
+        let news = LinkNews::Room(self.setup());
+        self.outputs.push(Output::Link { link, news });
         for key in self.participants.local_keys() {
             self.introduce(key, link);
         }

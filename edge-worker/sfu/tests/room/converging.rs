@@ -168,6 +168,8 @@ fn whatever_is_heard_of_when_in_the_end_all_nodes_show_the_same() {
             let first = nodes.stages[0].room.info();
             assert_eq!(info.participants, first.participants, "seed {seed}");
             assert_eq!(info.metadata, first.metadata, "seed {seed}");
+            assert_eq!(info.id, first.id, "seed {seed}");
+            assert_eq!(info.created_at_ms, first.created_at_ms, "seed {seed}");
             let room = &nodes.stages[node].room;
             let local = room.participants().filter(|it| room.home(it.id).is_none());
             for found in local {

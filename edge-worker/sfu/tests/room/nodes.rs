@@ -36,6 +36,8 @@ pub(crate) struct Nodes {
     pub(crate) crossed: BTreeMap<(TrackId, Layer), usize>,
     /// What was told on each node.
     logs: Vec<Vec<String>>,
+    /// Instances there have been, each with an id of its own.
+    opened: i64,
 }
 
 impl Nodes {
@@ -50,6 +52,7 @@ impl Nodes {
             wants: BTreeMap::new(),
             crossed: BTreeMap::new(),
             logs: Vec::new(),
+            opened: 0,
         };
         for _ in 0..count {
             nodes.open();
@@ -82,12 +85,18 @@ impl Nodes {
         self.span();
     }
 
-    fn instance(&self) -> Stage {
+    /// Whoever opens it second has the clock that goes ahead: the ids do not come in order.
+    fn instance(&mut self) -> Stage {
         let beginning = match self.stages.first() {
             Some(_) => Beginning::Joined,
             None => Beginning::Anew,
         };
-        let mut stage = Stage::begin(beginning, |_| {});
+        self.opened += 1;
+        let number = self.opened;
+        let mut stage = Stage::begin(beginning, |info| {
+            info.id = format!("RM_{number}").parse().unwrap();
+            info.created_at_ms = (number * 2) % 5;
+        });
         if let Some(first) = self.stages.first() {
             stage.now = first.now;
         }

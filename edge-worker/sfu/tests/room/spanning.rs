@@ -420,6 +420,20 @@ fn how_somebody_shows_and_what_it_may_is_the_same_everywhere() {
 }
 
 #[test]
+fn a_room_opened_on_several_nodes_at_once_is_called_as_where_it_was_opened_first() {
+    let mut nodes = people(&["alice", "bob"]);
+    let ids = |nodes: &Nodes| -> Vec<_> {
+        let infos = nodes.stages.iter().map(|stage| stage.room.info());
+        infos.map(|info| info.id.to_string()).collect()
+    };
+    assert_eq!(ids(&nodes), ["RM_1", "RM_1"]);
+    nodes.hush();
+    nodes.open(); // with the earliest clock
+    assert_eq!(ids(&nodes), ["RM_3", "RM_3", "RM_3"]);
+    nodes.was_told(0, "alice counts 2 of which 0 publish");
+}
+
+#[test]
 fn the_rooms_own_settings_are_the_same_everywhere_and_whoever_comes_later_hears_of_them() {
     let mut nodes = people(&["alice", "bob"]);
     let Stage { room, now, .. } = &mut nodes.stages[1];
