@@ -9,6 +9,8 @@ mod people;
 #[cfg(test)]
 mod tests;
 
+use std::ops::RangeInclusive;
+
 use bytes::Bytes;
 use prost::Message;
 use sfu::{LinkNews, RoomInfo};
@@ -22,6 +24,17 @@ pub(crate) use people::room;
 pub enum Telling {
     /// Something an instance of a room says.
     News(LinkNews),
+    /// The same, where it must be told in order whatever way it takes.
+    Numbered {
+        /// Without gaps in one life of the node, and larger in the next.
+        number: u64,
+        /// What.
+        news: LinkNews,
+    },
+    /// The last number of what was said in a room.
+    Latest(u64),
+    /// These numbers did not come: say them again, here alone.
+    Missing(RangeInclusive<u64>),
     /// Say all of it again: somebody has only come.
     Retell,
     /// Answer this.
@@ -109,8 +122,25 @@ pub enum TellingError {
 
 /// As it goes to other nodes.
 pub fn write(telling: &Telling) -> Vec<u8> {
+    let number = match telling {
+        Telling::Numbered { number, .. } => *number,
+        Telling::News(_)
+        | Telling::Latest(_)
+        | Telling::Missing(_)
+        | Telling::Retell
+        | Telling::Question { .. }
+        | Telling::Reply { .. }
+        | Telling::Revoked { .. } => 0,
+    };
     let say = match telling {
-        Telling::News(news) => say::What::News(Box::new(news::write(news))),
+        Telling::News(news) | Telling::Numbered { news, .. } => {
+            say::What::News(Box::new(news::write(news)))
+        }
+        Telling::Latest(number) => say::What::Latest(*number),
+        Telling::Missing(numbers) => say::What::Missing(form::Missing {
+            first: *numbers.start(),
+            last: *numbers.end(),
+        }),
         Telling::Retell => say::What::Retell(form::Retell {}),
         Telling::Question { id, question } => say::What::Question(form::Question {
             id: *id,
@@ -148,14 +178,23 @@ pub fn write(telling: &Telling) -> Vec<u8> {
             until: *until,
         }),
     };
-    Said { what: Some(say) }.encode_to_vec()
+    let what = Some(say);
+    Said { what, number }.encode_to_vec()
 }
 
 /// What another node tells.
 pub fn read(bytes: &Bytes) -> Result<Telling, TellingError> {
     let said = Said::decode(bytes.clone())?;
     Ok(match said.what.ok_or(TellingError::Unknown)? {
-        say::What::News(news) => Telling::News(news::read(*news)?),
+        say::What::News(news) => {
+            let news = news::read(*news)?;
+            match said.number {
+                0 => Telling::News(news),
+                number => Telling::Numbered { number, news },
+            }
+        }
+        say::What::Latest(number) => Telling::Latest(number),
+        say::What::Missing(form::Missing { first, last }) => Telling::Missing(first..=last),
         say::What::Retell(form::Retell {}) => Telling::Retell,
         say::What::Question(form::Question { id, what }) => Telling::Question {
             id,

@@ -326,7 +326,7 @@ impl Running {
                     return;
                 };
                 match spanning::read(&whole) {
-                    Ok(telling) => self.told(&message.room.into(), &from, telling),
+                    Ok(telling) => self.told(now, &message.room.into(), &from, telling),
                     Err(error) => warn!(node = from, %error, "says what cannot be read"),
                 }
             }
@@ -336,9 +336,14 @@ impl Running {
         }
     }
 
-    fn told(&mut self, room: &Arc<str>, from: &str, telling: Telling) {
+    fn told(&mut self, now: Instant, room: &Arc<str>, from: &str, telling: Telling) {
         match telling {
             Telling::News(news) => self.rooms.said_elsewhere(room, from, news),
+            Telling::Numbered { number, news } => {
+                self.rooms.said_in_order(now, room, from, number, news);
+            }
+            Telling::Latest(number) => self.rooms.latest(now, room, from, number),
+            Telling::Missing(numbers) => self.rooms.missed(room, from, numbers),
             Telling::Retell => self.rooms.retell(room),
             Telling::Question { id, question } => self.answer(from.to_owned(), id, question),
             Telling::Reply { id, reply } => self.asking.replied(from, id, reply),
@@ -487,10 +492,15 @@ impl Running {
                     self.tell(at, SpanMessage::Flow(track, layer, flow));
                 }
                 Action::Lose(at, participant) => self.tell(at, SpanMessage::Lose(participant)),
-                Action::Say(room, news) => {
-                    self.say(&room, Vec::new(), &Telling::News(news)).await;
+                Action::Say(room, telling) => self.say(&room, Vec::new(), &telling).await,
+                Action::SayTo(room, node, telling) => {
+                    self.say(&room, vec![node], &telling).await;
                 }
-                Action::AskToRetell(room) => self.say(&room, Vec::new(), &Telling::Retell).await,
+                Action::CountLost(count) => {
+                    let dropped = &self.node.metrics.data_dropped;
+                    let lost = dropped.with_label_values(&["lost_between_nodes"]);
+                    lost.inc_by(count);
+                }
                 Action::Publish(key, kind, epoch) => {
                     self.command(Command::Publish(key, kind, epoch)).await;
                 }

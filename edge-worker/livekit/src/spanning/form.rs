@@ -9,12 +9,24 @@ use crate::proto;
 /// One message.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Said {
-    #[prost(oneof = "say::What", tags = "1, 2, 3, 4, 5")]
+    #[prost(oneof = "say::What", tags = "1, 2, 3, 4, 5, 7, 8")]
     pub(super) what: Option<say::What>,
+    /// Of news that must be told in order; 0: any order will do.
+    #[prost(uint64, tag = "6")]
+    pub(super) number: u64,
+}
+
+/// Numbers of news, both ends included.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Missing {
+    #[prost(uint64, tag = "1")]
+    pub(super) first: u64,
+    #[prost(uint64, tag = "2")]
+    pub(super) last: u64,
 }
 
 pub(super) mod say {
-    use super::{News, Oneof, Question, Reply, Retell, Revoked};
+    use super::{Missing, News, Oneof, Question, Reply, Retell, Revoked};
 
     #[derive(Clone, PartialEq, Oneof)]
     pub(in crate::spanning) enum What {
@@ -28,6 +40,10 @@ pub(super) mod say {
         Reply(Reply),
         #[prost(message, tag = "5")]
         Revoked(Revoked),
+        #[prost(uint64, tag = "7")]
+        Latest(u64),
+        #[prost(message, tag = "8")]
+        Missing(Missing),
     }
 }
 

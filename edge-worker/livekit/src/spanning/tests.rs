@@ -209,6 +209,12 @@ fn everything() -> Vec<Telling> {
     news.into_iter()
         .map(Telling::News)
         .chain([
+            Telling::Numbered {
+                number: 1 << 62,
+                news: LinkNews::Kept,
+            },
+            Telling::Latest(7),
+            Telling::Missing(2..=9),
             Telling::Retell,
             question(Question::Room("maths".into())),
             question(Question::Call(call)),

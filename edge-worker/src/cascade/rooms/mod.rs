@@ -4,6 +4,9 @@
 //! Decides only. Rooms themselves are on their shards, ways between nodes are the relay's, and
 //! what instances say to each other is theirs: it is passed on unread but for who publishes what.
 
+mod order;
+#[cfg(test)]
+mod order_tests;
 #[cfg(test)]
 mod tests;
 
@@ -11,6 +14,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use livekit::spanning::Telling;
 use media::{Layer, MediaKind, ParticipantId, TrackId};
 use relay_proto::control::Kind;
 use relay_proto::{Handle, LayerId, LayerKey, TrackKey, Wanted};
@@ -19,6 +23,7 @@ use sfu::{Identity, LayerSet, LinkNews, Linked, Streaming};
 
 use super::feeds::{Feed, FeedId, Feeds, Target};
 use crate::shard::RoomKey;
+use order::{Heard, Spoken};
 
 /// A room as it is on one shard of this node.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -65,10 +70,12 @@ pub(super) enum Action {
     Flow(Instance, TrackId, Layer, Streaming),
     /// Somebody's node is gone.
     Lose(Instance, ParticipantId),
-    /// Tell other nodes that have the room what an instance says.
-    Say(Arc<str>, LinkNews),
-    /// Have other nodes that have the room tell everything again.
-    AskToRetell(Arc<str>),
+    /// Tell other nodes that have the room.
+    Say(Arc<str>, Telling),
+    /// Tell one of them.
+    SayTo(Arc<str>, String, Telling),
+    /// So many messages to a room are lost for good.
+    CountLost(u64),
     /// Tell the relay that something can be had here.
     Publish(TrackKey, Kind, u64),
     /// It cannot any more.
@@ -94,6 +101,9 @@ struct Room {
     hosts: Vec<String>,
     people: HashMap<ParticipantId, Person>,
     tracks: HashMap<TrackId, Track>,
+    spoken: Spoken,
+    /// By the node that said it.
+    heard: HashMap<String, Heard>,
 }
 
 /// Where somebody is connected.
@@ -159,7 +169,8 @@ impl Rooms {
             .extend(others.map(|other| Action::Retell(*other)));
         if !room.instances.is_empty() && !room.hosts.is_empty() {
             // They told all they had to when the first instance opened.
-            self.actions.push(Action::AskToRetell(Arc::clone(name)));
+            self.actions
+                .push(Action::Say(Arc::clone(name), Telling::Retell));
         }
         room.instances.push(at);
         self.names.insert(at, Arc::clone(name));
@@ -201,14 +212,20 @@ impl Rooms {
             return;
         };
         self.note(&name, &Home::Here(from), &news);
-        let Some(room) = self.rooms.get(&name) else {
+        let Some(room) = self.rooms.get_mut(&name) else {
             return;
         };
         let others = room.instances.iter().filter(|instance| **instance != from);
         let tell = |instance: &Instance| Action::Tell(*instance, news.clone());
         self.actions.extend(others.map(tell));
         if !room.hosts.is_empty() {
-            self.actions.push(Action::Say(name, news));
+            let telling = if order::is_ordered(&news) {
+                let number = room.spoken.number(self.epoch, &news);
+                Telling::Numbered { number, news }
+            } else {
+                Telling::News(news)
+            };
+            self.actions.push(Action::Say(name, telling));
         }
     }
 
@@ -256,6 +273,12 @@ impl Rooms {
                 let room = self.rooms.entry(Arc::clone(&name)).or_default();
                 if !room.hosts.iter().any(|host| host == node) {
                     room.hosts.push(node.to_owned());
+                }
+                if let Some(latest) = room.spoken.latest() {
+                    // Some of it may have been lost on the way there was before.
+                    let latest = Telling::Latest(latest);
+                    self.actions
+                        .push(Action::SayTo(Arc::clone(&name), node.to_owned(), latest));
                 }
                 self.retell(&name);
             }
@@ -321,11 +344,13 @@ impl Rooms {
             self.lost.remove(&(Arc::clone(&name), node.clone()));
             self.lose(&name, &node);
         }
+        self.tick_orders(now);
     }
 
     /// When to [`tick`](Self::tick).
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.lost.values().min().copied()
+        let lost = self.lost.values().min().copied();
+        lost.into_iter().chain(self.next_order()).min()
     }
 
     /// Whether any room is open on this node.
@@ -548,6 +573,7 @@ impl Rooms {
             return;
         };
         room.hosts.retain(|host| host != node);
+        room.heard.remove(node);
         let home = Home::Node(node.to_owned());
         let people = room.people.iter().filter(|(_, person)| person.home == home);
         let people: Vec<_> = people.map(|(id, _)| *id).collect();

@@ -15,18 +15,18 @@ use super::*;
 const HERE: Instance = at(0);
 const BESIDE: Instance = at(1);
 
-const fn at(shard: usize) -> Instance {
+pub(super) const fn at(shard: usize) -> Instance {
     Instance {
         shard,
         room: RoomKey::test(shard as u64 + 1),
     }
 }
 
-fn name() -> Arc<str> {
+pub(super) fn name() -> Arc<str> {
     "maths".into()
 }
 
-fn person(name: &str) -> ParticipantId {
+pub(super) fn person(name: &str) -> ParticipantId {
     format!("PA_{name}").parse().expect("an id")
 }
 
@@ -35,7 +35,7 @@ fn track(name: &str) -> TrackId {
 }
 
 /// Somebody who publishes these tracks.
-fn changed(who: &str, tracks: &[&str]) -> LinkNews {
+pub(super) fn changed(who: &str, tracks: &[&str]) -> LinkNews {
     let described = |name: &&str| LinkedTrack {
         key: sfu::TrackKey(1),
         info: Arc::new(TrackInfo {
@@ -126,14 +126,14 @@ fn rooms_with(node: &str) -> Rooms {
 fn what_one_instance_says_every_other_one_hears_and_nobody_twice() {
     let mut rooms = rooms_with("kano-1");
     rooms.opened(BESIDE, &name());
-    let expected = [Action::Retell(HERE), Action::AskToRetell(name())];
+    let expected = [Action::Retell(HERE), Action::Say(name(), Telling::Retell)];
     assert_eq!(rooms.take_actions(), expected);
 
     let news = changed("ada", &[]);
     rooms.said_here(HERE, news.clone());
     let expected = [
         Action::Tell(BESIDE, news.clone()),
-        Action::Say(name(), news),
+        Action::Say(name(), Telling::News(news)),
     ];
     assert_eq!(rooms.take_actions(), expected);
 
