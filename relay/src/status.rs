@@ -13,6 +13,9 @@ pub struct Status {
     pub state: NodeState,
     /// Its links.
     pub links: Vec<LinkStatus>,
+    /// The nodes elsewhere that have rooms: each the last of the nodes on the way there.
+    #[serde(default)]
+    pub nodes: Vec<Vec<String>>,
     /// How many rooms it knows of.
     pub room_count: usize,
     /// Some of them.
@@ -87,6 +90,6 @@ pub enum LinkState {
 pub struct RoomStatus {
     /// Its name.
     pub room: String,
-    /// The nodes elsewhere that host it: each the last of the nodes on the way there.
+    /// The nodes elsewhere that host it, as in [`Status::nodes`].
     pub ways: Vec<Vec<String>>,
 }

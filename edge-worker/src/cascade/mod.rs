@@ -20,7 +20,7 @@ use livekit::spanning::{self, Question, Telling};
 use media::{Layer, TrackId};
 use relay::{Command, Event, Observer, Relay, Watch};
 use relay_proto::control::Kind;
-use relay_proto::{Handle, Paused, Place, Wanted};
+use relay_proto::{Handle, NODES, Paused, Place, Wanted};
 use sfu::{LayerSet, LinkNews, Streaming};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -37,7 +37,7 @@ use feeds::Target;
 use parts::Parts;
 pub(crate) use places::Places;
 pub(crate) use rooms::Instance;
-use rooms::{Action, EVERYWHERE, Rooms};
+use rooms::{Action, Rooms};
 
 /// Something for the cascade to do.
 #[derive(Debug)]
@@ -213,7 +213,7 @@ impl Cascade {
                     anyhow::ensure!(count > 0, "the relay ended by itself: a bug of ours");
                 }
                 Some((to, telling)) = answered.recv() => {
-                    running.unsent_tellings.push((EVERYWHERE.into(), vec![to], telling));
+                    running.unsent_tellings.push((NODES.into(), vec![to], telling));
                 }
                 () = sleep_until(deadline.into()) => {}
                 _ = looks.tick(), if watch.is_some() => watch = running.renew(watch).await?,
@@ -305,7 +305,7 @@ impl Running {
         match event {
             Event::Track(key, Kind::Host, has) => {
                 self.rooms.host(now, &key.room, &key.track, has);
-                if has == Wanted::No && *key.room == *EVERYWHERE {
+                if has == Wanted::No && *key.room == *NODES {
                     self.parts.forget(&key.track);
                     self.asking.lost(&key.track);
                 }
@@ -406,7 +406,7 @@ impl Running {
                     identity,
                     until,
                 };
-                let everywhere = EVERYWHERE.into();
+                let everywhere = NODES.into();
                 self.unsent_tellings.push((everywhere, Vec::new(), revoked));
             }
         }
@@ -515,7 +515,7 @@ impl Running {
             self.say(&room, to, &telling).await;
         }
         for (node, telling) in self.asking.take_unsent() {
-            self.say(EVERYWHERE, vec![node], &telling).await;
+            self.say(NODES, vec![node], &telling).await;
         }
     }
 

@@ -41,6 +41,6 @@ pub use link::{Counts, Crossed, Link, Received};
 pub use pacer::Pacer;
 pub use repetition::{Active, Repetition};
 pub use ring::{Refusal, Ring};
-pub use routes::{Change, Cost, Disbelief, LinkId, Routes, Source, TrackKey, Transit, Use};
+pub use routes::{Change, Cost, Disbelief, LinkId, NODES, Routes, Source, TrackKey, Transit, Use};
 pub use scheduler::{Class, Load, Queued, RoomKey, Scheduler, Shed};
 pub use wants::Handle;

@@ -165,6 +165,7 @@ mod tests {
             node: "abuja-hub".into(),
             region: "abuja".into(),
             state: NodeState::Draining,
+            nodes: Vec::new(),
             room_count: 1,
             rooms: vec![RoomStatus {
                 room: "maths".into(),

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use media::Bitrate;
 use relay_proto::control::{Goaway, Message};
 use relay_proto::{
-    Exchange, Handle, Lane, Limits, LinkId, Output, Place, Received, Taken, Transit, Use,
+    Exchange, Handle, Lane, Limits, LinkId, NODES, Output, Place, Received, Taken, Transit, Use,
 };
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -372,6 +372,8 @@ impl Node {
                 ways: ways.into_iter().map(<[String]>::to_vec).collect(),
             })
             .collect();
+        let nodes = rooms.iter().position(|it: &RoomStatus| it.room == NODES);
+        let nodes = nodes.map_or_else(Vec::new, |at| rooms.swap_remove(at).ways);
         rooms.sort_by(|one, other| one.room.cmp(&other.room));
         Status {
             node: self.part.identity.node().to_owned(),
@@ -381,6 +383,7 @@ impl Node {
                 Some(_) => NodeState::Draining,
             },
             links: links.collect(),
+            nodes,
             room_count: rooms.len(),
             rooms: {
                 rooms.truncate(Self::ROOMS_SHOWN);

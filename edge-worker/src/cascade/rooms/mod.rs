@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use livekit::spanning::Telling;
 use media::{Layer, MediaKind, ParticipantId, TrackId};
 use relay_proto::control::Kind;
-use relay_proto::{Handle, LayerId, LayerKey, TrackKey, Wanted};
+use relay_proto::{Handle, LayerId, LayerKey, NODES, TrackKey, Wanted};
 use rustc_hash::FxHashMap;
 use sfu::{Identity, LayerSet, LinkNews, Linked, Streaming};
 
@@ -33,10 +33,6 @@ pub(crate) struct Instance {
     /// There.
     pub(crate) room: RoomKey,
 }
-
-/// Every node has a room of this name, and by it they reach each other. No app's room is: one that
-/// is called so stays on its node.
-pub(super) const EVERYWHERE: &str = "\u{1}nodes";
 
 /// All rooms of this node that may exist elsewhere too.
 #[derive(Debug)]
@@ -155,7 +151,7 @@ impl Rooms {
 
     /// A room is open on a shard of this node.
     pub(super) fn opened(&mut self, at: Instance, name: &Arc<str>) {
-        if **name == *EVERYWHERE {
+        if **name == *NODES {
             return;
         }
         let room = self.rooms.entry(Arc::clone(name)).or_default();
@@ -262,7 +258,7 @@ impl Rooms {
 
     /// Another node has a room, or has it no more.
     pub(super) fn host(&mut self, now: Instant, room: &str, node: &str, has: Wanted) {
-        if node == self.node || room == EVERYWHERE {
+        if node == self.node || room == NODES {
             return;
         }
         let name: Arc<str> = room.into();
@@ -360,7 +356,7 @@ impl Rooms {
 
     /// Has other nodes find the way to this one, whatever rooms they have.
     pub(super) fn present(&mut self) {
-        let host = host_key(EVERYWHERE, &self.node);
+        let host = host_key(NODES, &self.node);
         self.actions
             .push(Action::Publish(host, Kind::Host, self.epoch));
     }

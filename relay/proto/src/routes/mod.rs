@@ -33,6 +33,10 @@ pub struct TrackKey {
     pub track: Arc<str>,
 }
 
+/// All nodes that have rooms host a room of this name, and find each other by it. No app's room
+/// is.
+pub const NODES: &str = "\u{1}nodes";
+
 /// Whether a node passes on what it does not host.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Transit {
@@ -283,12 +287,13 @@ impl Routes {
             .filter(|(_, paths)| !paths.is_empty())
     }
 
-    /// How many rooms have something to offer over a link.
+    /// How many rooms of apps have something to offer over a link.
     pub fn rooms_over(&self, link: LinkId) -> usize {
         let Some(neighbour) = self.links.get(&link) else {
             return 0;
         };
-        let rooms: BTreeSet<_> = neighbour.offered.iter().map(|key| &key.room).collect();
+        let rooms = neighbour.offered.iter().map(|key| &*key.room);
+        let rooms: BTreeSet<_> = rooms.filter(|room| *room != NODES).collect();
         rooms.len()
     }
 
