@@ -118,7 +118,8 @@ function notes(listener, identity) {
         const report = await receivers[index].getStats();
         const stats = [...report.values()].find(({ type }) => type === 'inbound-rtp');
         const now = performance.now();
-        const count = index ? stats.framesDecoded : stats.packetsReceived;
+        // Chromium leaves a receiver out now and then: then nothing came.
+        const count = (index ? stats?.framesDecoded : stats?.packetsReceived) ?? noted.count;
         if (noted.at) noted.longest = Math.max(noted.longest, now - noted.at);
         if (count !== noted.count) Object.assign(noted, { count, at: now });
       }
