@@ -1,6 +1,7 @@
 //! What an operator can choose: a file, then `EDGE_*` from the environment, checked
 //! once into [`Config`]. The only place that reads the environment.
 
+mod control;
 mod relay;
 
 use std::collections::BTreeMap;
@@ -11,6 +12,8 @@ use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use serde::{Deserialize, Serialize};
 
+use control::RawControl;
+pub use control::{Control, JoinTokens, NodeKey};
 use relay::RawRelay;
 pub use relay::Relay;
 
@@ -33,6 +36,8 @@ pub struct Config {
     pub webhook: Webhook,
     /// Rooms that span nodes; none, if this one stands alone.
     pub relay: Option<Relay>,
+    /// Who decides what runs where; none, if this node is told by its callers only.
+    pub control: Option<Control>,
     /// How to log.
     pub log: Log,
 }
@@ -196,6 +201,7 @@ struct Raw {
     room: Room,
     webhook: Webhook,
     relay: RawRelay,
+    control: RawControl,
     log: Log,
 }
 
@@ -259,6 +265,7 @@ impl Default for Raw {
                 fsync: Fsync::Each,
             },
             relay: RawRelay::default(),
+            control: RawControl::default(),
             log: Log {
                 format: LogFormat::Text,
                 level: "info".into(),
@@ -276,7 +283,10 @@ impl Raw {
     }
 
     fn checked(mut self, dev_keys: Keys) -> Result<Config, ConfigError> {
-        if self.keys.is_empty() {
+        let relay = self.relay.checked(&mut self.node)?;
+        let control = self.control.checked(&self.node)?;
+        // The control plane's tokens need none.
+        if self.keys.is_empty() && control.is_none() {
             return Err(value(
                 "keys",
                 "",
@@ -295,7 +305,6 @@ impl Raw {
             }
         }
         let webhook = self.webhook.checked(&self.keys)?;
-        let relay = self.relay.checked(&mut self.node)?;
         let shards = match self.rtc.shards {
             0 => std::thread::available_parallelism().map_or(1, |cores| cores.get() as u16),
             shards @ 1..=MOST_SHARDS => shards,
@@ -350,6 +359,7 @@ impl Raw {
             room: self.room,
             webhook,
             relay,
+            control,
             log: self.log,
         })
     }
@@ -376,7 +386,8 @@ impl Webhook {
         if self.api_key.is_empty() {
             self.api_key = keys.keys().next().cloned().unwrap_or_default();
         }
-        if !keys.contains_key(&self.api_key) {
+        let unsigned = self.api_key.is_empty() && self.urls.is_empty();
+        if !unsigned && !keys.contains_key(&self.api_key) {
             return Err(value("webhook.api_key", &self.api_key, "one of [keys]"));
         }
         if !(SMALLEST_SPOOL..=LARGEST_SPOOL).contains(&self.spool_bytes) {

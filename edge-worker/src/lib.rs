@@ -11,6 +11,7 @@ mod directory;
 mod errands;
 mod http;
 mod ids;
+mod journal;
 mod logs;
 mod metrics;
 mod node;
@@ -22,7 +23,10 @@ mod webhooks;
 
 pub use cascade::Cascade;
 pub use cli::run;
-pub use config::{Config, ConfigError, Fsync, Log, LogFormat, Relay, Room, Rtc, Webhook};
+pub use config::{
+    Config, ConfigError, Control, Fsync, JoinTokens, Log, LogFormat, NodeKey, Relay, Room, Rtc,
+    Webhook,
+};
 pub use metrics::Metrics;
 pub use node::{Assembly, Node, assemble, serve};
 pub use shard::Shard;

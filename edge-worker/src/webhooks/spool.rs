@@ -5,16 +5,14 @@
 //! threads.
 
 use std::collections::HashSet;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::io;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::event::Event;
 use crate::config::{self, Fsync};
+use crate::journal::Journal;
 
 /// The file of one URL.
 #[derive(Debug)]
@@ -28,13 +26,8 @@ pub(super) struct Spool {
 
 #[derive(Debug)]
 struct Log {
-    file: File,
-    path: PathBuf,
-    /// Held for as long as the file is ours.
-    _lock: File,
+    journal: Journal,
     fsync: Fsync,
-    /// Bytes in the file, and of those what still waits: about.
-    length: u64,
 }
 
 /// One line.
@@ -59,33 +52,14 @@ impl Spool {
                 most_bytes,
             });
         }
-        // What is in it is personal.
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&config.spool)?;
-        let path = config.spool.join(file_name(url));
-        let lock = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(path.with_extension("lock"))?;
-        lock.try_lock().map_err(|_| {
-            let why = format!("{} is in use by another process", path.display());
-            io::Error::new(io::ErrorKind::ResourceBusy, why)
-        })?;
-        let left = waiting(&path)?;
-        let file = rewritten(&path, &left)?;
-        let length = file.metadata()?.len();
+        let mut log = Log {
+            journal: Journal::open(&config.spool, &file_name(url))?,
+            fsync: config.fsync,
+        };
+        let left = log.waiting()?;
+        log.journal.rewrite(&left)?;
         Ok(Self {
-            file: Some(Log {
-                file,
-                path,
-                _lock: lock,
-                fsync: config.fsync,
-                length,
-            }),
+            file: Some(log),
             left,
             most_bytes,
         })
@@ -107,17 +81,11 @@ impl Spool {
         let Some(log) = &mut self.file else {
             return Ok(());
         };
-        let mut text = Vec::new();
-        for event in came {
-            put(&mut text, &Line::Event(Event::clone(event)))?;
-        }
-        for id in done {
-            put(&mut text, &Line::Done { done: id.clone() })?;
-        }
-        log.file.write_all(&text)?;
-        log.length += text.len() as u64;
+        let came = came.iter().map(|event| Line::Event(Event::clone(event)));
+        let done = done.iter().cloned().map(|done| Line::Done { done });
+        log.journal.append(came.chain(done))?;
         match log.fsync {
-            Fsync::Each => log.file.sync_data()?,
+            Fsync::Each => log.journal.sync()?,
             Fsync::Never => {}
         }
         log.shrink(waiting)
@@ -127,72 +95,36 @@ impl Spool {
 impl Log {
     /// Rewrites a file that is mostly about what is done.
     fn shrink(&mut self, waiting: u64) -> io::Result<()> {
-        if waiting == 0 && self.length > 0 {
-            self.file.set_len(0)?;
-            self.length = 0;
-        } else if self.length > REWRITE_FROM && self.length > waiting * 3 {
-            let left = self::waiting(&self.path)?;
-            self.file = rewritten(&self.path, &left)?;
-            self.length = self.file.metadata()?.len();
+        let length = self.journal.length();
+        if waiting == 0 && length > 0 {
+            self.journal.clear()?;
+        } else if length > REWRITE_FROM && length > waiting * 3 {
+            let left = self.waiting()?;
+            self.journal.rewrite(&left)?;
         }
         Ok(())
+    }
+
+    /// The events that are not done, in order.
+    fn waiting(&self) -> io::Result<Vec<Event>> {
+        let mut events = Vec::new();
+        let mut done = HashSet::new();
+        for line in self.journal.read()? {
+            match line? {
+                Line::Event(event) => events.push(event),
+                Line::Done { done: id } => {
+                    done.insert(id);
+                }
+            }
+        }
+        events.retain(|event| !done.contains(&event.id));
+        Ok(events)
     }
 }
 
 /// Reveals nothing of the URL, which may hold a secret.
 fn file_name(url: &str) -> String {
     format!("{}.jsonl", livekit::webhook::fingerprint(url))
-}
-
-/// The events of a file that are not done, in order.
-fn waiting(path: &Path) -> io::Result<Vec<Event>> {
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error),
-    };
-    let mut events = Vec::new();
-    let mut done = HashSet::new();
-    for line in BufReader::new(file).split(b'\n') {
-        match serde_json::from_slice(&line?) {
-            Ok(Line::Event(event)) => events.push(event),
-            Ok(Line::Done { done: id }) => {
-                done.insert(id);
-            }
-            // Cut off by a crash, in the middle of writing it.
-            Err(_) => {}
-        }
-    }
-    events.retain(|event| !done.contains(&event.id));
-    Ok(events)
-}
-
-/// Writes `events` into a new file, which takes the place of the old one at once.
-fn rewritten(path: &Path, events: &[Event]) -> io::Result<File> {
-    let new = path.with_extension("new");
-    let mut text = Vec::new();
-    for event in events {
-        put(&mut text, &Line::Event(event.clone()))?;
-    }
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&new)?;
-    file.write_all(&text)?;
-    file.sync_all()?;
-    fs::rename(&new, path)?;
-    if let Some(folder) = path.parent() {
-        File::open(folder)?.sync_all()?;
-    }
-    OpenOptions::new().append(true).open(path)
-}
-
-fn put(text: &mut Vec<u8>, line: &Line) -> io::Result<()> {
-    serde_json::to_writer(&mut *text, line)?;
-    text.push(b'\n');
-    Ok(())
 }
 
 #[cfg(test)]

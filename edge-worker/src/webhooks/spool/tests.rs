@@ -1,5 +1,8 @@
 //! What is on disk after all that may happen to a disk.
 
+use std::fs;
+use std::path::{Path, PathBuf};
+
 use super::*;
 
 /// A folder of its own, gone with the test.
