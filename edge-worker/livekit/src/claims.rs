@@ -57,9 +57,77 @@ pub struct Claims {
     /// Hash of a webhook's body.
     #[serde(deserialize_with = "or_default", skip_serializing_if = "is_default")]
     pub sha256: String,
+    /// What the control plane knows of the participant.
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "is_default")]
+    pub tof: Option<Tof>,
+    /// The token of the control plane that this refreshes, or is.
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "is_default")]
+    pub of: String,
+    /// Whether they were read from a refresh: their bearer was let in before.
+    #[serde(skip)]
+    pub refreshed: bool,
+}
+
+/// What the control plane writes into its tokens beside LiveKit's claims.
+#[derive(Clone, Default, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Tof {
+    /// What the app calls what happens in the room.
+    #[serde(skip_serializing_if = "is_default")]
+    pub meeting: Option<String>,
+    /// What the app calls the participant.
+    #[serde(skip_serializing_if = "is_default")]
+    pub user: Option<String>,
+    /// A refresh may last until then, in seconds since 1970.
+    #[serde(skip_serializing_if = "is_default")]
+    pub stay: u64,
+    /// Made ahead of time, for a meeting's window.
+    #[serde(skip_serializing_if = "is_default")]
+    pub invited: bool,
+}
+
+impl fmt::Debug for Tof {
+    /// Names nobody.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tof")
+            .field("stay", &self.stay)
+            .field("invited", &self.invited)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Claims {
+    /// Whether a node has let their bearer in before, and says so.
+    pub fn is_refreshed(&self) -> bool {
+        self.refreshed
+    }
+
+    /// Their bearer was let in before.
+    pub fn mark_refreshed(&mut self) {
+        self.refreshed = true;
+    }
+
+    /// How long refreshes may lengthen the stay: in seconds since 1970, never less than the
+    /// token itself says.
+    pub(crate) fn stays_until(&self) -> u64 {
+        let stay = self.tof.as_ref().map_or(0, |tof| tof.stay);
+        stay.max(self.exp.unwrap_or(0))
+    }
+
+    /// Takes over from a refresh how its bearer showed last, what it may do since, and when it
+    /// is valid. What only the original can give stays.
+    pub(crate) fn take_over(&mut self, refresh: &Self) {
+        self.mark_refreshed();
+        self.nbf = refresh.nbf;
+        self.exp = refresh.exp;
+        self.name.clone_from(&refresh.name);
+        self.metadata.clone_from(&refresh.metadata);
+        self.attributes.clone_from(&refresh.attributes);
+        let recorder = self.video.recorder;
+        self.video.set_permission(&refresh.video.permission());
+        self.video.recorder = recorder;
+    }
+
     /// The participant's identity: `sub`, else `jti`; empty if there is none.
     pub fn identity(&self) -> &str {
         if self.sub.is_empty() {

@@ -10,6 +10,7 @@ use media::ParticipantId;
 use prost::Message;
 use sfu::{Identity, Reliability, Visibility};
 
+use crate::chat::Fragment;
 use crate::proto::{self, data_packet::Value};
 use crate::wire::{self, Malformed};
 
@@ -44,6 +45,8 @@ pub struct Stamped {
     pub destination_identities: Vec<String>,
     /// The same, in the older way; each is a [`ParticipantId`].
     pub destination_sids: Vec<String>,
+    /// What of it may belong to a chat.
+    pub fragment: Option<Fragment>,
 }
 
 /// Why a message is not forwarded; each variant is one metric label.
@@ -99,6 +102,7 @@ pub fn stamp(
         sequence: packet.sequence,
         destination_identities,
         destination_sids,
+        fragment: packet.value.and_then(Fragment::of),
     })
 }
 

@@ -4,6 +4,7 @@
 //! notice is due is left to `sfu`, connections to `transport`, time, sockets and
 //! randomness to the shell. Message types of LiveKit stay inside this crate.
 
+pub mod chat;
 mod claims;
 mod client;
 pub mod data;
@@ -17,12 +18,13 @@ pub mod server_data;
 pub mod signal;
 pub mod spanning;
 pub mod token;
+pub mod trust;
 pub mod twirp;
 pub mod webhook;
 mod wire;
 
-pub use claims::{Claims, VideoGrants};
+pub use claims::{Claims, Tof, VideoGrants};
 pub use client::{Client, Sdk};
-pub use reason::{Action, ResumeReason, action, disconnect_reason, leave_reason};
+pub use reason::{Action, ResumeReason, action, disconnect_reason, disconnect_word, leave_reason};
 
 use livekit_protocol as proto;

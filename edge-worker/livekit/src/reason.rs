@@ -80,6 +80,12 @@ pub fn disconnect_reason(reason: LeaveReason) -> i32 {
     .into()
 }
 
+/// LiveKit's word for `reason`.
+pub fn disconnect_word(reason: LeaveReason) -> &'static str {
+    let known = DisconnectReason::try_from(disconnect_reason(reason));
+    known.unwrap_or_default().as_str_name()
+}
+
 /// The reason behind LiveKit's number, where it is one of ours.
 pub fn leave_reason(number: i32) -> Option<LeaveReason> {
     Some(match DisconnectReason::try_from(number).ok()? {

@@ -13,7 +13,7 @@ use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, crypto};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::Claims;
 
@@ -57,10 +57,11 @@ impl Keys {
         if token.len() > MAX_TOKEN {
             return Err(TokenError::Unreadable);
         }
-        let (message, signature) = token.rsplit_once('.').ok_or(TokenError::Unreadable)?;
-        let (header, claims) = message.split_once('.').ok_or(TokenError::Unreadable)?;
-        let header: Header = read(header)?;
-        let claims: Claims = read(claims)?;
+        let (header, message, signature) = split(token)?;
+        let (_, claims) = message.split_once('.').ok_or(TokenError::Unreadable)?;
+        let mut claims: Claims = read(claims)?;
+        // Only a token of the control plane is one that can be wrapped.
+        claims.of.clear();
 
         let secret = self.0.get(&claims.iss).ok_or(TokenError::UnknownKey)?;
         if header.alg != "HS256" || header.crit.is_some() {
@@ -71,7 +72,7 @@ impl Keys {
         if !genuine.unwrap_or(false) {
             return Err(TokenError::Signature);
         }
-        check_time(&claims, now)?;
+        check_time(&claims, now, LEEWAY)?;
         Ok(claims)
     }
 
@@ -128,9 +129,8 @@ pub fn sign(claims: &Claims, secret: &str, now: u64, ttl: Duration) -> String {
         exp: Some(now.saturating_add(ttl.as_secs())),
         ..claims.clone()
     };
-    let json = serde_json::to_vec(&claims).expect("claims are plain JSON with text keys");
     let header = BASE64.encode(r#"{"alg":"HS256","typ":"JWT"}"#);
-    let message = format!("{header}.{}", BASE64.encode(json));
+    let message = format!("{header}.{}", encode(&claims));
     let key = EncodingKey::from_secret(secret.as_bytes());
     let signature = crypto::sign(message.as_bytes(), &key, Algorithm::HS256)
         .expect("HMAC takes a key of any length");
@@ -158,6 +158,21 @@ pub enum TokenError {
     /// Valid for ever.
     #[error("invalid authorization token: exp is missing")]
     NoExpiry,
+    /// Signed by an app where only the control plane lets people in.
+    #[error("invalid authorization token: it has to be made by joining")]
+    Foreign,
+    /// A refresh of no token of the control plane.
+    #[error("invalid authorization token: it refreshes nothing")]
+    Original,
+    /// A refresh for somebody else than the original.
+    #[error("invalid authorization token: the original is somebody else's")]
+    OtherIdentity,
+    /// A refresh for another room than the original.
+    #[error("invalid authorization token: the original is for another room")]
+    OtherRoom,
+    /// A refresh that lasts longer than the original lets anybody stay.
+    #[error("invalid authorization token: it lasts longer than the stay")]
+    Overlong,
     /// Too late.
     #[error("invalid authorization token: it has expired")]
     Expired,
@@ -173,14 +188,30 @@ impl TokenError {
     }
 }
 
+/// The first part of a token.
 #[derive(Deserialize)]
-struct Header {
-    alg: String,
+pub(crate) struct Head {
+    pub(crate) alg: String,
     /// Extensions that must be understood; we understand none.
-    crit: Option<serde_json::Value>,
+    pub(crate) crit: Option<serde_json::Value>,
+    kid: Option<serde_json::Value>,
 }
 
-fn read<T: for<'de> Deserialize<'de>>(part: &str) -> Result<T, TokenError> {
+impl Head {
+    /// The name of the key, where it is a name.
+    pub(crate) fn kid(&self) -> Option<String> {
+        Some(self.kid.as_ref()?.as_str()?.to_owned())
+    }
+}
+
+/// A token's header, what is signed, and the signature.
+pub(crate) fn split(token: &str) -> Result<(Head, &str, &str), TokenError> {
+    let (message, signature) = token.rsplit_once('.').ok_or(TokenError::Unreadable)?;
+    let (head, _) = message.split_once('.').ok_or(TokenError::Unreadable)?;
+    Ok((read(head)?, message, signature))
+}
+
+pub(crate) fn read<T: for<'de> Deserialize<'de>>(part: &str) -> Result<T, TokenError> {
     let json = BASE64.decode(part).map_err(|_| TokenError::Unreadable)?;
     // A list would be read as well, its entries as fields in order.
     if !json.trim_ascii_start().starts_with(b"{") {
@@ -189,14 +220,19 @@ fn read<T: for<'de> Deserialize<'de>>(part: &str) -> Result<T, TokenError> {
     serde_json::from_slice(&json).map_err(|_| TokenError::Unreadable)
 }
 
-fn check_time(claims: &Claims, now: u64) -> Result<(), TokenError> {
+/// One part of a token.
+pub(crate) fn encode(part: &impl Serialize) -> String {
+    BASE64.encode(serde_json::to_vec(part).expect("plain JSON with text keys"))
+}
+
+pub(crate) fn check_time(claims: &Claims, now: u64, leeway: Duration) -> Result<(), TokenError> {
     let exp = claims.exp.ok_or(TokenError::NoExpiry)?;
-    if now > exp.saturating_add(LEEWAY.as_secs()) {
+    if now > exp.saturating_add(leeway.as_secs()) {
         return Err(TokenError::Expired);
     }
     if claims
         .nbf
-        .is_some_and(|nbf| nbf > now.saturating_add(LEEWAY.as_secs()))
+        .is_some_and(|nbf| nbf > now.saturating_add(leeway.as_secs()))
     {
         return Err(TokenError::NotYetValid);
     }

@@ -28,7 +28,7 @@ const SIGNED_FOR: Duration = Duration::from_secs(300);
 /// that LiveKit's enums do not have.
 pub fn event(fact: &Fact, id: &str, created_at: i64) -> Option<String> {
     let mut event = proto::WebhookEvent {
-        event: name(&fact.happened).to_owned(),
+        event: name(&fact.happened)?.to_owned(),
         id: id.to_owned(),
         created_at,
         ..Default::default()
@@ -45,6 +45,7 @@ pub fn event(fact: &Fact, id: &str, created_at: i64) -> Option<String> {
             event.room = Some(info::room(&fact.room));
             event.participant = Some(info::participant(participant));
         }
+        Happened::ParticipantChanged { .. } => return None,
         Happened::TrackPublished { publisher, track }
         | Happened::TrackUnpublished { publisher, track } => {
             event.room = Some(room_named(&fact.room));
@@ -55,9 +56,9 @@ pub fn event(fact: &Fact, id: &str, created_at: i64) -> Option<String> {
     serde_json::to_string(&event).ok()
 }
 
-/// LiveKit's word for it.
-pub fn name(happened: &Happened) -> &'static str {
-    match happened {
+/// LiveKit's word for it; `None` where it has none.
+pub fn name(happened: &Happened) -> Option<&'static str> {
+    Some(match happened {
         Happened::RoomStarted => "room_started",
         Happened::RoomFinished(_) => "room_finished",
         Happened::ParticipantJoined(_) => "participant_joined",
@@ -65,7 +66,8 @@ pub fn name(happened: &Happened) -> &'static str {
         Happened::ParticipantAborted(_) => "participant_connection_aborted",
         Happened::TrackPublished { .. } => "track_published",
         Happened::TrackUnpublished { .. } => "track_unpublished",
-    }
+        Happened::ParticipantChanged { .. } => return None,
+    })
 }
 
 /// The `Authorization` of a request with this body, signed with `key` at `now` (seconds

@@ -30,6 +30,13 @@ pub enum Happened {
     ParticipantLeft(Arc<ParticipantInfo>),
     /// Somebody is gone whose media never connected.
     ParticipantAborted(Arc<ParticipantInfo>),
+    /// Somebody who is there shows otherwise, or may do other things.
+    ParticipantChanged {
+        /// As it was.
+        before: Arc<ParticipantInfo>,
+        /// As it is.
+        after: Arc<ParticipantInfo>,
+    },
     /// Media of a track can come.
     TrackPublished {
         /// Whose.

@@ -56,7 +56,7 @@ pub use pacer::{Admission, Pacer, Waiting};
 pub use quality::{ConnectionQuality, Quality};
 pub use room::{
     Beginning, DataDrops, Destinations, JoinRefusal, Joined, Luggage, MAX_ATTRIBUTES, MAX_METADATA,
-    MAX_NAME, Message, Moved, Nonce, ParticipantChange, Resumed, Room, RoomChange, Synced,
+    MAX_NAME, Message, Moved, Nonce, ParticipantChange, Passed, Resumed, Room, RoomChange, Synced,
     UnknownTrack,
 };
 pub use select::LayerSet;

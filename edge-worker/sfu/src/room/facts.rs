@@ -46,6 +46,17 @@ impl Room {
         self.happened(Happened::ParticipantLeft(afterwards));
     }
 
+    /// Somebody shows otherwise than `before`, or may do other things.
+    pub(super) fn changed(&mut self, key: ParticipantKey, before: Arc<ParticipantInfo>) {
+        let Some(participant) = self.participants.find(key) else {
+            return;
+        };
+        if participant.is_local() && participant.on_record {
+            let after = Arc::clone(&participant.info);
+            self.happened(Happened::ParticipantChanged { before, after });
+        }
+    }
+
     /// A track began, if its publisher did.
     pub(super) fn track_started(&mut self, track: TrackKey) {
         if let Some((publisher, track)) = self.told_of(track) {

@@ -32,6 +32,15 @@ pub struct Destinations {
     pub sids: Vec<ParticipantId>,
 }
 
+/// Whether a data message is passed on.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Passed {
+    /// To those for whom it is.
+    On,
+    /// Its sender may not send it, or has sent it before.
+    No,
+}
+
 /// Data messages not delivered, by reason.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct DataDrops {
@@ -46,24 +55,30 @@ pub struct DataDrops {
 }
 
 impl Room {
-    /// A participant sent a data message.
-    pub fn handle_data(&mut self, now: std::time::Instant, from: ParticipantId, message: Message) {
+    /// A participant sent a data message. Whether it is passed on to those for whom it is.
+    pub fn handle_data(
+        &mut self,
+        now: std::time::Instant,
+        from: ParticipantId,
+        message: Message,
+    ) -> Passed {
         let Some(key) = self.participants.local_key_of(from) else {
-            return;
+            return Passed::No;
         };
         let Some(sender) = self.participants.find(key) else {
-            return;
+            return Passed::No;
         };
         if !sender.info.permission.can_publish_data {
             self.drops.not_allowed += 1;
-            return;
+            return Passed::No;
         }
         if !self.is_news(now, key, &message) {
             self.drops.repeated += 1;
-            return;
+            return Passed::No;
         }
         self.send_elsewhere(Some(key), &message, None);
         self.give(Some(key), &message);
+        Passed::On
     }
 
     /// Gives a message to those connected here for whom it is.

@@ -56,7 +56,7 @@ use media::{Packet, ParticipantId, Rtcp};
 pub use administering::RoomChange;
 pub use joining::{JoinRefusal, Joined};
 pub use life::Beginning;
-pub use message::{DataDrops, Destinations, Message};
+pub use message::{DataDrops, Destinations, Message, Passed};
 pub use moving::{Luggage, Moved};
 pub use nonces::Nonce;
 pub use profile::{MAX_ATTRIBUTES, MAX_METADATA, MAX_NAME, ParticipantChange};

@@ -124,7 +124,7 @@ impl Room {
             attributes,
             permission,
         } = change;
-        let before = participant.info.permission.clone();
+        let before = Arc::clone(&participant.info);
         participant.change(|info| {
             if let Some(metadata) = metadata {
                 info.metadata = metadata;
@@ -141,11 +141,12 @@ impl Room {
                 info.permission = permission;
             }
         });
-        if participant.info.permission == before {
+        if participant.info.permission == before.permission {
             self.announce_change(now, key, Urgency::Soon);
         } else {
-            self.permission_changed(now, key, &before);
+            self.permission_changed(now, key, &before.permission);
         }
+        self.changed(key, before);
         let changed = self.participants.find(key).ok_or(Refusal::NotFound)?;
         Ok(Arc::clone(&changed.info))
     }
