@@ -4,11 +4,14 @@
 //! metrics. [`run`] is the whole command; [`assemble`] gives benchmarks a node whose
 //! shards they drive themselves.
 
+mod calling;
 mod cascade;
 mod cli;
 mod config;
+mod control;
 mod directory;
 mod errands;
+mod facts;
 mod http;
 mod ids;
 mod journal;
@@ -27,6 +30,7 @@ pub use config::{
     Config, ConfigError, Control, Fsync, JoinTokens, Log, LogFormat, NodeKey, Relay, Room, Rtc,
     Webhook,
 };
-pub use metrics::Metrics;
+pub use control::Control as Speaking;
+pub use metrics::{ControlMetrics, Metrics};
 pub use node::{Assembly, Node, assemble, serve};
 pub use shard::Shard;

@@ -1,6 +1,8 @@
 //! What an operator can watch, in Prometheus' words. Counters here, scraped by the
 //! admin listener. `received = forwarded or answered + dropped`, by kind.
 
+mod control;
+
 use std::time::Instant;
 
 use batch::Sent;
@@ -10,6 +12,8 @@ use prometheus::{
     Registry, TextEncoder,
 };
 use sfu::LeaveReason;
+
+pub use control::ControlMetrics;
 
 /// All counters of a node. Cloning is cheap and counts into the same.
 #[derive(Clone, Debug)]
@@ -75,6 +79,8 @@ pub struct Metrics {
     pub webhooks_dropped: IntCounterVec,
     /// Times that events could not be written to disk.
     pub webhooks_unwritten: IntCounter,
+    /// The conversation with the control plane.
+    pub control: ControlMetrics,
     /// Connections that failed in our own code and were closed.
     pub connection_panics: IntCounter,
     /// Processor time of shards, in seconds, by their numbers.
@@ -237,6 +243,7 @@ impl Metrics {
                 "edge_webhooks_unwritten_total",
                 "Times that events could not be written to disk",
             ),
+            control: ControlMetrics::new(&registry),
             connection_panics: counter(
                 "edge_connection_panics_total",
                 "Connections closed because our own code failed on them",

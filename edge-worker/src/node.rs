@@ -16,7 +16,9 @@ use transport::Identity;
 
 use crate::cascade::{Cascade, CascadeInbox, Linked};
 use crate::config::Config;
+use crate::control::{self, Control, ControlInbox};
 use crate::directory::Directory;
+use crate::facts::Facts;
 use crate::metrics::Metrics;
 use crate::revocations::Revocations;
 use crate::shard::{Shard, Spanning, ToShard};
@@ -47,6 +49,8 @@ pub struct Node {
     pub(crate) cascade: Option<CascadeInbox>,
     /// To look at the links to other nodes.
     pub(crate) links: Option<relay::Observer>,
+    /// To the conversation with the control plane; none where there is none.
+    pub(crate) control: Option<ControlInbox>,
     /// Tokens refused before they expire.
     pub(crate) revocations: Revocations,
     /// To count into.
@@ -76,6 +80,8 @@ pub struct Assembly {
     pub webhooks: Webhooks,
     /// To be run: rooms on other shards and nodes.
     pub cascade: Option<Cascade>,
+    /// To be run: the conversation with the control plane.
+    pub control: Option<Control>,
 }
 
 /// Binds a node's sockets and puts its parts together.
@@ -87,7 +93,13 @@ pub fn assemble(config: Config) -> anyhow::Result<Assembly> {
         .iter()
         .map(|(key, secret)| (key.clone(), secret.clone()))
         .collect();
-    let (facts, webhooks) = webhooks::prepare(&config.webhook, &keys, &metrics)?;
+    let (told, webhooks) = webhooks::prepare(&config.webhook, &keys, &metrics)?;
+    let prepared = control::prepare(&config, &metrics)?;
+    let (reports, control, speaking) = match prepared {
+        Some(it) => (Some(it.reports), Some(it.inbox), Some(it.control)),
+        None => (None, None, None),
+    };
+    let facts = Facts::new(told, reports, metrics.clone());
     let linked = config.relay.as_ref().map(|config| {
         let metrics = relay::Metrics::new(metrics.registry()).context("metrics")?;
         Linked::start(config, metrics)
@@ -128,6 +140,7 @@ pub fn assemble(config: Config) -> anyhow::Result<Assembly> {
         directory: Directory::new(inboxes, config.rtc.spread),
         cascade,
         links: linked.as_ref().map(Linked::observer),
+        control,
         revocations: Revocations::default(),
         metrics,
         signal_slots: Arc::new(Semaphore::new(SIGNAL_SLOTS)),
@@ -140,6 +153,7 @@ pub fn assemble(config: Config) -> anyhow::Result<Assembly> {
         shards,
         stop,
         webhooks,
+        control: speaking,
     })
 }
 
@@ -170,6 +184,7 @@ async fn live(config: Config, mode: Mode) -> anyhow::Result<()> {
         stop,
         webhooks,
         cascade,
+        control,
     } = assemble(config)?;
     let mut servers = serve(&node).await?;
     let mut cascading = JoinSet::new();
@@ -178,6 +193,9 @@ async fn live(config: Config, mode: Mode) -> anyhow::Result<()> {
     }
     let mut couriers = JoinSet::new();
     couriers.spawn(webhooks.run());
+    if let Some(control) = control {
+        couriers.spawn(control.run(Arc::clone(&node)));
+    }
     let shard_ended = Arc::new(Notify::new());
     let threads = start(shards, &shard_ended)?;
     tracing::info!(

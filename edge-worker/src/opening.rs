@@ -132,9 +132,11 @@ impl Node {
 
     fn first_room(&self, name: Arc<str>, settings: &RoomSettings) -> RoomInfo {
         let defaults = &self.config.room;
+        let control = self.control.as_ref();
+        let given = control.and_then(|control| control.life_of(&name));
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         RoomInfo {
-            id: ids::room_id(),
+            id: given.unwrap_or_else(ids::room_id),
             name,
             metadata: settings.metadata.clone().unwrap_or_default(),
             created_at_ms: now.unwrap_or_default().as_millis() as i64,

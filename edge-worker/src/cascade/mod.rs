@@ -18,7 +18,7 @@ use anyhow::Context;
 use bytes::Bytes;
 use livekit::spanning::{self, Question, Telling};
 use media::{Layer, TrackId};
-use relay::{Command, Event, Observer, Relay, Watch};
+use relay::{Command, Event, Neighbour, Observer, Relay, Watch};
 use relay_proto::control::Kind;
 use relay_proto::{Handle, NODES, Paused, Place, Wanted};
 use sfu::{LayerSet, LinkNews, Streaming};
@@ -83,6 +83,8 @@ pub(crate) enum ToCascade {
     Media(Vec<(FeedId, Place, Bytes)>),
     /// Somebody waits for another node.
     Asked(Box<Asked>),
+    /// Whom to be linked to, from now on.
+    Neighbours(Vec<Neighbour>),
 }
 
 /// The way to the cascade, from anywhere.
@@ -163,6 +165,8 @@ struct Running {
     unsent: VecDeque<(Instance, SpanMessage)>,
     /// For other nodes.
     unsent_tellings: Vec<(Arc<str>, Vec<String>, Telling)>,
+    /// Whom the relay is to be linked to, until it has been told.
+    neighbours: Option<Vec<Neighbour>>,
     /// What other nodes asked.
     answering: JoinSet<()>,
     answers: mpsc::Sender<(String, Telling)>,
@@ -197,6 +201,7 @@ impl Cascade {
             asking: Asking::default(),
             unsent: VecDeque::new(),
             unsent_tellings: Vec::new(),
+            neighbours: None,
             answering: JoinSet::new(),
             answers,
         };
@@ -227,6 +232,9 @@ impl Cascade {
                 running.hear(now, event);
             }
             running.tick(now);
+            if let Some(neighbours) = running.neighbours.take() {
+                running.command(Command::Neighbours(neighbours)).await;
+            }
             running.carry_out().await;
         }
         running.hear_out(&mut self.inbox).await;
@@ -298,6 +306,7 @@ impl Running {
             ToCascade::Ask { at, track, layer } => self.rooms.asked_here(at, track, layer),
             ToCascade::Media(packets) => self.feed(packets),
             ToCascade::Asked(asked) => self.ask(now, *asked),
+            ToCascade::Neighbours(neighbours) => self.neighbours = Some(neighbours),
         }
     }
 

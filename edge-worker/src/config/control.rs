@@ -117,7 +117,8 @@ impl RawControl {
         if self.url.is_empty() {
             let given = !self.key.is_empty() || !self.public_url.is_empty();
             if given || self.only_join_tokens {
-                let allowed = "the address of the control plane's HTTP actions, as https://name.convex.site";
+                let allowed =
+                    "the address of the control plane's HTTP actions, as https://name.convex.site";
                 return Err(value("control.url", "", allowed));
             }
             return Ok(None);
@@ -139,7 +140,8 @@ impl RawControl {
         }
         let named = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
         if node.id.is_empty() || node.id.len() > 64 || !node.id.bytes().all(named) {
-            let allowed = "with [control], the name its key was made for: up to 64 letters, digits, - _ .";
+            let allowed =
+                "with [control], the name its key was made for: up to 64 letters, digits, - _ .";
             return Err(value("node.id", &node.id, allowed));
         }
         if node.region.is_empty() {
@@ -165,12 +167,17 @@ impl RawControl {
             parts.is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
         };
         if !self.relay.is_empty() && !is_address(&self.relay) {
-            let allowed = "host:port where other nodes reach this one's relay; empty without [relay]";
+            let allowed =
+                "host:port where other nodes reach this one's relay; empty without [relay]";
             return Err(value("control.relay", &self.relay, allowed));
         }
         if !(1..=MOST_PARTICIPANTS).contains(&self.capacity) {
             let found = self.capacity.to_string();
-            return Err(value("control.capacity", &found, "1 to 100000 participants"));
+            return Err(value(
+                "control.capacity",
+                &found,
+                "1 to 100000 participants",
+            ));
         }
         if self.folder.as_os_str().is_empty() {
             let allowed = "a folder of this node's own, which outlives its restarts";
@@ -274,13 +281,19 @@ mod tests {
             ("control.url", |raw| raw.url.clear()),
             ("control.url", |raw| raw.url = "http://tof.example".into()),
             ("control.url", |raw| raw.url = "https://a.example/x".into()),
-            ("control.url", |raw| raw.url = "https://me:a@a.example".into()),
+            ("control.url", |raw| {
+                raw.url = "https://me:a@a.example".into()
+            }),
             ("control.key ", |raw| raw.key.truncate(63)),
             ("control.key ", |raw| raw.key = "0g".repeat(32)),
             ("control.key_version", |raw| raw.key_version = 0),
             ("control.public_url", |raw| raw.public_url.clear()),
-            ("control.public_url", |raw| raw.public_url = "ws://a.example".into()),
-            ("control.public_http_url", |raw| raw.public_http_url = "ftp://a".into()),
+            ("control.public_url", |raw| {
+                raw.public_url = "ws://a.example".into()
+            }),
+            ("control.public_http_url", |raw| {
+                raw.public_http_url = "ftp://a".into()
+            }),
             ("control.relay", |raw| raw.relay = "kano".into()),
             ("control.capacity", |raw| raw.capacity = 0),
             ("control.folder", |raw| raw.folder = PathBuf::new()),
@@ -292,7 +305,11 @@ mod tests {
             let error = raw.checked(&node()).unwrap_err().to_string();
             assert!(error.starts_with(expected), "{expected}: {error}");
         }
-        for (id, region, expected) in [("", "lagos", "node.id"), ("a/b", "lagos", "node.id"), ("a", "", "node.region")] {
+        for (id, region, expected) in [
+            ("", "lagos", "node.id"),
+            ("a/b", "lagos", "node.id"),
+            ("a", "", "node.region"),
+        ] {
             let (id, region) = (id.to_owned(), region.to_owned());
             let error = good().checked(&Node { id, region }).unwrap_err();
             assert!(error.to_string().starts_with(expected), "{error}");

@@ -3,11 +3,12 @@
 
 mod door;
 mod elsewhere;
+mod poke;
 mod room_service;
 mod rtc;
 mod twirp;
 
-pub(crate) use room_service::describe_room;
+pub(crate) use room_service::{describe_room, perform};
 pub(crate) use rtc::Guest;
 pub(crate) use twirp::called_from_afar;
 
@@ -24,10 +25,11 @@ use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, get};
+use axum::routing::{any, get, post};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use crate::control::{Draining, POKE};
 use crate::node::Node;
 
 /// Serves everybody until the node stops.
@@ -39,6 +41,7 @@ pub(crate) async fn serve_public(listener: TcpListener, node: Arc<Node>) -> anyh
         .route("/rtc/v1", get(rtc::join_v1))
         .route("/rtc/validate", get(rtc::validate_v0))
         .route("/rtc/v1/validate", get(rtc::validate_v1))
+        .route(POKE, post(poke::poke))
         .route("/twirp/{*path}", any(twirp::call))
         .fallback(|| async { StatusCode::NOT_FOUND })
         .layer(axum::middleware::from_fn(allow_any_origin))
@@ -74,9 +77,16 @@ async fn until_stopping(mut stopping: watch::Receiver<bool>) {
 async fn ready(State(node): State<Arc<Node>>) -> Response {
     if *node.stopping.borrow() {
         (StatusCode::SERVICE_UNAVAILABLE, "stopping\n").into_response()
+    } else if is_draining(&node) {
+        (StatusCode::SERVICE_UNAVAILABLE, "draining\n").into_response()
     } else {
         "OK\n".into_response()
     }
+}
+
+fn is_draining(node: &Node) -> bool {
+    let control = node.control.as_ref();
+    control.is_some_and(|control| control.policy().draining() == Draining::Yes)
 }
 
 async fn metrics(State(node): State<Arc<Node>>) -> Response {

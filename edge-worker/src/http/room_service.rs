@@ -19,7 +19,7 @@ use crate::opening::Opening;
 use crate::shard::{Destination, Forwarding, Order, ToShard};
 
 /// Does what was asked.
-pub(super) async fn perform(node: &Node, request: Request) -> Result<Answer, Failure> {
+pub(crate) async fn perform(node: &Node, request: Request) -> Result<Answer, Failure> {
     match request {
         Request::CreateRoom { room, settings } => {
             let change = RoomChange {

@@ -14,6 +14,7 @@ use livekit::Claims;
 use livekit::join::{self, Admission, Endpoint, JoinError, JoinRequest};
 use livekit::token;
 
+use crate::control::{Closed, ControlInbox};
 use crate::node::Node;
 use crate::signal;
 
@@ -130,6 +131,16 @@ impl IntoResponse for Refusal {
     }
 }
 
+impl From<Closed> for Refusal {
+    fn from(closed: Closed) -> Self {
+        Self {
+            status: closed.status(),
+            body: closed.to_string(),
+            outcome: closed.label(),
+        }
+    }
+}
+
 impl From<JoinError> for Refusal {
     fn from(error: JoinError) -> Self {
         let status = error.status();
@@ -183,7 +194,12 @@ fn check(
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default()
         .as_secs();
-    let claims = node.keys.verify(token, now).map_err(unauthorised)?;
+    let control = node.control.as_ref().map(ControlInbox::policy);
+    let claims = match &control {
+        Some(policy) => policy.verify(&node.keys, token, now),
+        None => node.keys.verify(token, now),
+    };
+    let claims = claims.map_err(unauthorised)?;
     let mut request = JoinRequest::from_query(endpoint, &query)?;
     request
         .client
@@ -193,7 +209,15 @@ fn check(
     if !node.revocations.allow(&claims, room, identity) {
         return Err(JoinError::Revoked.into());
     }
-    let makes_rooms = node.config.room.auto_create || claims.video.room_create;
+    let mut admission = admission;
+    let mut placed = false;
+    if let Some(policy) = control {
+        policy.admit(&claims, &request)?;
+        policy.settle(&admission.room, &mut admission.room_settings);
+        placed = policy.knows(&admission.room);
+    }
+    let room = &admission.room;
+    let makes_rooms = placed || node.config.room.auto_create || claims.video.room_create;
     if !makes_rooms && !node.directory.has(room) {
         return Err(JoinError::RoomMissing.into());
     }

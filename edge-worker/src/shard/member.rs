@@ -3,6 +3,7 @@
 
 use std::time::Instant;
 
+use livekit::chat::Reader;
 use livekit::join::Mode;
 use livekit::negotiation::{OfferId, SectionRequests, Sections, ServerOffers, Verdict};
 use livekit::signal::{Target, Told};
@@ -31,6 +32,8 @@ pub(super) struct Member {
     pub(super) publisher: TransportKey,
     /// Carries data to it; its being up makes the participant active.
     pub(super) primary: TransportKey,
+    /// What it writes to others, as far as it has come.
+    pub(super) chat: Reader,
     downstream: Downstream,
     subscriptions: FxHashMap<SubscriptionKey, SenderId>,
 }
@@ -77,6 +80,7 @@ impl Member {
             on_resume: None,
             publisher,
             primary,
+            chat: Reader::default(),
             downstream,
             subscriptions,
         }

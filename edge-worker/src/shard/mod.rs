@@ -38,8 +38,8 @@ use sfu::{DropCounts, DropReason, LeaveReason, Room, Timers, TrackKey, Transport
 use tracing::warn;
 
 use crate::directory::Place;
+use crate::facts::Facts;
 use crate::metrics::{Metrics, Tally};
-use crate::webhooks::Facts;
 pub(crate) use administering::{Errand, Order};
 pub(crate) use inbox::{
     Arrival, Broadcast, OUTBOX_LEN, Return, ShardInbox, Signal, SignalKey, ToShard, ToSignal, Wish,

@@ -1,16 +1,21 @@
 //! What transports have to say, taken to their rooms.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
+use livekit::chat::Fragment;
 use livekit::{data, data_track};
 use media::ParticipantId;
-use sfu::{Binding, Destinations, Identity, LeaveReason, Message, Reliability, TransportKey};
+use sfu::{
+    Binding, Destinations, Identity, LeaveReason, Message, Passed, Reliability, TransportKey,
+};
 use tracing::{debug, info};
 use transport::{Channel, Event, FailReason};
 
 use super::transports::sink;
 use super::{RoomKey, Shard};
+use crate::facts::News;
 
 impl Shard {
     /// What a transport has to say.
@@ -94,6 +99,46 @@ impl Shard {
         }
     }
 
+    /// Part of what somebody writes to others, which goes on record.
+    fn overhear_chat(
+        &mut self,
+        from: ParticipantId,
+        room: RoomKey,
+        reliability: Reliability,
+        fragment: Fragment,
+        to: &Destinations,
+    ) {
+        // What may be lost is no chat: cursors and the like.
+        if !self.facts.hear_chat() || reliability == Reliability::Lossy {
+            return;
+        }
+        let Some(said) = self
+            .members
+            .get_mut(&from)
+            .and_then(|member| member.chat.read(fragment))
+        else {
+            return;
+        };
+        let Some(open) = self.rooms.get(&room) else {
+            return;
+        };
+        let Some(by) = open.room.participant(from) else {
+            return;
+        };
+        let named = to.identities.iter().map(|name| name.0.to_string());
+        // Who is not there any more is named by number: it must not seem to be for everybody.
+        let by_number = to.sids.iter().map(|sid| match open.room.participant(*sid) {
+            Some(found) => found.identity.0.to_string(),
+            None => sid.to_string(),
+        });
+        self.facts.report(News::Said {
+            room: Arc::clone(open.room.info()),
+            by: Arc::clone(by),
+            said,
+            to: named.chain(by_number).collect(),
+        });
+    }
+
     /// A frame of a data track.
     fn frame(&mut self, now: Instant, from: ParticipantId, room: RoomKey, frame: &Bytes) {
         let Some(frame) = data_track::read(frame) else {
@@ -144,7 +189,8 @@ impl Shard {
             kind: sender.kind,
         };
         match data::stamp(&payload, &sender, reliability) {
-            Ok(stamped) => {
+            Ok(mut stamped) => {
+                let fragment = stamped.fragment.take();
                 let identities = stamped.destination_identities;
                 let sids = stamped.destination_sids;
                 let destinations = Destinations {
@@ -162,7 +208,12 @@ impl Shard {
                     sequence,
                     payload,
                 };
-                self.with_room(now, room, |room, _| room.handle_data(now, from, message));
+                let to = message.destinations.clone();
+                let passed =
+                    self.with_room(now, room, |room, _| room.handle_data(now, from, message));
+                if let (Some(Passed::On), Some(fragment)) = (passed, fragment) {
+                    self.overhear_chat(from, room, reliability, fragment, &to);
+                }
             }
             Err(reason) => {
                 self.metrics

@@ -19,6 +19,7 @@ use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval, interval_at};
 use tracing::{Instrument, Span, debug, field, info, info_span};
 
+use crate::control::Arrival;
 use crate::http::Guest;
 use crate::ids;
 use crate::metrics::Metrics;
@@ -129,6 +130,7 @@ impl Connection {
                     otherwise
                 })?;
                 self.participant = Some(participant);
+                self.announce(participant);
                 (ToShard::Join(Box::new(arrival.0)), arrival.1, otherwise)
             }
             Some(reconnect) => {
@@ -152,6 +154,19 @@ impl Connection {
         };
         shard.send(message).map_err(|_| otherwise)?;
         Ok(shard)
+    }
+
+    /// Tells the control plane's part what it alone wants to know of somebody who comes.
+    fn announce(&self, id: ParticipantId) {
+        let Some(control) = &self.node.control else {
+            return;
+        };
+        control.arriving(Arrival {
+            id,
+            asked_at_ms: unix_now().as_millis() as u64,
+            tof: self.guest.claims.tof.clone(),
+            client: self.guest.request.client.clone(),
+        });
     }
 
     async fn talk(&mut self, mut inbox: mpsc::Receiver<ToSignal>) -> Ending {
@@ -353,10 +368,11 @@ impl Connection {
 
     /// Gives the client a token for coming back.
     async fn refresh(&mut self) -> Result<(), Ending> {
-        let token = self
-            .node
-            .keys
-            .refresh(&self.guest.claims, unix_now().as_secs());
+        let (claims, now) = (&self.guest.claims, unix_now().as_secs());
+        let token = match &self.node.control {
+            Some(control) if !claims.of.is_empty() => control.refresh(claims, now),
+            Some(_) | None => self.node.keys.refresh(claims, now),
+        };
         match token {
             Some(token) => self.say(&Response::refresh_token(token)).await,
             None => Ok(()),

@@ -69,24 +69,6 @@ impl Dropped {
     }
 }
 
-/// Takes facts from shards, which never wait for it.
-#[derive(Clone, Debug)]
-pub(crate) struct Facts {
-    /// `None` where nobody wants to hear of them.
-    queue: Option<mpsc::Sender<Fact>>,
-    metrics: Metrics,
-}
-
-impl Facts {
-    /// Passes `fact` on, or counts that it could not.
-    pub(crate) fn tell(&self, fact: Fact) {
-        let Some(queue) = &self.queue else { return };
-        if queue.try_send(fact).is_err() {
-            Dropped::QueueFull.count(&self.metrics);
-        }
-    }
-}
-
 /// Everything between the shards and the app's servers.
 #[derive(Debug)]
 pub struct Webhooks {
@@ -95,12 +77,13 @@ pub struct Webhooks {
     metrics: Metrics,
 }
 
-/// Opens what was left over from the last run, and both ends of the queue of facts.
+/// Opens what was left over from the last run, and both ends of the queue of facts; no
+/// beginning of it, where nobody wants to hear of them.
 pub(crate) fn prepare(
     config: &config::Webhook,
     keys: &Keys,
     metrics: &Metrics,
-) -> anyhow::Result<(Facts, Webhooks)> {
+) -> anyhow::Result<(Option<mpsc::Sender<Fact>>, Webhooks)> {
     let (queue, facts) = mpsc::channel(FACTS);
     let mut endpoints = Vec::new();
     if !config.urls.is_empty() {
@@ -112,18 +95,12 @@ pub(crate) fn prepare(
         }
     }
     let queue = (!endpoints.is_empty()).then_some(queue);
-    let metrics = metrics.clone();
-    Ok((
-        Facts {
-            queue,
-            metrics: metrics.clone(),
-        },
-        Webhooks {
-            facts,
-            endpoints,
-            metrics,
-        },
-    ))
+    let webhooks = Webhooks {
+        facts,
+        endpoints,
+        metrics: metrics.clone(),
+    };
+    Ok((queue, webhooks))
 }
 
 impl Webhooks {
@@ -142,7 +119,7 @@ impl Webhooks {
                 .unwrap_or_default();
             let id = format!("{}{}", webhook::ID_PREFIX, ids::random_suffix());
             let Some(body) = webhook::event(&fact, &id, now.as_secs() as i64) else {
-                warn!(what = webhook::name(&fact.happened), "cannot be said");
+                warn!(what = ?webhook::name(&fact.happened), "cannot be said");
                 Dropped::Unsayable.count(&self.metrics);
                 continue;
             };

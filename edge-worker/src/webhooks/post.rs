@@ -7,11 +7,11 @@ use anyhow::Context;
 use livekit::token::Keys;
 use livekit::webhook;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
-use reqwest::redirect::Policy;
 use reqwest::{Client, StatusCode};
 
 use super::event::Event;
 use super::queue::Outcome;
+use crate::calling;
 use crate::config;
 
 /// Longer than any receiver that means to answer needs.
@@ -69,20 +69,8 @@ impl Failure {
 impl Post {
     /// Ready to send.
     pub(super) fn new(config: &config::Webhook, keys: Keys) -> anyhow::Result<Self> {
-        // Fails where one is chosen already, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let builder = Client::builder()
-            .timeout(ANSWER_WITHIN)
-            .redirect(Policy::none())
-            .user_agent(webhook::USER_AGENT);
-        let builder = if config.urls.iter().any(|url| url.starts_with("https:")) {
-            builder
-        } else {
-            // Where nobody is asked for a certificate, none need be installed.
-            builder.tls_certs_only([])
-        };
-        let client = builder
-            .build()
+        let urls = config.urls.iter().map(String::as_str);
+        let client = calling::client(urls, ANSWER_WITHIN, webhook::USER_AGENT)
             .context("cannot send webhooks; are CA certificates installed?")?;
         Ok(Self {
             client,
