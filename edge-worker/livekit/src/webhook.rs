@@ -45,7 +45,7 @@ pub fn event(fact: &Fact, id: &str, created_at: i64) -> Option<String> {
             event.room = Some(info::room(&fact.room));
             event.participant = Some(info::participant(participant));
         }
-        Happened::ParticipantChanged { .. } => return None,
+        Happened::ParticipantChanged { .. } | Happened::ParticipantAssessed { .. } => return None,
         Happened::TrackPublished { publisher, track }
         | Happened::TrackUnpublished { publisher, track } => {
             event.room = Some(room_named(&fact.room));
@@ -66,7 +66,7 @@ pub fn name(happened: &Happened) -> Option<&'static str> {
         Happened::ParticipantAborted(_) => "participant_connection_aborted",
         Happened::TrackPublished { .. } => "track_published",
         Happened::TrackUnpublished { .. } => "track_unpublished",
-        Happened::ParticipantChanged { .. } => return None,
+        Happened::ParticipantChanged { .. } | Happened::ParticipantAssessed { .. } => return None,
     })
 }
 

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use crate::{LeaveReason, ParticipantInfo, RoomInfo, TrackInfo};
+use crate::{LeaveReason, ParticipantInfo, RoomInfo, Summary, TrackInfo};
 
 /// Something that happened.
 #[derive(Clone, Debug)]
@@ -36,6 +36,13 @@ pub enum Happened {
         before: Arc<ParticipantInfo>,
         /// As it is.
         after: Arc<ParticipantInfo>,
+    },
+    /// Somebody's connection was watched for a minute.
+    ParticipantAssessed {
+        /// Whose.
+        participant: Arc<ParticipantInfo>,
+        /// What it was like.
+        summary: Summary,
     },
     /// Media of a track can come.
     TrackPublished {

@@ -46,6 +46,8 @@ pub(crate) struct Leg {
     pub(crate) jitter: Duration,
     /// Layers it is below what is wished and could be: its bitrate in steps.
     pub(crate) missing_layers: u8,
+    /// What was carried.
+    pub(crate) bytes: u64,
 }
 
 /// All streams of a participant during one window.
@@ -56,6 +58,19 @@ pub(crate) struct Findings {
     jitter: Duration,
     round_trip: Option<Duration>,
     signs: Signs,
+    /// Packets of all streams that should have come, and those that did not.
+    expected: u64,
+    lost: u64,
+    /// Bytes it sent, and bytes it was sent.
+    sent: u64,
+    received: u64,
+}
+
+/// Which way a stream goes, seen from the participant.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Way {
+    Sent,
+    Received,
 }
 
 /// Whether anything came of a participant.
@@ -74,6 +89,16 @@ impl Findings {
         }
         self.trouble = self.trouble.max(leg.trouble());
         self.jitter = self.jitter.max(leg.jitter);
+        self.expected += leg.expected;
+        self.lost += leg.lost;
+    }
+
+    /// What one of its streams carried, muted or not.
+    pub(crate) fn carried(&mut self, way: Way, leg: &Leg) {
+        match way {
+            Way::Sent => self.sent += leg.bytes,
+            Way::Received => self.received += leg.bytes,
+        }
     }
 
     /// How far away it is, told on one of its streams; the others wait for themselves.
@@ -186,6 +211,82 @@ impl Assessor {
     }
 }
 
+/// What a participant's connection was like for about a minute.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Summary {
+    /// For so long.
+    pub lasted: Duration,
+    /// From 0 to 100, on average.
+    pub score: f32,
+    /// Of its packets, both ways.
+    pub loss_percent: f32,
+    /// On average, of the worst stream each time.
+    pub jitter: Duration,
+    /// On average; `None` if it was never known.
+    pub round_trip: Option<Duration>,
+    /// Bytes it sent.
+    pub sent: u64,
+    /// Bytes it was sent.
+    pub received: u64,
+    /// Times that its network fell silent.
+    pub silences: u64,
+}
+
+/// Gathers what becomes a [`Summary`].
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Gathering {
+    windows: u32,
+    score: f32,
+    expected: u64,
+    lost: u64,
+    jitter: Duration,
+    round_trip: Duration,
+    round_trips: u32,
+    sent: u64,
+    received: u64,
+    silences: u64,
+}
+
+impl Gathering {
+    /// One window has ended; the summary, if that was a minute.
+    pub(crate) fn add(&mut self, findings: &Findings, score: f32) -> Option<Summary> {
+        self.windows += 1;
+        self.score += score;
+        self.expected += findings.expected;
+        self.lost += findings.lost;
+        self.jitter += findings.jitter;
+        if let Some(round_trip) = findings.round_trip {
+            self.round_trip += round_trip;
+            self.round_trips += 1;
+        }
+        self.sent += findings.sent;
+        self.received += findings.received;
+        (self.windows >= SUMMED).then(|| self.take())
+    }
+
+    /// Its network fell silent.
+    pub(crate) fn fell_silent(&mut self) {
+        self.silences += 1;
+    }
+
+    fn take(&mut self) -> Summary {
+        let it = std::mem::take(self);
+        Summary {
+            lasted: WINDOW * it.windows,
+            score: it.score / it.windows as f32,
+            loss_percent: 100.0 * it.lost as f32 / it.expected.max(1) as f32,
+            jitter: it.jitter / it.windows,
+            round_trip: (it.round_trips > 0).then(|| it.round_trip / it.round_trips),
+            sent: it.sent,
+            received: it.received,
+            silences: it.silences,
+        }
+    }
+}
+
+/// A minute.
+const SUMMED: u32 = 12;
+
 /// How often connections are assessed.
 pub(crate) const WINDOW: Duration = Duration::from_secs(5);
 
@@ -223,6 +324,7 @@ mod tests {
             lost,
             jitter: Duration::ZERO,
             missing_layers: 0,
+            bytes: 0,
         }
     }
 
@@ -352,5 +454,34 @@ mod tests {
                 assert!((ALIVE..=BEST).contains(&assessor.score()));
             }
         }
+    }
+
+    #[test]
+    fn a_minute_is_summed_up_from_its_windows() {
+        let mut gathering = Gathering::default();
+        gathering.fell_silent();
+        for window in 1..=SUMMED {
+            let mut findings = findings(&leg(Video, 100, u64::from(window % 2) * 10), 200);
+            let carried = Leg {
+                bytes: 1_000,
+                ..leg(Video, 0, 0)
+            };
+            findings.carried(Way::Sent, &carried);
+            findings.carried(Way::Received, &carried);
+            findings.carried(Way::Received, &carried);
+            let summary = gathering.add(&findings, 90.0);
+            if window < SUMMED {
+                assert_eq!(summary, None, "{window}");
+                continue;
+            }
+            let summary = summary.unwrap();
+            assert_eq!(summary.lasted, Duration::from_secs(60));
+            assert_eq!((summary.score, summary.loss_percent), (90.0, 5.0));
+            assert_eq!(summary.round_trip, Some(Duration::from_millis(200)));
+            assert_eq!((summary.sent, summary.received), (12_000, 24_000));
+            assert_eq!(summary.silences, 1);
+        }
+        let first = gathering.add(&Findings::default(), 0.0);
+        assert_eq!(first, None, "the next minute begins");
     }
 }

@@ -52,6 +52,8 @@ pub(crate) fn ticks(elapsed: Duration, rate: u32) -> u64 {
 pub(crate) struct SenderReports {
     packets: u32,
     octets: u32,
+    /// Of these, those that were taken.
+    taken: u32,
     made: u32,
     due_at: Option<Instant>,
     last: Option<Last>,
@@ -68,6 +70,12 @@ impl SenderReports {
     pub(crate) fn forwarded(&mut self, octets: usize) {
         self.packets = self.packets.wrapping_add(1);
         self.octets = self.octets.wrapping_add(octets as u32);
+    }
+
+    /// Bytes forwarded since this was asked last.
+    pub(crate) fn take_octets(&mut self) -> u64 {
+        let before = std::mem::replace(&mut self.taken, self.octets);
+        self.octets.wrapping_sub(before).into()
     }
 
     /// Makes a report as soon as may be: playing began, or its clock became known.

@@ -33,7 +33,7 @@ pub(super) struct Moment {
 #[derive(Debug)]
 pub(super) enum Input {
     /// Something in a room, at a time of this machine's clock.
-    Event(Event),
+    Event(Box<Event>),
     /// How much there is to do.
     Load(Load),
     /// The control plane asks to be asked.
@@ -201,7 +201,7 @@ impl Core {
     /// Takes note of what happened, and does what is due.
     pub(super) fn handle(&mut self, now: Moment, input: Input) {
         match input {
-            Input::Event(event) => self.note(now, event),
+            Input::Event(event) => self.note(now, *event),
             Input::Load(load) => {
                 if load.draining != self.load.draining {
                     self.pace.hurry(now.at);
@@ -264,7 +264,7 @@ impl Core {
         }
         match note {
             Note::Given(reason) => self.outputs.push_back(Output::Dropped(reason, 1)),
-            Note::Kept if given.is_empty() => self.lines.push(Line::Event(event)),
+            Note::Kept if given.is_empty() => self.lines.push(Line::Event(Box::new(event))),
             Note::Kept => self.rewrite(),
         }
         if urgent {

@@ -163,11 +163,11 @@ mod tests {
     }
 
     fn line(number: u64) -> Line {
-        Line::Event(Event {
+        Line::Event(Box::new(Event {
             at: number,
             room: "physics".into(),
             happened: Happened::ChatSealed { count: number },
-        })
+        }))
     }
 
     #[tokio::test]

@@ -55,7 +55,7 @@ pub(super) enum Line {
         acked: u64,
     },
     /// Something happened.
-    Event(Event),
+    Event(Box<Event>),
     /// Numbers up to this one are known there.
     Acked(u64),
     /// A command is done.
@@ -127,7 +127,7 @@ impl Ledger {
         for line in lines {
             match line {
                 Line::Stream { id, acked } => ledger.begin(id, acked),
-                Line::Event(event) => ledger.keep(event, Noted::Before),
+                Line::Event(event) => ledger.keep(*event, Noted::Before),
                 Line::Acked(seq) => ledger.forget_up_to(seq),
                 Line::Done(ack) => ledger.done.remember(ack),
             }
@@ -148,7 +148,7 @@ impl Ledger {
         };
         let done = self.done.in_order().cloned().map(Line::Done);
         let waiting = self.waiting.iter();
-        let events = waiting.map(|waiting| Line::Event(waiting.event.clone()));
+        let events = waiting.map(|waiting| Line::Event(Box::new(waiting.event.clone())));
         std::iter::once(first).chain(done).chain(events).collect()
     }
 

@@ -3,14 +3,16 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use livekit::Tof;
 use livekit::chat::{Said, Text};
 use livekit::disconnect_word;
 use media::ParticipantId;
-use sfu::{Fact, LeaveReason, ParticipantInfo, RoomInfo, State, TrackInfo};
+use sfu::{Fact, LeaveReason, Muted, ParticipantInfo, RoomInfo, State, Summary, TrackInfo};
 
 use super::policy::Policy;
+use super::wire::event::Figures;
 use super::wire::{self, Client, Event, Happened};
 use crate::facts::{News, Report};
 
@@ -164,6 +166,13 @@ impl Reporter {
                     raised,
                 }
             }
+            sfu::Happened::ParticipantAssessed {
+                participant,
+                summary,
+            } => Happened::Quality {
+                sid: participant.id.to_string(),
+                figures: figures(at_ms, &participant, &summary),
+            },
             sfu::Happened::TrackPublished { publisher, track } => Happened::TrackPublished {
                 sid: publisher.id.to_string(),
                 source: source(&track),
@@ -262,6 +271,36 @@ fn is_up(participant: &ParticipantInfo) -> bool {
     hand.is_some_and(|hand| !DOWN.contains(&hand.as_str()))
 }
 
+fn figures(at_ms: u64, who: &ParticipantInfo, summary: &Summary) -> Figures {
+    let lasted_ms = summary.lasted.as_millis() as u64;
+    let millis = |time: Duration| time.as_secs_f64() * 1_000.0;
+    let kbps = |bytes: u64| rounded(bytes as f64 * 8.0 / lasted_ms.max(1) as f64);
+    let pictures = who.tracks.iter().filter(|track| {
+        track.kind == media::MediaKind::Video && track.muted == Muted::No && track.width > 0
+    });
+    let largest = pictures.max_by_key(|track| track.width * track.height);
+    Figures {
+        from_ms: at_ms.saturating_sub(lasted_ms),
+        to_ms: at_ms,
+        // 0 to 100 in five steps, as people are asked in surveys.
+        score: rounded(1.0 + f64::from(summary.score) / 25.0),
+        loss_percent: rounded(summary.loss_percent.into()),
+        jitter_ms: rounded(millis(summary.jitter)),
+        round_trip_ms: rounded(millis(summary.round_trip.unwrap_or_default())),
+        sent_kbps: kbps(summary.sent),
+        received_kbps: kbps(summary.received),
+        width: largest.map(|track| track.width),
+        height: largest.map(|track| track.height),
+        frames_per_second: None,
+        drops: summary.silences,
+    }
+}
+
+/// More digits cost bytes and tell nothing.
+fn rounded(figure: f64) -> f64 {
+    (figure * 10.0).round() / 10.0
+}
+
 fn source(track: &TrackInfo) -> wire::Source {
     match track.source {
         sfu::Source::Camera => wire::Source::Camera,
@@ -296,3 +335,6 @@ fn end_word(reason: LeaveReason) -> &'static str {
         | LeaveReason::Moved => "unknown",
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -176,14 +176,14 @@ impl Running {
     fn note(&mut self, report: Report) {
         let policy = Arc::clone(&self.policy.borrow());
         if let Some(event) = self.reporter.event(report, &policy) {
-            self.core.handle(now(), Input::Event(event));
+            self.core.handle(now(), Input::Event(Box::new(event)));
         }
     }
 
     fn count_sealed(&mut self) {
         let now = now();
         for event in self.reporter.sealed(now.ms) {
-            self.core.handle(now, Input::Event(event));
+            self.core.handle(now, Input::Event(Box::new(event)));
         }
     }
 

@@ -253,6 +253,11 @@ impl Forwarder {
         (expected > 0).then_some((expected, lost, now.jitter))
     }
 
+    /// Bytes that were sent since this was asked last.
+    pub(crate) fn take_bytes(&mut self) -> u64 {
+        self.reports.take_octets()
+    }
+
     /// The layer it is to play; `None` while it is paused.
     pub(crate) fn aim(&self) -> Option<Layer> {
         match self.wish {

@@ -181,6 +181,11 @@ impl Intake {
         self.reception.take_counts()
     }
 
+    /// Bytes that came since this was asked last.
+    pub(crate) fn take_bytes(&mut self) -> u64 {
+        self.meter.take_bytes()
+    }
+
     /// The newest packet's number.
     pub(crate) fn newest(&self) -> u64 {
         self.sequence.newest().unwrap_or(0)

@@ -18,6 +18,8 @@ pub(crate) struct Meter {
     since: Instant,
     bytes: [u64; RATES],
     rates: Option<Rates>,
+    /// Since they were taken last.
+    taken: u64,
 }
 
 /// A keyframe more or less hardly shows in it, and a viewer can wait for it.
@@ -38,6 +40,7 @@ impl Meter {
             since: now,
             bytes: [0; RATES],
             rates: None,
+            taken: 0,
         }
     }
 
@@ -53,6 +56,12 @@ impl Meter {
             self.since = now;
         }
         self.bytes[usize::from(temporal).min(RATES - 1)] += (payload + OVERHEAD) as u64;
+        self.taken += (payload + OVERHEAD) as u64;
+    }
+
+    /// Bytes that came since this was asked last.
+    pub(crate) fn take_bytes(&mut self) -> u64 {
+        std::mem::take(&mut self.taken)
     }
 
     /// What it takes, once that is known.

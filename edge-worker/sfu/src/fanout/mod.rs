@@ -393,11 +393,13 @@ impl Fanout {
             lost: 0,
             jitter: Duration::ZERO,
             missing_layers: self.unsent_layers(),
+            bytes: 0,
         };
         for intake in self.intakes.iter_mut().flatten() {
             let (expected, lost, jitter) = intake.take_counts();
             leg.expected += expected;
             leg.lost += lost;
+            leg.bytes += intake.take_bytes();
             leg.jitter = leg.jitter.max(clock_time(self.kind, jitter));
         }
         leg
@@ -419,6 +421,7 @@ impl Fanout {
                 lost,
                 jitter: clock_time(kind, jitter),
                 missing_layers: missing_layers(live, wanted, forwarder.aim()),
+                bytes: forwarder.take_bytes(),
             };
             (leg, forwarder.reception().1)
         })

@@ -2,6 +2,7 @@
 //! whoever receives it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Instant;
 
 use media::ParticipantId;
@@ -9,14 +10,15 @@ use media::ParticipantId;
 use super::Room;
 use super::participants::{Participant, ParticipantKey};
 use super::subscriptions::SubscriptionState;
-use crate::quality::{Assessor, Findings, WINDOW};
-use crate::{ConnectionQuality, LinkNews, Muted, Notice, Quality};
+use crate::quality::{Assessor, Findings, Gathering, WINDOW, Way};
+use crate::{ConnectionQuality, Happened, LinkNews, Muted, Notice, Quality};
 
 /// One participant's connection, and what it was told of connections.
 #[derive(Debug, Default)]
 pub(super) struct Connection {
     assessor: Assessor,
     findings: Findings,
+    gathering: Gathering,
     /// Of somebody connected elsewhere, where it is assessed.
     elsewhere: Option<ConnectionQuality>,
     /// As last told to those elsewhere.
@@ -55,6 +57,7 @@ impl Room {
     pub fn fell_silent(&mut self, now: Instant, participant: ParticipantId) {
         if let Some(found) = self.participant_mut(participant) {
             found.connection.assessor.fell_silent();
+            found.connection.gathering.fell_silent();
             // That is worth telling before it is over.
             self.assess_at = self.assess_at.map(|at| at.min(now));
         }
@@ -84,9 +87,23 @@ impl Room {
         }
         self.assess_at = (self.participants.len() > 0).then_some(now + WINDOW);
         self.find_out();
+        let mut summaries = Vec::new();
         for participant in self.participants.values_mut().filter(|it| it.is_local()) {
             let connection = &mut participant.connection;
             connection.assessor.assess(&connection.findings);
+            if !participant.on_record {
+                continue;
+            }
+            let score = connection.assessor.score();
+            if let Some(summary) = connection.gathering.add(&connection.findings, score) {
+                summaries.push((Arc::clone(&participant.info), summary));
+            }
+        }
+        for (participant, summary) in summaries {
+            self.happened(Happened::ParticipantAssessed {
+                participant,
+                summary,
+            });
         }
         self.share_qualities();
         let mut next = self.participants.key_after(None);
@@ -122,11 +139,14 @@ impl Room {
         }
         for track in self.tracks.iter_mut() {
             let leg = track.fanout.take_arrivals();
-            if track.info.muted == Muted::No
-                && !track.is_far()
+            if !track.is_far()
                 && let Some(publisher) = self.participants.find_mut(track.publisher)
             {
-                publisher.connection.findings.add(&leg);
+                let findings = &mut publisher.connection.findings;
+                findings.carried(Way::Sent, &leg);
+                if track.info.muted == Muted::No {
+                    findings.add(&leg);
+                }
             }
         }
         for (key, subscription) in self.subscriptions.iter() {
@@ -143,6 +163,7 @@ impl Room {
                 continue;
             };
             let findings = &mut subscriber.connection.findings;
+            findings.carried(Way::Received, &leg);
             if track.info.muted == Muted::No {
                 findings.add(&leg);
             }

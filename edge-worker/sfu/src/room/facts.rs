@@ -79,7 +79,7 @@ impl Room {
             .then(|| (Arc::clone(&publisher.info), Arc::clone(&track.info)))
     }
 
-    fn happened(&mut self, happened: Happened) {
+    pub(super) fn happened(&mut self, happened: Happened) {
         let room = Arc::clone(&self.info);
         self.outputs
             .push(Output::Fact(Box::new(Fact { room, happened })));

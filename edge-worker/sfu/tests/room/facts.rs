@@ -27,6 +27,13 @@ pub(crate) fn brief(happened: &Happened) -> String {
             format!("{} left", name(who.id))
         }
         Happened::ParticipantAborted(who) => format!("{} aborted", name(who.id)),
+        Happened::ParticipantChanged { before, after } => {
+            assert_eq!(before.id, after.id);
+            format!("{} changed", name(after.id))
+        }
+        Happened::ParticipantAssessed { participant, .. } => {
+            format!("{} assessed", name(participant.id))
+        }
         Happened::TrackPublished { publisher, track } => {
             format!("{} published {}", name(publisher.id), track.name)
         }
@@ -110,4 +117,32 @@ fn wh_6_a_rejoin_ends_the_old_membership_first() {
             "alice-again joined"
         ]
     );
+}
+
+#[test]
+fn what_somebody_becomes_is_told_of_those_who_are_here() {
+    let mut stage = Stage::new();
+    stage.join("alice");
+    let rename = || sfu::ParticipantChange {
+        name: Some("Countess".into()),
+        ..sfu::ParticipantChange::default()
+    };
+    let now = stage.now;
+    stage.room.update_participant(now, id("alice"), rename()).unwrap();
+    assert_eq!(facts(&mut stage), ["room started"], "she is not in yet");
+    stage.room.activated(now, id("alice"));
+    stage.room.update_participant(now, id("alice"), rename()).unwrap();
+    assert_eq!(facts(&mut stage), ["alice joined", "alice changed"]);
+}
+
+#[test]
+fn everybodys_connection_is_told_once_a_minute() {
+    let mut stage = Stage::new();
+    stage.join("alice");
+    stage.room.activated(stage.now, id("alice"));
+    facts(&mut stage);
+    for minute in 0..3 {
+        stage.pass(Duration::from_secs(60));
+        assert_eq!(facts(&mut stage), ["alice assessed"], "{minute}");
+    }
 }

@@ -347,7 +347,7 @@ impl World {
             at: EPOCH_MS + self.time,
             ..event.clone()
         });
-        self.input(Input::Event(event));
+        self.input(Input::Event(Box::new(event)));
     }
 
     fn leave(&mut self, number: u64) {

@@ -100,7 +100,7 @@ fn its_lines_make_the_same_ledger() {
     let mut lines = ledger.lines();
     for number in 1..=4 {
         ledger.note(left(number));
-        lines.push(Line::Event(left(number)));
+        lines.push(Line::Event(Box::new(left(number))));
     }
     let done = Ack {
         id: "c1".into(),
@@ -199,7 +199,9 @@ fn two_ends_that_disagree_begin_a_new_numbering() {
     assert_eq!((ledger.stream(), ledger.first()), ("second", 1));
     assert_eq!(ats(&mut ledger), [1, 2, 3, 4], "nothing is lost");
 
-    let lines: Vec<_> = (1..=3).map(|number| Line::Event(left(number))).collect();
+    let lines: Vec<_> = (1..=3)
+        .map(|number| Line::Event(Box::new(left(number))))
+        .collect();
     let mut old = Ledger::read(lines, MOST, || "old".into());
     old.note(left(4));
     assert_eq!(old.acknowledge(9), Err(Disagreement::Ahead));
@@ -223,7 +225,7 @@ fn only_so_many_commands_are_remembered() {
 
 #[test]
 fn a_wrong_clock_is_put_right_for_what_nobody_has_heard() {
-    let lines = [Line::Event(left(1_000))];
+    let lines = [Line::Event(Box::new(left(1_000)))];
     let mut ledger = Ledger::read(lines, MOST, || "s".into());
     ledger.note(left(2_000));
     ledger.set_clock_right(600);
