@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use clap::{Args, Parser, Subcommand};
 use livekit::{Claims, VideoGrants, token};
 
-use crate::config::{Config, DEV_KEY, DEV_SECRET};
+use crate::config::{Config, DEV_KEY, DEV_SECRET, JoinTokens};
 use crate::{ids, node};
 
 /// An SFU node for places with poor networks; speaks the LiveKit protocol.
@@ -148,7 +148,7 @@ fn keygen() -> String {
 fn summary(config: &Config) -> String {
     let keys: Vec<_> = config.keys.keys().map(String::as_str).collect();
     format!(
-        "good\n  signalling  {} (TCP)\n  media       {} to {} (UDP), {} shards\n  advertised  {}\n  admin       {} (TCP)\n  keys        {}\n  webhooks    {}",
+        "good\n  signalling  {} (TCP)\n  media       {} to {} (UDP), {} shards\n  advertised  {}\n  admin       {} (TCP)\n  keys        {}\n  webhooks    {}\n  control     {}",
         config.http,
         config.rtc.sockets[0],
         config.rtc.sockets[config.rtc.sockets.len() - 1].port(),
@@ -163,6 +163,24 @@ fn summary(config: &Config) -> String {
         config.admin,
         keys.join(", "),
         webhooks(config),
+        control(config),
+    )
+}
+
+fn control(config: &Config) -> String {
+    let Some(control) = &config.control else {
+        return "none".to_owned();
+    };
+    let tokens = match control.tokens {
+        JoinTokens::Any => "its tokens and the app's let people in",
+        JoinTokens::Ours => "only its tokens let people in",
+    };
+    format!(
+        "{} as {}, clients come to {}, {tokens}, what waits in {}",
+        control.url,
+        config.node.id,
+        control.public_url,
+        control.folder.display()
     )
 }
 

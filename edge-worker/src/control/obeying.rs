@@ -30,7 +30,14 @@ pub(super) async fn obey(node: &Node, command: Command) -> Ack {
 
 async fn carry_out(node: &Node, order: Order) -> Result<(), Failure> {
     let request = match order {
-        Order::CloseRoom { room, reason: _ } => Request::DeleteRoom { room: room.into() },
+        Order::CloseRoom { room, reason: _ } => {
+            let closed = perform(node, Request::DeleteRoom { room: room.into() }).await;
+            return match closed {
+                // Another node of the room was told first, or everybody had left.
+                Ok(_) | Err(Failure::RoomMissing) => Ok(()),
+                Err(failure) => Err(failure),
+            };
+        }
         Order::Remove {
             room,
             identity,

@@ -128,10 +128,16 @@ fn what_somebody_becomes_is_told_of_those_who_are_here() {
         ..sfu::ParticipantChange::default()
     };
     let now = stage.now;
-    stage.room.update_participant(now, id("alice"), rename()).unwrap();
+    stage
+        .room
+        .update_participant(now, id("alice"), rename())
+        .unwrap();
     assert_eq!(facts(&mut stage), ["room started"], "she is not in yet");
     stage.room.activated(now, id("alice"));
-    stage.room.update_participant(now, id("alice"), rename()).unwrap();
+    stage
+        .room
+        .update_participant(now, id("alice"), rename())
+        .unwrap();
     assert_eq!(facts(&mut stage), ["alice joined", "alice changed"]);
 }
 

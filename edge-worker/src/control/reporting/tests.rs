@@ -48,7 +48,11 @@ fn ada() -> ParticipantInfo {
             room: "physics".into(),
             ..VideoGrants::default()
         },
-        attributes: [("role".to_owned(), "host".to_owned()), ("p".to_owned(), "x".repeat(999))].into(),
+        attributes: [
+            ("role".to_owned(), "host".to_owned()),
+            ("p".to_owned(), "x".repeat(999)),
+        ]
+        .into(),
         ..Claims::default()
     };
     let request = JoinRequest::default();
@@ -100,21 +104,44 @@ fn said(reporter: &mut Reporter, said: Said, to: &[&str]) -> Option<Happened> {
 #[test]
 fn who_joins_is_told_with_what_only_its_token_says() {
     let mut reporter = reporter();
-    let joined = told(&mut reporter, sfu::Happened::ParticipantJoined(Arc::new(ada())));
-    let Some(Happened::Joined { user_id, meeting_id, join_ms, client, attributes, region, .. }) = joined
+    let joined = told(
+        &mut reporter,
+        sfu::Happened::ParticipantJoined(Arc::new(ada())),
+    );
+    let Some(Happened::Joined {
+        user_id,
+        meeting_id,
+        join_ms,
+        client,
+        attributes,
+        region,
+        ..
+    }) = joined
     else {
         panic!("{joined:?}");
     };
-    assert_eq!((user_id.as_deref(), meeting_id.as_deref()), (Some("ada"), Some("m1")));
-    assert_eq!((join_ms, client.os.as_str(), region.as_str()), (Some(700), "Android", "lagos"));
+    assert_eq!(
+        (user_id.as_deref(), meeting_id.as_deref()),
+        (Some("ada"), Some("m1"))
+    );
+    assert_eq!(
+        (join_ms, client.os.as_str(), region.as_str()),
+        (Some(700), "Android", "lagos")
+    );
     assert_eq!(attributes.len(), 1, "what is long is no role");
 
     let mut left = ada();
     left.state = State::Disconnected(LeaveReason::Moved);
-    told(&mut reporter, sfu::Happened::ParticipantLeft(Arc::new(left.clone())));
+    told(
+        &mut reporter,
+        sfu::Happened::ParticipantLeft(Arc::new(left.clone())),
+    );
     assert_eq!(reporter.arrivals.len(), 1, "it goes on in another room");
     left.state = State::Disconnected(LeaveReason::ConnectionTimeout);
-    let gone = told(&mut reporter, sfu::Happened::ParticipantLeft(Arc::new(left)));
+    let gone = told(
+        &mut reporter,
+        sfu::Happened::ParticipantLeft(Arc::new(left)),
+    );
     let Some(Happened::Left { reason, .. }) = gone else {
         panic!("{gone:?}");
     };
@@ -152,9 +179,11 @@ fn a_hand_is_told_when_it_moves() {
     ] {
         let (before, after) = (hand(before), hand(after));
         let changed = sfu::Happened::ParticipantChanged { before, after };
-        let raised = told(&mut reporter, changed).map(|happened| match happened {
-            Happened::Hand { raised, .. } => raised,
-            other => panic!("{other:?}"),
+        let raised = told(&mut reporter, changed).map(|happened| {
+            let Happened::Hand { raised, .. } = happened else {
+                panic!("{happened:?}");
+            };
+            raised
         });
         assert_eq!(raised, expected);
     }
@@ -170,11 +199,23 @@ fn what_is_said_is_told_to_whom_and_sealed_messages_are_counted() {
         reply_to: Some("before".into()),
     };
     let chat = said(&mut reporter, wrote, &["bayo"]);
-    let Some(Happened::Chat { text, truncated, sent_at, to, user_id, meeting_id, .. }) = chat else {
+    let Some(Happened::Chat {
+        text,
+        truncated,
+        sent_at,
+        to,
+        user_id,
+        meeting_id,
+        ..
+    }) = chat
+    else {
         panic!("{chat:?}");
     };
     assert_eq!((text.as_str(), truncated, sent_at), ("long", true, NOW));
-    assert_eq!((to, user_id.as_deref(), meeting_id.as_deref()), (vec!["bayo".into()], Some("ada"), Some("m1")));
+    assert_eq!(
+        (to, user_id.as_deref(), meeting_id.as_deref()),
+        (vec!["bayo".into()], Some("ada"), Some("m1"))
+    );
     for _ in 0..3 {
         assert_eq!(said(&mut reporter, Said::Sealed, &[]), None);
     }
@@ -196,12 +237,25 @@ fn a_minute_is_told_in_figures_people_know() {
         silences: 2,
     };
     let participant = Arc::new(ada());
-    let assessed = sfu::Happened::ParticipantAssessed { participant, summary };
+    let assessed = sfu::Happened::ParticipantAssessed {
+        participant,
+        summary,
+    };
     let Some(Happened::Quality { figures, .. }) = told(&mut reporter(), assessed) else {
         panic!("it is told");
     };
     assert_eq!((figures.from_ms, figures.to_ms), (NOW - 60_000, NOW));
-    assert_eq!((figures.score, figures.loss_percent, figures.jitter_ms), (4.0, 1.3, 12.3));
-    assert_eq!((figures.round_trip_ms, figures.sent_kbps, figures.received_kbps), (88.0, 400.0, 800.0));
+    assert_eq!(
+        (figures.score, figures.loss_percent, figures.jitter_ms),
+        (4.0, 1.3, 12.3)
+    );
+    assert_eq!(
+        (
+            figures.round_trip_ms,
+            figures.sent_kbps,
+            figures.received_kbps
+        ),
+        (88.0, 400.0, 800.0)
+    );
     assert_eq!((figures.drops, figures.width), (2, None));
 }
