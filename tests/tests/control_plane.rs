@@ -474,10 +474,10 @@ async fn the_door_follows_the_control_plane_and_its_last_word_when_it_is_away() 
         .unwrap();
     let refresh = signal
         .hear_until("a refresh token", PATIENCE, |heard| {
-            match heard.response()? {
-                Response::RefreshToken(token) => Some(token.clone()),
-                _ => None,
-            }
+            let Response::RefreshToken(token) = heard.response()? else {
+                return None;
+            };
+            Some(token.clone())
         })
         .await
         .unwrap();
