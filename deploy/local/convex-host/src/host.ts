@@ -1,0 +1,64 @@
+// The stand-in as a whole: the functions behind their two ports, with crons and
+// identities; started and stopped as one.
+
+import { join } from 'node:path';
+import { makeApi } from './api.ts';
+import { Backend } from './backend.ts';
+import { Clockwork } from './clockwork.ts';
+import { openDoor, portOf } from './door.ts';
+import { Identities, type Person } from './identity.ts';
+import { optional } from './modules.ts';
+import { makeSite } from './site.ts';
+import { serveSync } from './sync.ts';
+
+export interface HostOptions {
+  /** The folder of the functions. */
+  functions: string;
+  /** Where documents and the identity key are kept; null for a host that forgets. */
+  state: string | null;
+  host: string;
+  /** Public API and sync; 0 takes a free one. */
+  apiPort: number;
+  /** HTTP actions; 0 takes a free one. */
+  sitePort: number;
+  people: Person[];
+  pages: string[];
+  trustForwarded: boolean;
+  crons: boolean;
+}
+
+export interface Host {
+  backend: Backend;
+  identities: Identities;
+  apiUrl: string;
+  siteUrl: string;
+  /** Documents read back from disk. */
+  restored: number;
+  close(): Promise<void>;
+}
+
+export async function startHost(options: HostOptions): Promise<Host> {
+  const { functions, state, host } = options;
+  const { backend, restored } = await Backend.open(functions, state === null ? null : join(state, 'documents.jsonl'));
+  const authConfig = (await optional(functions, 'auth.config'))?.default;
+  const identities = await Identities.open(state === null ? null : join(state, 'identity-key.json'), authConfig);
+  const api = await openDoor(host, options.apiPort, makeApi({ ...options, backend, identities }));
+  const stopSync = serveSync(api, { backend, identities, trustForwarded: options.trustForwarded });
+  const site = await openDoor(host, options.sitePort, makeSite(backend, identities, options.trustForwarded));
+  const clockwork = options.crons ? await Clockwork.start(backend) : null;
+
+  let closing: Promise<void> | null = null;
+  const close = async () => {
+    clockwork?.stop();
+    stopSync();
+    for (const server of [api, site]) server.close();
+    await backend.close();
+    for (const server of [api, site]) server.closeAllConnections();
+  };
+  return {
+    backend, identities, restored,
+    apiUrl: `http://${host}:${portOf(api)}`,
+    siteUrl: `http://${host}:${portOf(site)}`,
+    close: () => (closing ??= close()),
+  };
+}
