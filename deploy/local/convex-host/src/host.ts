@@ -25,6 +25,8 @@ export interface HostOptions {
   pages: string[];
   trustForwarded: boolean;
   crons: boolean;
+  /** Fills a host that has no documents yet, before anybody can ask for them. */
+  seed?: (backend: Backend) => Promise<void>;
 }
 
 export interface Host {
@@ -40,6 +42,7 @@ export interface Host {
 export async function startHost(options: HostOptions): Promise<Host> {
   const { functions, state, host } = options;
   const { backend, restored } = await Backend.open(functions, state === null ? null : join(state, 'documents.jsonl'));
+  if (restored === 0) await options.seed?.(backend);
   const authConfig = (await optional(functions, 'auth.config'))?.default;
   const identities = await Identities.open(state === null ? null : join(state, 'identity-key.json'), authConfig);
   const api = await openDoor(host, options.apiPort, makeApi({ ...options, backend, identities }));

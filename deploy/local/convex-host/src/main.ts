@@ -4,6 +4,7 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import type { Backend } from './backend.ts';
 import { startHost, type HostOptions } from './host.ts';
 import type { Person } from './identity.ts';
 
@@ -27,7 +28,7 @@ Functions see this process's environment.`;
 /** What a module of seeds exports. */
 export interface Seeds {
   people: Person[];
-  seed(host: Awaited<ReturnType<typeof startHost>>): Promise<void>;
+  seed(backend: Backend): Promise<void>;
 }
 
 async function main(): Promise<void> {
@@ -47,6 +48,7 @@ async function main(): Promise<void> {
     functions: folder(values.functions), state: values.state === undefined ? null : resolve(values.state), host: values.host,
     apiPort: port('--api-port', values['api-port']), sitePort: port('--site-port', values['site-port']),
     people: seeds?.people ?? [], pages: values.page, trustForwarded: values['trust-forwarded'], crons: !values['no-crons'],
+    ...(seeds === null ? {} : { seed: seeds.seed }),
   };
   const host = await startHost(options);
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -54,7 +56,6 @@ async function main(): Promise<void> {
       host.close().then(() => process.exit(0), (error: unknown) => end(error));
     });
   }
-  if (host.restored === 0) await seeds?.seed(host);
   console.log(`local stand-in for Convex: API ${host.apiUrl}, HTTP actions ${host.siteUrl}, ${host.restored} documents restored`);
 }
 
