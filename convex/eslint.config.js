@@ -16,7 +16,7 @@ export default tseslint.config(
       "@convex-dev/no-collect-in-query": "error",
       "@convex-dev/no-top-of-hour-crons": "error",
       "@typescript-eslint/no-floating-promises": "error",
-      "@typescript-eslint/no-unused-vars": ["error", { argsIgnorePattern: "^_" }],
+      "@typescript-eslint/no-unused-vars": ["error", { argsIgnorePattern: "^_", ignoreRestSiblings: true }],
     },
   },
   {

@@ -229,7 +229,7 @@ export const edgeTables = {
     editedAt: v.optional(v.number()),
     deletedAt: v.optional(v.number()),
   })
-    .index("by_room_message", ["room", "messageId"])
+    .index("by_room_message", ["room", "messageId", "identity"])
     .index("by_room_sent", ["room", "sentAt"])
     .index("by_meeting", ["meetingId", "sentAt"]),
 

@@ -224,3 +224,113 @@ export const commandBody = v.union(
   v.object({ type: v.literal("undrain") }),
 );
 export type CommandBody = Infer<typeof commandBody>;
+
+/** A node introduces itself. */
+export const registerRequest = v.object({
+  node: v.string(),
+  region: v.string(),
+  url: v.string(),
+  httpUrl: v.string(),
+  relay: v.optional(v.union(v.string(), v.null())),
+  capacity: v.number(),
+  build: v.string(),
+  startedAtMs: v.number(),
+  stream: v.string(),
+  signingKey: v.string(),
+});
+export type RegisterRequest = Infer<typeof registerRequest>;
+
+export const load = v.object({
+  participants: v.number(),
+  rooms: v.number(),
+  busyPercent: v.number(),
+  draining: v.boolean(),
+});
+export type Load = Infer<typeof load>;
+
+/** What became of a command. */
+export const ack = v.object({ id: v.string(), ok: v.boolean(), error: v.optional(v.string()) });
+export type Ack = Infer<typeof ack>;
+
+/** A node's report. Its events are read one by one, so that a bad one costs only itself. */
+export const syncRequest = v.object({
+  node: v.string(),
+  epoch: v.number(),
+  stream: v.string(),
+  firstSeq: v.number(),
+  events: v.array(v.any()),
+  load,
+  acks: v.array(ack),
+  desiredHash: v.string(),
+});
+
+/** What a node should be like, whole: it is told again whenever its hash differs from the node's. */
+export const desired = v.object({
+  hash: v.string(),
+  rooms: v.array(
+    v.object({
+      room,
+      roomSid: v.string(),
+      generation: v.number(),
+      home: v.string(),
+      nodes: v.array(v.string()),
+      ...roomSettings.fields,
+      meetingId: v.optional(v.string()),
+    }),
+  ),
+  peers: v.array(
+    v.object({
+      node: v.string(),
+      region: v.string(),
+      url: v.string(),
+      relay: v.union(v.string(), v.null()),
+      signingKey: v.string(),
+      draining: v.boolean(),
+      alive: v.boolean(),
+    }),
+  ),
+  scheduled: v.array(
+    v.object({
+      room,
+      meetingId: v.string(),
+      startsAt: v.number(),
+      endsAt: v.number(),
+      home: v.string(),
+      nodes: v.array(v.string()),
+      maxParticipants: v.number(),
+    }),
+  ),
+  tokenKeys: v.array(v.object({ kid: v.string(), key: v.string() })),
+  revoked: v.array(v.object({ room, identity, before: v.number() })),
+  draining: v.boolean(),
+});
+export type Desired = Infer<typeof desired>;
+
+/** A command on its way: the outbox's row as the node sees it. */
+export const command = v.object({ id: v.string(), deadlineAt: v.number(), body: commandBody });
+export type Command = Infer<typeof command>;
+
+/** Why a genuine request was turned away. */
+export const refusal = v.union(v.literal("revoked"), v.literal("stale_epoch"), v.literal("replayed"));
+
+export const registerAnswer = v.union(
+  v.object({ refused: refusal }),
+  v.object({ epoch: v.number(), ackSeq: v.number(), desired }),
+);
+
+export type RegisterAnswer = Infer<typeof registerAnswer>;
+
+export const syncAnswer = v.union(
+  v.object({ refused: refusal }),
+  v.object({
+    ackSeq: v.number(),
+    nextSyncMs: v.number(),
+    commands: v.array(command),
+    desired: v.optional(desired),
+  }),
+);
+
+export type SyncAnswer = Infer<typeof syncAnswer>;
+
+/** How long a node's word counts without a new one. */
+export const LEASE_MS = 20_000;
