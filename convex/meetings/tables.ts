@@ -25,7 +25,17 @@ export const qualityNumbers = v.object({
   lostShare: v.number(),
 });
 
-const reportNumbers = {
+/** How a meeting went: the plan's indicators. */
+export const reportFields = {
+  meetingId: v.id("meetings"),
+  startedAt: v.number(),
+  endedAt: v.number(),
+  lastedMs: v.number(),
+  madeAt: v.number(),
+  /** A fact came after it was made; it will be made again. */
+  stale: v.boolean(),
+  /** More happened than is read at once; the numbers cover the first part. */
+  cut: v.boolean(),
   expected: v.number(),
   present: v.number(),
   late: v.number(),
@@ -43,6 +53,7 @@ const reportNumbers = {
   pollParticipation: v.number(),
   quizCompletion: v.number(),
   breakoutRooms: v.number(),
+  quality: qualityNumbers,
 };
 
 /** Fields of the platform's plan that its tables lack: each optional, so that rows of before stay valid. */
@@ -201,11 +212,10 @@ export const meetingTables = {
 
   /** Where the text of a chat message went in the host's table. Written with the message, read by edits and deletions. */
   meetingChatPlaces: defineTable({
-    room: v.string(),
-    messageId: v.string(),
+    chatId: v.id("edgeChat"),
     meetingId: v.id("meetings"),
     chatMessageId: v.id("meetingChatMessages"),
-  }).index("by_room_message", ["room", "messageId"]),
+  }).index("by_chat", ["chatId"]),
 
   /** The register of a meeting that has ended: one row for each person, or identity that says not who it is. */
   meetingAttendance: defineTable({
@@ -232,21 +242,7 @@ export const meetingTables = {
     .index("by_user", ["userId", "firstJoinAt"]),
 
   /** How a meeting went. One row a meeting, made at its end and again when facts arrive later. */
-  meetingReports: defineTable({
-    meetingId: v.id("meetings"),
-    startedAt: v.number(),
-    endedAt: v.number(),
-    lastedMs: v.number(),
-    madeAt: v.number(),
-    /** A fact came after it was made; it will be made again. */
-    stale: v.boolean(),
-    /** More happened than is read at once; the numbers cover the first part. */
-    cut: v.boolean(),
-    ...reportNumbers,
-    quality: qualityNumbers,
-  })
-    .index("by_meeting", ["meetingId"])
-    .index("by_stale", ["stale", "madeAt"]),
+  meetingReports: defineTable(reportFields).index("by_meeting", ["meetingId"]),
 
   /** Files of recordings (the plan's table). */
   meetingRecordings: defineTable({

@@ -188,6 +188,8 @@ export const platformTables = {
     createdAt: v.number(),
     ...planFields.meetingParticipants,
   })
+    // The host's own index, which it lists by.
+    // eslint-disable-next-line @convex-dev/no-duplicate-indexes
     .index("by_meeting", ["meetingId"])
     .index("by_user", ["userId"])
     .index("by_meeting_user", ["meetingId", "userId"]),

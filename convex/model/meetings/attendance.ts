@@ -74,7 +74,7 @@ function lineOf(
     attendance: userId === null ? "unattributed" : attended,
     expected: userId !== null && invited.has(userId),
     firstJoinAt: first,
-    lastLeaveAt: stretches.at(-1)?.end ?? endedAt,
+    lastLeaveAt: stretches[stretches.length - 1]?.end ?? endedAt,
     presentMs: lengthOf(stretches),
     lateMs: lateMs > GRACE_MS ? lateMs : 0,
     connections: own.length,

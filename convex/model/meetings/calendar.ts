@@ -62,7 +62,6 @@ function escape(text: string): string {
   return text
     .replace(/[\\;,]/g, (mark) => `\\${mark}`)
     .replace(/\r\n|[\r\n\u2028\u2029]/g, "\\n")
-    // eslint-disable-next-line no-control-regex -- the format forbids exactly these
     .replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/g, "");
 }
 

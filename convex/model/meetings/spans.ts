@@ -20,7 +20,7 @@ export function union(spans: readonly Span[], now: number): Stretch[] {
     .sort((a, b) => a.start - b.start || a.end - b.end);
   const stretches: Stretch[] = [];
   for (const span of sorted) {
-    const last = stretches.at(-1);
+    const last = stretches[stretches.length - 1];
     if (last !== undefined && span.start <= last.end) last.end = Math.max(last.end, span.end);
     else stretches.push({ ...span });
   }
