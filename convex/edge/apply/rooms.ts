@@ -63,7 +63,7 @@ export async function applyRoomEnded(ctx: MutationCtx, event: RoomEnded, source:
   if (room === null || room.room !== event.room) {
     throw new Error("no such room was ever open");
   }
-  await endSpans(ctx, room, node, at);
+  await endSpans(ctx, room, source.node, at);
   if (room.status === "closed") {
     return;
   }
@@ -95,15 +95,22 @@ export async function endRoom(
   }
 }
 
-/** People whose leaving the node did not tell one by one. */
-async function endSpans(ctx: MutationCtx, room: Doc<"edgeRooms">, node: string, at: number): Promise<void> {
+/** People whose leaving the node did not tell one by one; also those that a lapsed lease had closed meanwhile. */
+async function endSpans(ctx: MutationCtx, room: Doc<"edgeRooms">, node: Doc<"edgeNodes">, at: number): Promise<void> {
   const open = await ctx.db
     .query("edgeSpans")
-    .withIndex("by_node_open", (q) => q.eq("node", node).eq("leftAt", undefined))
+    .withIndex("by_room_open", (q) => q.eq("room", room.room).eq("leftAt", undefined))
     .take(MAX_ENDED);
-  const inRoom = open.filter((span) => span.room === room.room && span.joinedAt <= at);
-  for (const span of inRoom) {
-    await closeSpan(ctx, span, { leftAt: at, closedBy: "room", reason: "the room ended" });
+  const lapsed = await ctx.db
+    .query("edgeSpans")
+    .withIndex("by_node_closed", (q) => q.eq("node", node.node).eq("closedBy", "lease"))
+    .order("desc")
+    .take(MAX_ENDED);
+  const here = lapsed.filter((span) => span.room === room.room && span.joinedAt >= node.startedAtMs);
+  for (const span of [...open.filter((other) => other.node === node.node), ...here]) {
+    if (span.joinedAt <= at) {
+      await closeSpan(ctx, span, { leftAt: at, closedBy: "room", reason: "the room ended" });
+    }
   }
 }
 
