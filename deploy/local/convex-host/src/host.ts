@@ -1,6 +1,7 @@
 // The stand-in as a whole: the functions behind their two ports, with crons and
 // identities; started and stopped as one.
 
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { makeApi } from './api.ts';
 import { Backend } from './backend.ts';
@@ -41,8 +42,8 @@ export interface Host {
 
 export async function startHost(options: HostOptions): Promise<Host> {
   const { functions, state, host } = options;
-  const { backend, restored } = await Backend.open(functions, state === null ? null : join(state, 'documents.jsonl'));
-  if (restored === 0) await options.seed?.(backend);
+  const { backend, restored } = await Backend.open(functions, fileIn(state));
+  if (restored === 0) await fill(backend, options);
   const authConfig = (await optional(functions, 'auth.config'))?.default;
   const identities = await Identities.open(state === null ? null : join(state, 'identity-key.json'), authConfig);
   const api = await openDoor(host, options.apiPort, makeApi({ ...options, backend, identities }));
@@ -64,4 +65,20 @@ export async function startHost(options: HostOptions): Promise<Host> {
     siteUrl: `http://${host}:${portOf(site)}`,
     close: () => (closing ??= close()),
   };
+}
+
+/** All or nothing: what is half filled would never be filled again. */
+async function fill(backend: Backend, { seed, state }: HostOptions): Promise<void> {
+  try {
+    await seed?.(backend);
+  } catch (error) {
+    await backend.close();
+    const file = fileIn(state);
+    if (file !== null) rmSync(file, { force: true });
+    throw error;
+  }
+}
+
+function fileIn(state: string | null): string | null {
+  return state === null ? null : join(state, 'documents.jsonl');
 }

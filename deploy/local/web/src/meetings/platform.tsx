@@ -1,0 +1,70 @@
+// The page with meetings behind it: who one is, then where one is.
+
+import { ConvexProvider, ConvexReactClient } from 'convex/react';
+import { useEffect, useMemo, useState } from 'react';
+import { Brand } from '../brand';
+import './look.css';
+import { CodePage } from './code';
+import { Home } from './home';
+import { MeetingPage } from './meeting-page';
+import { NewMeeting } from './new-meeting';
+import { usePlace } from './place';
+import { SignIn, type Person } from './signin';
+import { People } from './people';
+
+export function Platform({ url }: { url: string }) {
+  const client = useMemo(() => new ConvexReactClient(url), [url]);
+  const signIn = useMemo(() => new SignIn(url), [url]);
+  const [person, setPerson] = useState<Person | null>(() => signIn.kept());
+  const [known, setKnown] = useState(false);
+
+  useEffect(() => {
+    if (person === null) return;
+    setKnown(false);
+    client.setAuth(({ forceRefreshToken }) => signIn.fetchToken(person, forceRefreshToken), setKnown);
+    return () => client.clearAuth();
+  }, [client, signIn, person]);
+
+  const be = (chosen: Person | null) => {
+    signIn.keep(chosen);
+    setPerson(chosen);
+  };
+
+  if (person === null) return <People signIn={signIn} onChoose={be} />;
+  if (!known) return <Entering person={person} onBack={() => be(null)} />;
+  return (
+    <ConvexProvider client={client}>
+      <Signed person={person} onSignOut={() => be(null)} />
+    </ConvexProvider>
+  );
+}
+
+function Signed({ person, onSignOut }: { person: Person; onSignOut: () => void }) {
+  const [place, go] = usePlace();
+  const props = { person, go, onSignOut };
+  switch (place.at) {
+    case 'home': return <Home {...props} />;
+    case 'new': return <NewMeeting {...props} />;
+    case 'meeting': return <MeetingPage key={place.id} id={place.id} {...props} />;
+    case 'code': return <CodePage code={place.code} {...props} />;
+  }
+}
+
+function Entering({ person, onBack }: { person: Person; onBack: () => void }) {
+  const [slow, setSlow] = useState(false);
+  useEffect(() => {
+    const timer = setTimeout(() => setSlow(true), 4000);
+    return () => clearTimeout(timer);
+  }, []);
+  return (
+    <main className="ending joining">
+      <Brand />
+      <section className="card">
+        <div className="ripple" aria-hidden="true"><span /><span /><span /></div>
+        <h1>Signing in as <em>{person.name}</em></h1>
+        <p role="status">{slow ? 'The meetings can’t be reached. The page keeps trying.' : 'One moment …'}</p>
+        <div className="ways"><button type="button" className="quiet" onClick={onBack}>Be somebody else</button></div>
+      </section>
+    </main>
+  );
+}
