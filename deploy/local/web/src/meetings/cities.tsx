@@ -50,7 +50,7 @@ export function Cities({ cities, people, caption }: Props) {
             <g key={`${one.region} ${other.region}`} className="link" data-carries={carries && up} data-up={up}>
               <path d={path} />
               {carries && up && <path className="pulse" d={path} />}
-              <text x={middle.x} y={middle.y} dx="8" dy="-8">{up ? (carries ? 'relay' : 'relay, idle') : 'no link'}</text>
+              <text x={middle.x} y={middle.y} dx="14" dy="20">{up ? (carries ? 'relay' : 'relay, idle') : 'no link'}</text>
             </g>
           );
         })}
@@ -71,7 +71,7 @@ export function Cities({ cities, people, caption }: Props) {
 
 /** Beside the outermost ring of people, on the side where there is room. */
 function Label({ place, people, words, city }: { place: Point; people: number; words: string; city: City | undefined }) {
-  const far = people === 0 ? 30 : 66;
+  const far = people === 0 ? 40 : 74;
   const below = place.y + far + 20 < HEIGHT - 10;
   const y = below ? place.y + far + 8 : place.y - far - 22;
   const state = !city?.alive ? 'away' : city.draining ? 'draining' : typeof city.roundTripMs === 'number' ? `${Math.max(1, Math.round(city.roundTripMs))} ms from here` : '';

@@ -7,7 +7,7 @@ import { Cities } from './cities';
 import { useFleet } from './fleet';
 import { Frame, StatusPill, useNow, type PageProps } from './frame';
 import { plane, type Summary } from './plane';
-import { dayWords, spanWords, untilWords } from './words';
+import { dayWords, untilWords } from './words';
 
 const DAY = 86_400_000;
 const BEFORE = 7 * DAY;
@@ -21,12 +21,10 @@ export function Home(props: PageProps) {
   const window = useMemo(() => ({ from: today - BEFORE, to: today + AHEAD }), [today]);
   const meetings = useQuery(plane.mine, window);
   const fleet = useFleet(undefined, undefined);
-  const [all, setAll] = useState(false);
 
   const live = meetings?.filter(({ status }) => status === 'live') ?? [];
-  const coming = meetings?.filter(({ status }) => status === 'scheduled') ?? [];
+  const coming = seriesOf(meetings?.filter(({ status }) => status === 'scheduled') ?? []);
   const past = meetings?.filter(({ status }) => status === 'ended' || status === 'cancelled').reverse() ?? [];
-  const shown = all ? coming : coming.slice(0, SHOWN);
   const open = (id: string) => props.go({ at: 'meeting', id });
 
   return (
@@ -45,11 +43,12 @@ export function Home(props: PageProps) {
               <ul className="meetings" data-testid="live">{live.map((meeting) => <Row key={meeting.meetingId} meeting={meeting} now={now} onOpen={open} />)}</ul>
             </section>
           )}
-          {shown.length > 0 && (
+          {coming.length > 0 && (
             <section aria-label="Coming">
               <h2>Coming</h2>
-              <ul className="meetings" data-testid="coming">{shown.map((meeting) => <Row key={meeting.meetingId} meeting={meeting} now={now} onOpen={open} />)}</ul>
-              {shown.length < coming.length && <button type="button" className="quiet small" onClick={() => setAll(true)}>{coming.length - shown.length} more</button>}
+              <ul className="meetings" data-testid="coming">
+                {coming.map(([first, ...again]) => first && <Row key={first.meetingId} meeting={first} again={again} now={now} onOpen={open} />)}
+              </ul>
             </section>
           )}
           {past.length > 0 && (
@@ -72,22 +71,62 @@ function captionOf(alive: number): string {
   return alive === 1 ? 'One server takes calls.' : `${alive} servers take calls. You join the nearest; they pass on the rest to each other.`;
 }
 
-function Row({ meeting, now, onOpen }: { meeting: Summary; now: number; onOpen: (id: string) => void }) {
+/** Meetings that repeat stand once, with their other times behind. */
+function seriesOf(coming: Summary[]): Summary[][] {
+  const series = new Map<string, Summary[]>();
+  for (const meeting of coming) {
+    const key = `${meeting.title} ${meeting.hostName} ${clock(meeting.startsAt)}`;
+    series.set(key, [...(series.get(key) ?? []), meeting]);
+  }
+  return [...series.values()];
+}
+
+function clock(at: number): string {
+  return new Date(at).toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit' });
+}
+
+interface RowProps {
+  meeting: Summary;
+  again?: Summary[];
+  now: number;
+  onOpen: (id: string) => void;
+}
+
+function Row({ meeting, again = [], now, onOpen }: RowProps) {
   const { title, startsAt, endsAt, status } = meeting;
-  const soon = status === 'scheduled' && startsAt - now < DAY;
+  const facts = [
+    `${meeting.hostName}${meeting.role === 'host' ? ' (you)' : ''}`, `to ${clock(endsAt)}`,
+    ...(meeting.hasPassword ? ['password'] : []), ...(meeting.waitingRoom ? ['waiting room'] : []),
+  ];
   return (
     <li>
       <button type="button" className="meeting-row" data-testid="meeting-row" data-title={title} data-status={status} onClick={() => onOpen(meeting.meetingId)}>
-        <span className="when"><strong>{dayWords(startsAt, now)}</strong><small>{new Date(startsAt).toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit' })}</small></span>
+        <span className="when"><strong>{dayWords(startsAt, now)}</strong><small>{clock(startsAt)}</small></span>
         <span className="what">
           <strong>{title}</strong>
-          <small>{meeting.hostName}{meeting.role === 'host' ? ' (you)' : ''} · {spanWords(startsAt, endsAt, now).split(', ')[1]}{meeting.kind === 'recurring' ? ' · repeats' : ''}{meeting.hasPassword ? ' · password' : ''}</small>
+          <small>{facts.join(' · ')}</small>
         </span>
         <span className="how">
           {status === 'live' && meeting.participants > 0 && <small>{meeting.participants} in</small>}
-          {soon ? <small>{untilWords(startsAt, now)}</small> : <StatusPill status={status} />}
+          {status === 'scheduled' ? <small>{untilWords(startsAt, now)}</small> : <StatusPill status={status} />}
         </span>
       </button>
+      {again.length > 0 && <Again meetings={again} now={now} onOpen={onOpen} />}
     </li>
   );
 }
+
+/** The next times of a series, each a way to it. */
+function Again({ meetings, now, onOpen }: { meetings: Summary[]; now: number; onOpen: (id: string) => void }) {
+  const [all, setAll] = useState(false);
+  const shown = all ? meetings : meetings.slice(0, AGAIN);
+  return (
+    <p className="again">
+      <span>and</span>
+      {shown.map(({ meetingId, startsAt }) => <button key={meetingId} type="button" onClick={() => onOpen(meetingId)}>{dayWords(startsAt, now)}</button>)}
+      {shown.length < meetings.length && <button type="button" onClick={() => setAll(true)}>{meetings.length - shown.length} more</button>}
+    </p>
+  );
+}
+
+const AGAIN = 3;

@@ -87,11 +87,8 @@ function Ahead({ meeting, name, last, onEnter }: AheadProps) {
   const present = fleet?.people.length ?? 0;
 
   return (
-    <div className="prejoin-columns">
-      <div className="school-lists">
-        <CheckView check={check} name={name} />
-        {fleet && <Cities {...fleet} caption={present === 0 ? 'Nobody is in yet.' : present === 1 ? 'One person is in.' : `${present} people are in.`} />}
-      </div>
+    <div className="meeting-columns">
+      <CheckView check={check} name={name} />
       <section className="card" aria-label="Meeting">
         <Heading meeting={meeting} />
         {last && <p className="told" role="status" data-testid="left">{last === 'left' ? 'You left the call. Camera and microphone are off.' : 'The call was ended for everybody.'}</p>}
@@ -100,6 +97,7 @@ function Ahead({ meeting, name, last, onEnter }: AheadProps) {
         <DeviceChoice check={check} />
         <Facts meeting={meeting} />
       </section>
+      {fleet && <Cities {...fleet} caption={present === 0 ? 'Nobody is in yet.' : present === 1 ? 'One person is in.' : `${present} people are in.`} />}
     </div>
   );
 }
