@@ -32,6 +32,12 @@ export async function personOf(ctx: Reading, id: string): Promise<Person | null>
   return user === null ? null : described(user);
 }
 
+/** The id of a person's account, open or closed; null for what is no account. Facts outlive accounts. */
+export async function accountOf(ctx: Reading, id: string | undefined): Promise<Id<"users"> | null> {
+  const userId = id === undefined ? null : ctx.db.normalizeId("users", id);
+  return userId === null ? null : ((await ctx.db.get("users", userId))?._id ?? null);
+}
+
 /**
  * Who an identity of a token says to be, where that token was made by the host itself and carries no claim of ours:
  * its server signs Clerk's ids. Its page signs `name_<milliseconds>`, which says nobody: such facts stay unattributed.

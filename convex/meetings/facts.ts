@@ -1,9 +1,16 @@
 // What facts from the nodes mean for meetings. Each function runs in the mutation that stores the fact, once for each
 // fact, after the fleet's own tables were written; what it throws sends the event to the dead letters. Facts may come
 // late (a node was cut off) and may name users and meetings that do not exist.
-import type { Doc } from "../_generated/dataModel";
+import type { Doc, Id } from "../_generated/dataModel";
 import type { MutationCtx } from "../_generated/server";
 import type { ChatDeleted, ChatEdited } from "../edge/wire";
+import { accountOf, userOfIdentity } from "../host";
+import { EARLY_MS } from "../model/meetings/door";
+import { editChat, eraseChat, keepChat } from "./chat";
+import { closeRow, openRow, reopenRow, setActivity, setConnection } from "./rows";
+import { markStale } from "./reports";
+import { closeMeetingRoom } from "./room";
+import { markLive } from "./starting";
 
 /** A connection began; `span` is its row, still open unless its end is known already. */
 export type JoinedFact = { span: Doc<"edgeSpans">; attributes: Record<string, string> };
@@ -32,43 +39,152 @@ export type HandFact = { hand: Doc<"edgeHands">; span: Doc<"edgeSpans"> | null }
 /** A room came to life on a node, or ended; `room.closeReason` says why it ended. */
 export type RoomFact = { room: Doc<"edgeRooms">; node: string; at: number };
 
-export async function onJoined(_ctx: MutationCtx, _fact: JoinedFact): Promise<void> {}
+export async function onJoined(ctx: MutationCtx, { span }: JoinedFact): Promise<void> {
+  const meeting = await meetingOf(ctx, span);
+  if (meeting === null) return;
+  const userId = (await accountOf(ctx, span.userId)) ?? (await userOfIdentity(ctx, span.identity));
+  await attribute(ctx, span, meeting._id, userId);
+  if (userId !== null) await openRow(ctx, meeting, userId, span);
+  await remake(ctx, meeting, span.joinedAt);
+}
 
-export async function onLeft(_ctx: MutationCtx, _fact: LeftFact): Promise<void> {}
+export async function onLeft(ctx: MutationCtx, { span, corrects }: LeftFact): Promise<void> {
+  const meeting = await meetingOf(ctx, span);
+  const userId = await accountOf(ctx, span.userId);
+  if (meeting === null) return;
+  if (userId !== null) await closeRow(ctx, meeting, userId, span, corrects);
+  await remake(ctx, meeting, span.lastAt);
+}
 
-export async function onResumed(_ctx: MutationCtx, _fact: ResumedFact): Promise<void> {}
+export async function onResumed(ctx: MutationCtx, { span, closedAt }: ResumedFact): Promise<void> {
+  const meeting = await meetingOf(ctx, span);
+  const userId = await accountOf(ctx, span.userId);
+  if (meeting === null || userId === null) return;
+  await reopenRow(ctx, meeting, userId, span, closedAt);
+}
 
-export async function onTrackPublished(_ctx: MutationCtx, _fact: TrackFact): Promise<void> {}
+export async function onTrackPublished(ctx: MutationCtx, { track, span }: TrackFact): Promise<void> {
+  await noteActivity(ctx, track, span, track.unpublishedAt === undefined);
+}
 
-export async function onTrackUnpublished(_ctx: MutationCtx, _fact: TrackFact): Promise<void> {}
+export async function onTrackUnpublished(ctx: MutationCtx, { track, span }: TrackFact): Promise<void> {
+  await noteActivity(ctx, track, span, false);
+}
 
-export async function onQuality(_ctx: MutationCtx, _fact: QualityFact): Promise<void> {}
+export async function onQuality(ctx: MutationCtx, { quality, span }: QualityFact): Promise<void> {
+  const meeting = span === null ? null : await meetingOf(ctx, span);
+  const userId = await accountOf(ctx, span?.userId);
+  if (meeting !== null && userId !== null) await setConnection(ctx, meeting._id, userId, quality.score);
+}
 
 /** True when the meeting side has stored the text, so that the fleet's own row need not keep it. */
-export async function onChat(_ctx: MutationCtx, _fact: ChatFact): Promise<boolean> {
-  return false;
+export async function onChat(ctx: MutationCtx, { chat, span }: ChatFact): Promise<boolean> {
+  const meeting = await meetingOf(ctx, chat);
+  if (meeting === null) return false;
+  if (chat.meetingId !== meeting._id) await ctx.db.patch("edgeChat", chat._id, { meetingId: meeting._id });
+  await remake(ctx, meeting, chat.sentAt);
+  const userId = (await accountOf(ctx, chat.userId)) ?? (await accountOf(ctx, span?.userId));
+  return userId !== null && (await keepChat(ctx, meeting, chat, { userId, name: span?.name }));
 }
 
 /** Called for an edit by the message's own author only; `chat` is the row before the edit. */
 export async function onChatEdited(
-  _ctx: MutationCtx,
-  _fact: { chat: Doc<"edgeChat">; edit: ChatEdited },
-): Promise<void> {}
+  ctx: MutationCtx,
+  { chat, edit }: { chat: Doc<"edgeChat">; edit: ChatEdited },
+): Promise<void> {
+  await editChat(ctx, chat._id, edit.text);
+}
 
 /** Called for a deletion by the message's own author only. */
 export async function onChatDeleted(
-  _ctx: MutationCtx,
-  _fact: { chat: Doc<"edgeChat">; deletion: ChatDeleted },
-): Promise<void> {}
+  ctx: MutationCtx,
+  { chat }: { chat: Doc<"edgeChat">; deletion: ChatDeleted },
+): Promise<void> {
+  await eraseChat(ctx, chat._id);
+}
 
-/** `count` messages passed that only their readers can open. */
+/** `count` messages passed that only their readers can open; the fleet's own count is all there is to keep. */
 export async function onChatSealed(
-  _ctx: MutationCtx,
-  _fact: { room: string; meetingId?: string; count: number; at: number },
-): Promise<void> {}
+  ctx: MutationCtx,
+  fact: { room: string; meetingId?: string; count: number; at: number },
+): Promise<void> {
+  const meeting = await meetingOf(ctx, fact);
+  if (meeting !== null) await remake(ctx, meeting, fact.at);
+}
 
-export async function onHand(_ctx: MutationCtx, _fact: HandFact): Promise<void> {}
+/** Hands stand in the fleet's own rows, which pages read. */
+export async function onHand(ctx: MutationCtx, { hand, span }: HandFact): Promise<void> {
+  const meeting = span === null ? null : await meetingOf(ctx, span);
+  if (meeting !== null) await remake(ctx, meeting, hand.loweredAt ?? hand.raisedAt);
+}
 
-export async function onRoomStarted(_ctx: MutationCtx, _fact: RoomFact): Promise<void> {}
+/** A meeting is live when its room is, from a quarter of an hour before its start on. */
+export async function onRoomStarted(ctx: MutationCtx, { room, at }: RoomFact): Promise<void> {
+  const meeting = await meetingOf(ctx, room);
+  if (meeting === null) return;
+  if (room.meetingId !== meeting._id) await ctx.db.patch("edgeRooms", room._id, { meetingId: meeting._id });
+  if (meeting.roomName !== room.room) return;
+  const open = at >= meeting.scheduledStartTime - EARLY_MS && at < meeting.scheduledEndTime;
+  if (meeting.status === "scheduled" && open) await markLive(ctx, meeting, at);
+  // Somebody kept a token of the host's own past the end: the room goes again, and they with it.
+  const over = meeting.status === "cancelled" || (meeting.status === "ended" && at > (meeting.actualEndTime ?? at));
+  if (over) await closeMeetingRoom(ctx, room.room, "meeting_ended", at);
+}
 
-export async function onRoomEnded(_ctx: MutationCtx, _fact: RoomFact): Promise<void> {}
+/**
+ * An empty or deleted room ends no meeting: people may come back while its time lasts, and its end has a job of its own.
+ */
+export async function onRoomEnded(ctx: MutationCtx, { room, at }: RoomFact): Promise<void> {
+  const meeting = await meetingOf(ctx, room);
+  if (meeting !== null) await remake(ctx, meeting, at);
+}
+
+/** The meeting that a fact belongs to: named by a token of ours, or found by the name of its room. */
+async function meetingOf(
+  ctx: MutationCtx,
+  fact: { room: string; meetingId?: string },
+): Promise<Doc<"meetings"> | null> {
+  const id = fact.meetingId === undefined ? null : ctx.db.normalizeId("meetings", fact.meetingId);
+  const told = id === null ? null : await ctx.db.get("meetings", id);
+  if (told !== null) return told;
+  const own = await ctx.db
+    .query("meetings")
+    .withIndex("by_room_name", (q) => q.eq("roomName", fact.room))
+    .first();
+  if (own !== null) return own;
+  const group = await ctx.db
+    .query("breakoutRooms")
+    .withIndex("by_room_name", (q) => q.eq("roomName", fact.room))
+    .first();
+  return group === null ? null : await ctx.db.get("meetings", group.meetingId);
+}
+
+/** Writes into a span what its token did not say. */
+async function attribute(
+  ctx: MutationCtx,
+  span: Doc<"edgeSpans">,
+  meetingId: Id<"meetings">,
+  userId: Id<"users"> | null,
+): Promise<void> {
+  const known = userId === null || span.userId === userId;
+  if (span.meetingId === meetingId && known) return;
+  await ctx.db.patch("edgeSpans", span._id, { meetingId, ...(known ? {} : { userId }) });
+}
+
+async function noteActivity(
+  ctx: MutationCtx,
+  track: Doc<"edgeTracks">,
+  span: Doc<"edgeSpans"> | null,
+  on: boolean,
+): Promise<void> {
+  const meeting = span === null ? null : await meetingOf(ctx, span);
+  const userId = await accountOf(ctx, span?.userId);
+  if (meeting === null || userId === null) return;
+  if (track.source === "camera") await setActivity(ctx, meeting._id, userId, { hasVideo: on });
+  if (track.source === "microphone") await setActivity(ctx, meeting._id, userId, { hasAudio: on });
+}
+
+/** What is told of a meeting after its end changes its register. */
+async function remake(ctx: MutationCtx, meeting: Doc<"meetings">, at: number): Promise<void> {
+  if (meeting.status === "ended") await markStale(ctx, meeting._id, at);
+}

@@ -11,10 +11,29 @@ export type ScheduledRoom = {
   maxParticipants: number;
 };
 
+/** The longest meeting: one that began before it is over. */
+const LENGTH_MAX = 24 * 3_600_000;
+/** Meetings looked through for those that count; the others were cancelled, or have ended early. */
+const LOOK = 1000;
+
 /** At most `limit` rooms whose window touches `[from, to]`, the earliest first. */
 export async function scheduledRooms(
-  _ctx: Pick<QueryCtx, "db">,
-  _window: { from: number; to: number; limit: number },
+  ctx: Pick<QueryCtx, "db">,
+  window: { from: number; to: number; limit: number },
 ): Promise<ScheduledRoom[]> {
-  return [];
+  const { from, to, limit } = window;
+  const near = await ctx.db
+    .query("meetings")
+    .withIndex("by_scheduled_time", (q) => q.gt("scheduledStartTime", from - LENGTH_MAX).lte("scheduledStartTime", to))
+    .take(LOOK);
+  return near
+    .filter(({ status, scheduledEndTime }) => (status === "scheduled" || status === "live") && scheduledEndTime >= from)
+    .slice(0, limit)
+    .map((meeting) => ({
+      room: meeting.roomName,
+      meetingId: meeting._id,
+      startsAt: meeting.scheduledStartTime,
+      endsAt: meeting.scheduledEndTime,
+      maxParticipants: meeting.maxParticipants ?? 0,
+    }));
 }
