@@ -112,6 +112,11 @@ export class Backend {
     return this.inside.transactionManager._lastCommitTs;
   }
 
+  /** How many documents there are, those of components among them. */
+  get documents(): number {
+    return Object.values(this.inside.components).reduce((sum, { db }) => sum + Object.keys(db._documents).length, 0);
+  }
+
   /** Calls a public function. */
   async call(kind: Kind, path: string, args: JSONValue, origin: Origin): Promise<JSONValue> {
     await this.insist(kind, path);

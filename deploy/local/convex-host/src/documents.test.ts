@@ -35,7 +35,7 @@ async function play(run: Run): Promise<unknown[]> {
         const room = ROOMS[roll(ROOMS.length)]!;
         const which = ids[roll(ids.length + 1)];
         switch (which === undefined ? 0 : roll(3)) {
-          case 0: added.push(await ctx.db.insert('spans', { node: 'n', room, sid: `s${roll(40)}`, joinedAt: roll(100) }) as GenericId<'spans'>); break;
+          case 0: added.push(await ctx.db.insert('spans', { room, sid: `s${roll(40)}`, joinedAt: roll(100) }) as GenericId<'spans'>); break;
           case 1: if (await ctx.db.get(which!)) await ctx.db.patch(which!, { room, leftAt: roll(100) }); break;
           default: if (await ctx.db.get(which!)) await ctx.db.delete(which!);
         }

@@ -6,4 +6,4 @@ type Untyped = Record<string, Record<string, FunctionReference<any, any, any, an
 type Named<Modules extends string, Functions extends string> = Record<Modules, Record<Functions, FunctionReference<any, any, any, any>>>;
 
 export const api = anyApi as unknown as Untyped & Named<'notes', 'list'>;
-export const internal = anyApi as unknown as Untyped & Named<'notes', 'keep'> & Named<'sync', 'apply'>;
+export const internal = anyApi as unknown as Untyped & Named<'notes', 'keep'>;
