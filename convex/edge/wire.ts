@@ -195,9 +195,9 @@ export const event = v.union(
 export type Event = Infer<typeof event>;
 
 const permission = v.object({
-  canPublish: v.optional(v.boolean()),
-  canSubscribe: v.optional(v.boolean()),
-  canPublishData: v.optional(v.boolean()),
+  canPublish: v.boolean(),
+  canSubscribe: v.boolean(),
+  canPublishData: v.boolean(),
   canPublishSources: v.optional(v.array(trackSource)),
   hidden: v.optional(v.boolean()),
   canUpdateMetadata: v.optional(v.boolean()),

@@ -1,132 +1,120 @@
-// A school with its people, for tests of meetings: a host, a co-host, an admin, a reviewer, pupils, somebody of another
-// school, and two cities with a node each.
-import rateLimiter from "@convex-dev/rate-limiter/test";
-import { vi } from "vitest";
-import type { Doc, Id } from "../_generated/dataModel";
-import { api } from "../_generated/api";
-import type { JoinAnswer } from "../meetings/join";
-import { deployment, pass, settled, START } from "./backend";
-import type { Backend } from "./backend";
-import { TestNode } from "./node";
+// A school day as the nodes see it: classes that meet for lessons, people who come late, drop out on bad networks and
+// come back, talk, write and raise their hands. Drawn from seeded chance, so that two runs count the same.
+import type { Happening } from "./pace";
 
-export const MINUTE = 60_000;
-export const HOUR = 60 * MINUTE;
+export type School = {
+  nodes: number;
+  participants: number;
+  /** People of one class; a class is one room of one node, as most classes are of one city. */
+  classSize: number;
+  lessons: number;
+};
 
-type Role = Doc<"users">["role"];
-const PEOPLE = {
-  hana: ["reviewer", "north"],
-  cora: ["beneficiary", "north"],
-  ade: ["admin", "north"],
-  rita: ["reviewer", "north"],
-  pio: ["beneficiary", "north"],
-  qudus: ["beneficiary", "north"],
-  sola: ["beneficiary", "south"],
-  oye: ["super_admin", "south"],
-  gone: ["beneficiary", "north"],
-} as const satisfies Record<string, readonly [Role, "north" | "south"]>;
-export type Name = keyof typeof PEOPLE;
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+const LESSON = 50 * MINUTE;
 
-export interface School {
-  t: Backend;
-  ids: Record<Name, Id<"users">>;
-  north: Id<"foundations">;
-  lagos: TestNode;
-  abuja: TestNode;
-  /** The functions as somebody signed in calls them. */
-  as(name: Name): ReturnType<Backend["withIdentity"]>;
-  /** A meeting of Hana's with Cora as co-host and Pio asked, from now on for an hour, with changes. */
-  meeting(changes?: Partial<Doc<"meetings">>): Promise<Id<"meetings">>;
-  join(name: Name, meetingId: Id<"meetings">, more?: { password?: string; device?: string }): Promise<JoinAnswer>;
-  /** Lets time pass; the nodes keep their leases. */
-  later(ms: number): Promise<void>;
-  read<Table extends "meetings">(table: Table, id: Id<Table>): Promise<Doc<Table>>;
-}
+/** How often things happen to a participant in an hour of a lesson. */
+const DROPS = 1;
+const CAMERA_TOGGLES = 4;
+const MESSAGES = 3;
+const HANDS = 1;
+/** Commands of a class's host in an hour: a mute, a removal, a change of what people may do. */
+const COMMANDS = 6;
 
-/** Opens the school, on a Monday at nine in Lagos. */
-export async function school(): Promise<School> {
-  const t = deployment();
-  rateLimiter.register(t);
-  vi.stubEnv("NEXT_PUBLIC_APP_URL", "https://tof.example");
-  const { north, ids } = await t.run(async (ctx) => {
-    const foundation = { isActive: true, createdAt: START, updatedAt: START };
-    const tenants = {
-      north: await ctx.db.insert("foundations", { name: "North", ...foundation }),
-      south: await ctx.db.insert("foundations", { name: "South", ...foundation }),
-    };
-    const made: Partial<Record<Name, Id<"users">>> = {};
-    for (const [name, [role, tenant]] of Object.entries(PEOPLE)) {
-      made[name as Name] = await ctx.db.insert("users", {
-        clerkId: `user_${name}0000000000`,
-        foundationId: tenants[tenant],
-        email: `${name}@${tenant}.school.ng`,
-        firstName: name[0]?.toUpperCase() + name.slice(1),
-        lastName: "Bello",
-        role,
-        isActive: name !== "gone",
-        createdAt: START,
-        updatedAt: START,
-      });
-    }
-    return { north: tenants.north, ids: made as Record<Name, Id<"users">> };
-  });
-  const lagos = new TestNode(t, "lagos-1");
-  const abuja = new TestNode(t, "abuja-1");
-  await lagos.register();
-  await abuja.register();
-  await lagos.sync();
-  await abuja.sync();
+export type Day = {
+  /** Per node, in order of time. */
+  happenings: Happening[][];
+  /** Per node: when anybody was on it. */
+  busy: { from: number; to: number }[][];
+  /** Commands per node. */
+  commands: number[];
+  participantHours: number;
+  joins: number;
+  /** Joins, leaves and drops of all classes: what a list of who is there changes with. */
+  changes: number;
+  length: number;
+};
 
-  const as = (name: Name) => t.withIdentity({ subject: `user_${name}0000000000` });
-  return {
-    t,
-    ids,
-    north,
-    lagos,
-    abuja,
-    as,
-    meeting: (changes = {}) =>
-      t.run((ctx) =>
-        ctx.db.insert("meetings", {
-          foundationId: north,
-          roomName: "ROOM-PHYSICS001",
-          meetingCode: "123 456 7890",
-          meetingLink: "https://tof.example/meetings/join/1234567890",
-          title: "Physics",
-          type: "scheduled",
-          scheduledStartTime: Date.now(),
-          scheduledEndTime: Date.now() + HOUR,
-          hostId: ids.hana,
-          coHosts: [ids.cora],
-          invitedParticipants: [ids.pio],
-          allowUninvitedJoin: true,
-          waitingRoomEnabled: false,
-          recordingEnabled: false,
-          chatEnabled: true,
-          screenShareEnabled: true,
-          whiteboardEnabled: true,
-          status: "live",
-          createdAt: START,
-          updatedAt: START,
-          ...changes,
-        }),
-      ),
-    join: (name, meetingId, { device = "laptop", password } = {}) =>
-      as(name).mutation(api.meetings.join.join, { meetingId, device, password }),
-    later: async (ms) => {
-      await pass(t, ms);
-      await lagos.flush();
-      await abuja.flush();
-      await settled(t);
-    },
-    read: async (table, id) => {
-      const row = await t.run((ctx) => ctx.db.get(table, id));
-      if (row === null) throw new Error(`no ${table} with the id ${id}`);
-      return row;
-    },
+export function schoolDay(school: School, seed: number): Day {
+  const random = seeded(seed);
+  const between = (from: number, to: number): number => Math.floor(from + random() * (to - from));
+  const day: Day = {
+    happenings: Array.from({ length: school.nodes }, () => []),
+    busy: Array.from({ length: school.nodes }, () => []),
+    commands: Array.from({ length: school.nodes }, () => 0),
+    participantHours: 0,
+    joins: 0,
+    changes: 0,
+    length: school.lessons * HOUR + 30 * MINUTE,
   };
+  const classes = Math.ceil(school.participants / school.classSize);
+  for (let lesson = 0; lesson < school.lessons; lesson += 1) {
+    const start = 10 * MINUTE + lesson * HOUR;
+    for (let number = 0; number < classes; number += 1) {
+      const node = number % school.nodes;
+      const happenings = day.happenings[node] ?? [];
+      const urgent = (at: number): void => void happenings.push({ at, urgent: true });
+      const calm = (at: number): void => void happenings.push({ at, urgent: false });
+      const size = Math.min(school.classSize, school.participants - number * school.classSize);
+      const end = start + LESSON;
+      urgent(start - 5 * MINUTE);
+      for (let person = 0; person < size; person += 1) {
+        const from = start + between(-5 * MINUTE, 5 * MINUTE);
+        // Most stay until the host ends the lesson for all; some go before.
+        const to = random() < 0.8 ? end + between(0, 2000) : end - between(0, 10 * MINUTE);
+        const hours = (to - from) / HOUR;
+        const times = (rate: number): number[] => {
+          const count = Math.floor(rate * hours + random());
+          return Array.from({ length: count }, () => between(from, to));
+        };
+        day.participantHours += hours;
+        day.joins += 1;
+        day.changes += 2;
+        urgent(from);
+        calm(from + 1200);
+        calm(from + 1500);
+        for (const at of times(DROPS)) {
+          day.changes += 2;
+          urgent(at);
+          urgent(at + between(2000, 20_000));
+          calm(at + 21_000);
+        }
+        times(CAMERA_TOGGLES).forEach(calm);
+        times(MESSAGES).forEach(calm);
+        for (const at of times(HANDS)) {
+          urgent(at);
+          urgent(at + between(5000, 60_000));
+        }
+        for (let at = from + MINUTE; at < to; at += MINUTE) {
+          calm(at);
+        }
+        urgent(to);
+      }
+      urgent(end + 2500);
+      const commands = Math.round((COMMANDS * LESSON) / HOUR);
+      day.commands[node] = (day.commands[node] ?? 0) + commands;
+      for (let command = 0; command < commands; command += 1) {
+        // The poke makes the node come, and what became of it makes it come again.
+        const at = between(start, end);
+        urgent(at);
+        urgent(at + 700);
+      }
+    }
+    for (const busy of day.busy) {
+      busy.push({ from: start - 5 * MINUTE, to: start + LESSON + 5000 });
+    }
+  }
+  for (const happenings of day.happenings) {
+    happenings.sort((a, b) => a.at - b.at);
+  }
+  return day;
 }
 
-/** What an answer comes to, in a word. */
-export function word(answer: JoinAnswer): string {
-  return answer.status === "denied" ? answer.reason : answer.status;
+function seeded(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 32;
+  };
 }
