@@ -3,8 +3,8 @@ import { expect, test } from "vitest";
 import { api } from "../_generated/api";
 import type { Doc } from "../_generated/dataModel";
 import { verifyJoin } from "../edge/tokens";
-import { HOUR, MINUTE, school, word } from "../testing/school";
-import type { Name, School } from "../testing/school";
+import { HOUR, MINUTE, school, word } from "../testing/foundation";
+import type { Name, School } from "../testing/foundation";
 import { joined } from "../testing/node";
 
 test.each<[string, Name, Partial<Doc<"meetings">>, { password?: string }, string]>([

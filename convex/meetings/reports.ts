@@ -143,13 +143,14 @@ async function linesOf(ctx: MutationCtx, meeting: Doc<"meetings">, found: Found)
     // Somebody whose account was closed is not missed.
     if (person !== null) expected.push({ userId: id as string, name: person.name });
   }
+  const names = await namesOf(ctx, found.spans);
   const spans = found.spans.map((span) => ({
     start: span.joinedAt,
     // The room was closed then, whatever its last messages say.
     end: Math.max(span.joinedAt, Math.min(span.leftAt ?? found.endedAt, found.endedAt)),
-    userId: span.userId ?? null,
+    userId: span.userId !== undefined && ctx.db.normalizeId("users", span.userId) !== null ? span.userId : null,
     identity: span.identity,
-    name: span.name,
+    name: names.get(span.userId ?? "") ?? span.name,
   }));
   const deeds = deedsOf(found);
   const lasted = found.endedAt - found.startedAt;
@@ -159,6 +160,17 @@ async function linesOf(ctx: MutationCtx, meeting: Doc<"meetings">, found: Found)
       const own = deeds.get(line.userId ?? line.identity ?? "") ?? NO_DEEDS;
       return { ...line, ...own, engagement: engagement(line.presentMs, lasted, own) };
     });
+}
+
+/** Names as the host has them: a token's name is only what its maker wrote. */
+async function namesOf(ctx: MutationCtx, spans: readonly Doc<"edgeSpans">[]): Promise<Map<string, string>> {
+  const names = new Map<string, string>();
+  for (const { userId } of spans) {
+    if (userId === undefined || names.has(userId)) continue;
+    const person = await personOf(ctx, userId);
+    if (person !== null) names.set(userId, person.name);
+  }
+  return names;
 }
 
 /** What each did, by user, or by identity where that says nobody. */
