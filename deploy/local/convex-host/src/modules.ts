@@ -26,12 +26,18 @@ export function modulesOf(folder: string): Modules {
       if (entry.isDirectory()) {
         if (entry.name !== 'node_modules' && !entry.name.startsWith('.')) walk(path);
       } else if (MODULE.test(entry.name) && !ASIDE.test(entry.name)) {
-        modules[`./${relative(folder, path).split(sep).join('/')}`] = () => load(path);
+        modules[`./${relative(folder, path).split(sep).join('/')}`] = once(() => load(path));
       }
     }
   };
   walk(folder);
   return modules;
+}
+
+/** Each call of a function asks for its module; the loader would look it up again each time. */
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | null = null;
+  return () => (made ??= make());
 }
 
 /** The module's exports, or null where there is no such file. */

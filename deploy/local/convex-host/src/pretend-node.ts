@@ -25,6 +25,7 @@ export class PretendNode {
   private readonly log = randomUUID();
   private epoch = 0;
   private next = 1;
+  private hash = '';
 
   constructor(private readonly site: string, readonly name: string, master: string, private readonly version = 1) {
     this.key = createHmac('sha256', createHmac('sha256', master).update(`node|${name}|${version}`).digest()).update('sync').digest();
@@ -43,10 +44,11 @@ export class PretendNode {
   /** Sends the events after those sent before, and insists that all were applied. */
   async sync(events: object[]): Promise<void> {
     const answer = await this.send('/edge/v1/sync', {
-      node: this.name, epoch: this.epoch, stream: this.log, firstSeq: this.next, events, acks: [], desiredHash: '',
+      node: this.name, epoch: this.epoch, stream: this.log, firstSeq: this.next, events, acks: [], desiredHash: this.hash,
       load: { participants: 0, rooms: 0, busyPercent: 1, draining: false },
     });
     this.next += events.length;
+    this.hash = (answer.body.desired as { hash: string } | undefined)?.hash ?? this.hash;
     if (answer.body.ackSeq !== this.next - 1) throw new Error(`${this.name}: ${answer.status} ${JSON.stringify(answer.body).slice(0, 300)}`);
   }
 
