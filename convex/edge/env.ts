@@ -39,7 +39,12 @@ export async function tokenKeys(): Promise<TokenKey[]> {
   return [{ kid, key: await publicKey(privateKey) }, ...former];
 }
 
+/** The public half, from EDGE_TOKEN_PUBLIC_KEY or worked out of the private one. */
 async function publicKey(privateKey: string): Promise<string> {
+  const told = read("EDGE_TOKEN_PUBLIC_KEY");
+  if (told !== undefined) {
+    return told;
+  }
   const pkcs8 = fromBase64Url(privateKey);
   if (pkcs8 === null) {
     throw new Error("EDGE_TOKEN_KEY is not base64url: give it the PKCS8 bytes of an Ed25519 key, without padding");
@@ -48,7 +53,7 @@ async function publicKey(privateKey: string): Promise<string> {
   const { x } = await crypto.subtle.exportKey("jwk", key);
   const raw = fromBase64Url(x ?? "");
   if (raw === null) {
-    throw new Error("the public half of EDGE_TOKEN_KEY cannot be had: is it an Ed25519 key?");
+    throw new Error("the public half of EDGE_TOKEN_KEY cannot be had: set EDGE_TOKEN_PUBLIC_KEY too");
   }
   return toBase64Url(raw);
 }

@@ -36,11 +36,14 @@ async function reached(to: { node: string; httpUrl: string; keyVersion: number }
   const timestamp = String(Date.now());
   const nonce = toHex(crypto.getRandomValues(new Uint8Array(16)));
   const signature = await sign(key, { method: "POST", path: PATH, timestamp, nonce, body: new Uint8Array() });
+  // Convex's runtime has no AbortSignal.timeout.
+  const abort = new AbortController();
+  const timer = setTimeout(() => abort.abort(), TIMEOUT_MS);
   try {
     const response = await fetch(new URL(PATH, to.httpUrl), {
       method: "POST",
       redirect: "manual",
-      signal: AbortSignal.timeout(TIMEOUT_MS),
+      signal: abort.signal,
       headers: {
         "x-edge-node": to.node,
         "x-edge-key-version": String(to.keyVersion),
@@ -53,5 +56,7 @@ async function reached(to: { node: string; httpUrl: string; keyVersion: number }
     return response.status < 500;
   } catch {
     return false;
+  } finally {
+    clearTimeout(timer);
   }
 }
