@@ -2,7 +2,7 @@
 // between those that share a meeting.
 
 import { useId } from 'react';
-import { around, bow, HEIGHT, OUTLINE, placeOf, WIDTH, type Point } from './map';
+import { around, bow, frame, OUTLINE, placeOf, type Point } from './map';
 import { cityWords } from './words';
 
 /** A server, as far as the picture tells of it. */
@@ -37,9 +37,10 @@ export function Cities({ cities, people, caption }: Props) {
     city: cities.find((city) => city.region === region && city.alive) ?? cities.find((city) => city.region === region),
     people: people.filter((person) => person.region === region),
   }));
+  const { x, y, width, height } = frame(places.map(({ place }) => place));
   return (
     <figure className="cities" data-testid="cities">
-      <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-labelledby={title}>
+      <svg viewBox={`${x} ${y} ${width} ${height}`} role="img" aria-labelledby={title}>
         <title id={title}>{tell(places)}</title>
         <path className="country" d={OUTLINE} />
         {pairs(places).map(([one, other]) => {
@@ -50,7 +51,7 @@ export function Cities({ cities, people, caption }: Props) {
             <g key={`${one.region} ${other.region}`} className="link" data-carries={carries && up} data-up={up}>
               <path d={path} />
               {carries && up && <path className="pulse" d={path} />}
-              <text x={middle.x} y={middle.y} dx="14" dy="20">{up ? (carries ? 'relay' : 'relay, idle') : 'no link'}</text>
+              <text x={middle.x} y={middle.y} dx="-16" dy="-10" textAnchor="end">{up ? (carries ? 'relay' : 'idle') : 'no link'}</text>
             </g>
           );
         })}
@@ -69,16 +70,14 @@ export function Cities({ cities, people, caption }: Props) {
   );
 }
 
-/** Beside the outermost ring of people, on the side where there is room. */
+/** Below the city, and below whoever stands there. */
 function Label({ place, people, words, city }: { place: Point; people: number; words: string; city: City | undefined }) {
-  const far = people === 0 ? 40 : 74;
-  const below = place.y + far + 20 < HEIGHT - 10;
-  const y = below ? place.y + far + 8 : place.y - far - 22;
+  const y = place.y + (people > 1 ? 82 : 46);
   const state = !city?.alive ? 'away' : city.draining ? 'draining' : typeof city.roundTripMs === 'number' ? `${Math.max(1, Math.round(city.roundTripMs))} ms from here` : '';
   return (
     <text className="city-label" x={place.x} y={y} textAnchor="middle">
       <tspan className="city-name">{words}</tspan>
-      {state && <tspan className="city-state" x={place.x} dy="20">{state}</tspan>}
+      {state && <tspan className="city-state" x={place.x} dy="1.25em">{state}</tspan>}
     </text>
   );
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { around, bow, HEIGHT, OUTLINE, placeOf, WIDTH } from './map';
+import { around, bow, frame, HEIGHT, OUTLINE, placeOf, WIDTH } from './map';
 
 test('the country and its cities are inside the picture, as they lie', () => {
   const numbers = OUTLINE.match(/[\d.]+/g)!.map(Number);
@@ -27,4 +27,16 @@ test('a link is a bow between two cities', () => {
   const { path, middle } = bow({ x: 0, y: 100 }, { x: 100, y: 0 });
   expect(path).toMatch(/^M0\.0 100\.0Q.* 100\.0 0\.0$/);
   expect(Math.hypot(middle.x - 50, middle.y - 50)).toBeGreaterThan(5);
+});
+
+test('the picture shows its places with room round them, in one shape', () => {
+  for (const cities of [[], ['lagos'], ['lagos', 'abuja'], ['lagos', 'maiduguri', 'kano']]) {
+    const places = cities.map((city) => placeOf(city, 0));
+    const { x, y, width, height } = frame(places);
+    expect(width / height).toBeCloseTo(4 / 3);
+    for (const place of places) {
+      expect(Math.min(place.x - x, x + width - place.x)).toBeGreaterThan(100);
+      expect(Math.min(place.y - y, y + height - place.y)).toBeGreaterThan(100);
+    }
+  }
 });

@@ -42,6 +42,23 @@ export function placeOf(region: string, unknown: number): Point {
   return known ? project(known) : { x: 90 + unknown * 120, y: HEIGHT - 40 };
 }
 
+/** Room round the outermost cities, for people and names. */
+const MARGIN = 118;
+/** Never closer than this, or one city would fill the picture. */
+const LEAST = 420;
+const SHAPE = 4 / 3;
+
+/** The part of the map that holds these places, in the picture's shape. */
+export function frame(places: Point[]): { x: number; y: number; width: number; height: number } {
+  if (places.length === 0) return { x: 0, y: 0, width: WIDTH, height: WIDTH / SHAPE };
+  const [xs, ys] = [places.map(({ x }) => x), places.map(({ y }) => y)];
+  const [left, right] = [Math.min(...xs) - MARGIN, Math.max(...xs) + MARGIN];
+  const [top, bottom] = [Math.min(...ys) - MARGIN, Math.max(...ys) + MARGIN];
+  const width = Math.max(right - left, (bottom - top) * SHAPE, LEAST);
+  const height = width / SHAPE;
+  return { x: (left + right - width) / 2, y: (top + bottom - height) / 2, width, height };
+}
+
 const FIRST_RING = 46;
 const RING = 30;
 const APART = 28;

@@ -58,7 +58,7 @@ function isOver({ status }: Details): boolean {
 }
 
 function Over({ meeting }: { meeting: Details }) {
-  const fleet = useFleet(meeting.meetingId, meeting.viewer.userId);
+  const fleet = useFleet(undefined, undefined);
   return (
     <div className="school-columns">
       <div className="school-lists">

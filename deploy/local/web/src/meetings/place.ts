@@ -35,7 +35,10 @@ export function usePlace(): [Place, (place: Place) => void] {
     };
   }, []);
   const go = (to: Place) => {
-    history.pushState(null, '', writePlace(to));
+    const url = new URL(writePlace(to), location.href);
+    // Whatever else was asked for in the address is still asked for.
+    url.search = location.search;
+    history.pushState(null, '', url);
     setPlace(to);
     scrollTo({ top: 0 });
   };
