@@ -11,10 +11,10 @@ import { ADVICE, judge } from "../model/meetings/door";
 import type { Caller, Rules } from "../model/meetings/door";
 import { opensDoors } from "../model/meetings/roles";
 import type { Role } from "../model/meetings/roles";
-import { isInvited, roleOf, seen } from "./access";
+import { isInvited, requireViewer, roleOf, seen } from "./access";
 import { controlsOf, hasPassword, passwordVerdict } from "./controls";
 import { limits } from "./limits";
-import { PEOPLE_MAX, spansIn, spansOf } from "./room";
+import { PEOPLE_MAX, spansIn, spansOf, tell } from "./room";
 import { goLive } from "./starting";
 import { grantEntry } from "./tokens";
 import { admission, meetingId, role } from "./validators";
@@ -265,3 +265,22 @@ export const findByCode = query({
     };
   },
 });
+
+const leaveArgs = v.object({ meetingId });
+
+export const leaveFunction = {
+  args: leaveArgs,
+  returns: v.null(),
+  handler: async (ctx: MutationCtx, { meetingId }: Infer<typeof leaveArgs>) => {
+    const viewer = await requireViewer(ctx);
+    const now = Date.now();
+    const entry = await entryOf(ctx, meetingId, viewer.userId);
+    if (entry?.state === "waiting") await ctx.db.patch("meetingWaiting", entry._id, { state: "left", decidedAt: now });
+    for (const { room, identity } of await spansOf(ctx, meetingId, viewer.userId)) {
+      await tell(ctx, { type: "remove", room, identity, revokeTokens: false }, now);
+    }
+    return null;
+  },
+};
+/** Leaves a meeting with all devices, for a page that cannot do so itself. The node tells when it has happened. */
+export const leave = mutation(leaveFunction);

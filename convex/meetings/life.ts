@@ -10,6 +10,7 @@ import type { Person } from "../host";
 import { flawOf } from "../model/meetings/recurrence";
 import { allowed, check, refuse, requireViewer } from "./access";
 import { closeRows, finish } from "./ending";
+import { limits } from "./limits";
 import { newCode, newRoomName } from "./names";
 import { closeMeetingRoom, openMeetingRoom } from "./room";
 import { plan, unplan } from "./schedule";
@@ -31,6 +32,8 @@ export const createFunction = {
     if (viewer.tenant === null || !mayCreate(viewer, args.kind)) {
       return refuse("not_allowed", "Your account cannot make such a meeting. Ask an administrator of your foundation.");
     }
+    const pause = await limits.often(ctx, "create", viewer.userId);
+    check(pause === null, "You have made many meetings. Wait a minute and try again.");
     const now = Date.now();
     const meeting = await insertMeeting(ctx, { ...viewer, tenant: viewer.tenant }, args, now);
     // A page that makes meetings here joins them here: tokens made elsewhere would pass by the door.

@@ -16,10 +16,9 @@ const limiter = new RateLimiter(components.rateLimiter, {
   /** All guessers of one meeting together; a class that comes in at once stays below it. */
   passwords: { kind: "token bucket", rate: 300, period: MINUTE, capacity: 300 },
   create: { kind: "token bucket", rate: 10, period: MINUTE, capacity: 20 },
-  calendar: { kind: "token bucket", rate: 30, period: MINUTE, capacity: 30 },
 });
 
-type Limit = "join" | "code" | "password" | "passwords" | "create" | "calendar";
+type Limit = "join" | "code" | "password" | "passwords" | "create";
 
 export const limits = {
   /** Counts one try. Null when it is allowed, else how many milliseconds to wait. */

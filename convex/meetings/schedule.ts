@@ -80,6 +80,7 @@ export const look = internalMutation({
     for (const meeting of near) {
       if (await isStale(ctx, meeting, now)) await followSchedule(ctx, meeting, now);
     }
+    if (args.after === undefined) await endForgotten(ctx, now);
     const last = near[near.length - 1];
     if (near.length === LOOK && last !== undefined) {
       await ctx.scheduler.runAfter(0, internal.meetings.schedule.look, { after: last.scheduledStartTime, until });
@@ -87,6 +88,17 @@ export const look = internalMutation({
     return null;
   },
 });
+
+/** Meetings left live by an outage longer than any of them lasts. */
+async function endForgotten(ctx: MutationCtx, now: number): Promise<void> {
+  const live = await ctx.db
+    .query("meetings")
+    .withIndex("by_status", (q) => q.eq("status", "live"))
+    .take(LOOK);
+  for (const meeting of live) {
+    if (meeting.scheduledEndTime < now - BEHIND_MS) await followSchedule(ctx, meeting, now);
+  }
+}
 
 /** Whether there is something to do for a meeting: most looks find nothing, and must cost nothing. */
 async function isStale(ctx: MutationCtx, meeting: Doc<"meetings">, now: number): Promise<boolean> {
