@@ -6,6 +6,7 @@ import { useMemo, useState } from 'react';
 import { Cities } from './cities';
 import { useFleet } from './fleet';
 import { Frame, StatusPill, useNow, type PageProps } from './frame';
+import { useInvitations } from './invitations';
 import { plane, type Summary } from './plane';
 import { dayWords, untilWords } from './words';
 
@@ -21,6 +22,7 @@ export function Home(props: PageProps) {
   const window = useMemo(() => ({ from: today - BEFORE, to: today + AHEAD }), [today]);
   const meetings = useQuery(plane.mine, window);
   const fleet = useFleet(undefined, undefined);
+  useInvitations(props.person, meetings);
 
   const live = meetings?.filter(({ status }) => status === 'live') ?? [];
   const coming = seriesOf(meetings?.filter(({ status }) => status === 'scheduled') ?? []);

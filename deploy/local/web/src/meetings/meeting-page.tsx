@@ -5,6 +5,7 @@ import { useCallback, useEffect, useRef, useState, type FormEvent } from 'react'
 import { CheckView, DeviceChoice, useCheck } from '../check';
 import { Ending } from '../ending';
 import type { Failure } from '../failures';
+import type { Pass } from '../join';
 import type { Visit } from '../meeting';
 import { readChoices, tabId } from '../memory';
 import { nearestFirst } from '../nearest';
@@ -14,15 +15,19 @@ import { useDeed } from './deed';
 import { Door } from './door';
 import { useFleet } from './fleet';
 import { Frame, StatusPill, useNow, type PageProps } from './frame';
-import { plane, type Details, type JoinAnswer } from './plane';
+import { passTo } from './invitations';
+import { plane, type Details } from './plane';
 import { Register } from './register';
+import type { Person } from './signin';
 import { spanWords, untilWords } from './words';
 
 /** What is told about the last call, on the page it came back to. */
 type Last = 'left' | 'ended' | null;
 
 export function MeetingPage({ id, ...props }: PageProps & { id: string }) {
-  const meeting = useQuery(plane.meeting, { meetingId: id });
+  const told = useQuery(plane.meeting, { meetingId: id });
+  const lastTold = useRef(told);
+  if (told) lastTold.current = told;
   const [visit, setVisit] = useState<Visit | null>(null);
   const [failure, setFailure] = useState<Failure | null>(null);
   const [last, setLast] = useState<Last>(null);
@@ -34,6 +39,8 @@ export function MeetingPage({ id, ...props }: PageProps & { id: string }) {
     else setFailure(why);
   }, []);
 
+  // A call goes on with what was known, even while nobody can say anything about its meeting.
+  const meeting = visit ? (told ?? lastTold.current) : told;
   if (meeting && visit) return <Call meeting={meeting} visit={visit} onEnd={end} />;
   if (meeting && failure) {
     return <Ending room={meeting.title} failure={failure} change="Back to the meeting" onRejoin={() => setFailure(null)} onChange={() => setFailure(null)} />;
@@ -48,7 +55,7 @@ export function MeetingPage({ id, ...props }: PageProps & { id: string }) {
           <div className="ways"><button type="button" className="primary" onClick={() => props.go({ at: 'home' })}>All meetings</button></div>
         </section>
       )}
-      {meeting && (isOver(meeting) ? <Over meeting={meeting} /> : <Ahead meeting={meeting} name={props.person.name} last={last} onEnter={setVisit} />)}
+      {meeting && (isOver(meeting) ? <Over meeting={meeting} /> : <Ahead meeting={meeting} person={props.person} last={last} onEnter={setVisit} />)}
     </Frame>
   );
 }
@@ -72,18 +79,19 @@ function Over({ meeting }: { meeting: Details }) {
 
 interface AheadProps {
   meeting: Details;
-  name: string;
+  person: Person;
   last: Last;
   onEnter: (visit: Visit) => void;
 }
 
-function Ahead({ meeting, name, last, onEnter }: AheadProps) {
+function Ahead({ meeting, person, last, onEnter }: AheadProps) {
+  const { name, subject } = person;
   const { meetingId, viewer } = meeting;
   const [kept] = useState(readChoices);
   const check = useCheck(kept);
   const fleet = useFleet(meetingId, viewer.userId);
   const waiting = useQuery(plane.waiting, viewer.leads ? { meetingId } : 'skip') ?? [];
-  const enter = useEntry(meeting, (pass) => onEnter({ name, room: meeting.title, ...check.handOver(name), pass }));
+  const enter = useEntry(meeting, subject, (pass) => onEnter({ name, room: meeting.title, ...check.handOver(name), pass }));
   const present = fleet?.people.length ?? 0;
 
   return (
@@ -147,7 +155,7 @@ interface EntryState {
 }
 
 /** The way in: asks, waits at the door, measures which server is nearest, and enters. */
-function useEntry(meeting: Details, onPass: (pass: { token: string; urls: string[] }) => void): EntryState {
+function useEntry(meeting: Details, subject: string, onPass: (pass: Pass) => void): EntryState {
   const convex = useConvex();
   const { meetingId } = meeting;
   const [step, setStep] = useState<EntryState['step']>('outside');
@@ -161,7 +169,14 @@ function useEntry(meeting: Details, onPass: (pass: { token: string; urls: string
     setStep('asking');
     setRefusal(null);
     try {
-      const answer: JoinAnswer = await convex.mutation(plane.join, { meetingId, device: tabId(), ...(password.current ? { password: password.current } : {}) });
+      const asked = convex.mutation(plane.join, { meetingId, device: tabId(), ...(password.current ? { password: password.current } : {}) });
+      const watch = watchForCut(() => convex.connectionState().isWebSocketConnected);
+      const answer = await Promise.race([asked, watch.cut]).finally(watch.stop);
+      if (answer === 'cut off') {
+        const held = passTo(meetingId, subject, Date.now());
+        if (held === null) throw new Error('no answer, and no pass is held');
+        return enter.current(held);
+      }
       if (answer.status === 'waiting') return setStep('waiting');
       if (answer.status === 'denied') {
         setRefusal(answer);
@@ -175,7 +190,7 @@ function useEntry(meeting: Details, onPass: (pass: { token: string; urls: string
       setRefusal({ reason: 'unreachable', message: 'The meeting can’t be asked right now. Check the connection and try again.' });
       setStep('outside');
     }
-  }, [convex, meetingId]);
+  }, [convex, meetingId, subject]);
 
   const state = step === 'waiting' ? entry?.state : undefined;
   useEffect(() => {
@@ -194,6 +209,22 @@ function useEntry(meeting: Details, onPass: (pass: { token: string; urls: string
       void convex.mutation(plane.leaveDoor, { meetingId }).catch(() => undefined);
     },
   };
+}
+
+/** When the control plane has been away for so long, something else is tried. */
+const CUT_OFF_MS = 5_000;
+
+/** `cut` settles once there has been no connection for a while. */
+function watchForCut(connected: () => boolean): { cut: Promise<'cut off'>; stop: () => void } {
+  let look: ReturnType<typeof setInterval> | undefined;
+  const cut = new Promise<'cut off'>((settle) => {
+    let since: number | null = null;
+    look = setInterval(() => {
+      since = connected() ? null : (since ?? Date.now());
+      if (since !== null && Date.now() - since >= CUT_OFF_MS) settle('cut off');
+    }, 250);
+  });
+  return { cut, stop: () => clearInterval(look) };
 }
 
 function Entrance({ meeting, entry, sends }: { meeting: Details; entry: EntryState; sends: boolean }) {

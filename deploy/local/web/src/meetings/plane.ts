@@ -77,6 +77,10 @@ export interface Said {
   mine: boolean;
 }
 
+export type InvitationAnswer =
+  | { status: 'given'; identity: string; token: string; url: string; candidates: Candidate[]; notBefore: number; expiresAt: number }
+  | { status: 'refused'; reason: string; message: string };
+
 export interface Waiting extends Named {
   askedAt: number;
 }
@@ -123,6 +127,7 @@ export const plane = {
   start: mutation<One, { room: string }>('meetings/life:start'),
   end: mutation<One>('meetings/life:end'),
   join: mutation<One & { device: string; password?: string; regions?: Record<string, number> }, JoinAnswer>('meetings/join:join'),
+  invitation: mutation<One & { device: string }, InvitationAnswer>('meetings/invitations:take'),
   leaveDoor: mutation<One>('meetings/waiting:leave'),
   admit: mutation<Someone>('meetings/waiting:admit'),
   deny: mutation<Someone>('meetings/waiting:deny'),

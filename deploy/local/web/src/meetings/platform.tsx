@@ -5,6 +5,7 @@ import { useEffect, useMemo, useState } from 'react';
 import { Brand } from '../brand';
 import './look.css';
 import { CodePage } from './code';
+import { Cut } from './cut';
 import { Home } from './home';
 import { MeetingPage } from './meeting-page';
 import { NewMeeting } from './new-meeting';
@@ -17,11 +18,13 @@ export function Platform({ url }: { url: string }) {
   const signIn = useMemo(() => new SignIn(url), [url]);
   const [person, setPerson] = useState<Person | null>(() => signIn.kept());
   const [known, setKnown] = useState(false);
+  const [busy, setBusy] = useState(false);
 
   useEffect(() => {
     if (person === null) return;
     setKnown(false);
-    client.setAuth(({ forceRefreshToken }) => signIn.fetchToken(person, forceRefreshToken), setKnown);
+    // Known once is known: a token that is late to be renewed must not take somebody out of their call.
+    client.setAuth(({ forceRefreshToken }) => signIn.fetchToken(person, forceRefreshToken), (is) => is && setKnown(true));
     return () => client.clearAuth();
   }, [client, signIn, person]);
 
@@ -31,7 +34,7 @@ export function Platform({ url }: { url: string }) {
   };
 
   if (person === null) return <People signIn={signIn} onChoose={be} />;
-  if (!known) return <Entering person={person} onBack={() => be(null)} />;
+  if (!known || busy) return <Entering person={person} onBack={() => be(null)} onBusy={setBusy} />;
   return (
     <ConvexProvider client={client}>
       <Signed person={person} onSignOut={() => be(null)} />
@@ -50,21 +53,25 @@ function Signed({ person, onSignOut }: { person: Person; onSignOut: () => void }
   }
 }
 
-function Entering({ person, onBack }: { person: Person; onBack: () => void }) {
+/** Until Convex knows who one is; where it does not answer, what is held opens doors all the same. */
+function Entering({ person, onBack, onBusy }: { person: Person; onBack: () => void; onBusy: (busy: boolean) => void }) {
   const [slow, setSlow] = useState(false);
   useEffect(() => {
-    const timer = setTimeout(() => setSlow(true), 4000);
+    const timer = setTimeout(() => setSlow(true), SLOW_MS);
     return () => clearTimeout(timer);
   }, []);
+  if (slow) return <Cut person={person} onBack={onBack} onBusy={onBusy} />;
   return (
     <main className="ending joining">
       <Brand />
       <section className="card">
         <div className="ripple" aria-hidden="true"><span /><span /><span /></div>
         <h1>Signing in as <em>{person.name}</em></h1>
-        <p role="status">{slow ? 'The meetings can’t be reached. The page keeps trying.' : 'One moment …'}</p>
+        <p role="status">One moment …</p>
         <div className="ways"><button type="button" className="quiet" onClick={onBack}>Be somebody else</button></div>
       </section>
     </main>
   );
 }
+
+const SLOW_MS = 4_000;

@@ -12,6 +12,8 @@ export interface Person {
 const KEPT = 'meeting.person';
 /** A token is renewed so long before it ends. */
 const EARLY_MS = 60_000;
+const FIRST_PAUSE_MS = 500;
+const LONGEST_PAUSE_MS = 5_000;
 
 export class SignIn {
   private token: { value: string; expiresAt: number } | null = null;
@@ -43,13 +45,26 @@ export class SignIn {
     }
   }
 
-  /** A token for Convex, new when it asks for a new one; none when signing in fails. */
+  /**
+   * A token for Convex, new when it asks for a new one. Answers none only when the sign-in refuses: while it can't be
+   * reached, what is held goes on being used, or is waited for. None would sign the person out in the middle of a call.
+   */
   async fetchToken(person: Person, anew: boolean): Promise<string | null> {
-    if (!anew && this.token && this.token.expiresAt - EARLY_MS > Date.now()) return this.token.value;
-    const answer = await fetch(`${this.url}/local/sign-in`, { method: 'POST', body: JSON.stringify({ subject: person.subject }) }).catch(() => null);
-    if (!answer?.ok) return null;
-    const { token, expiresAt } = (await answer.json()) as { token: string; expiresAt: number };
-    this.token = { value: token, expiresAt };
-    return token;
+    for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
+      if (!anew && this.lasts(EARLY_MS)) return this.token!.value;
+      const answer = await fetch(`${this.url}/local/sign-in`, { method: 'POST', body: JSON.stringify({ subject: person.subject }) }).catch(() => null);
+      if (answer?.ok) {
+        const { token, expiresAt } = (await answer.json()) as { token: string; expiresAt: number };
+        this.token = { value: token, expiresAt };
+        return token;
+      }
+      if (answer && answer.status < 500) return null;
+      if (this.lasts(0)) return this.token!.value;
+      await new Promise((later) => setTimeout(later, pause));
+    }
+  }
+
+  private lasts(atLeastMs: number): boolean {
+    return this.token !== null && this.token.expiresAt - atLeastMs > Date.now();
   }
 }
