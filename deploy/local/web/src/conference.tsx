@@ -25,7 +25,7 @@ interface Props {
 
 /** What a meeting adds to a call: a panel of its people, and the link that asks others in. */
 export interface Company {
-  /** How many wait for somebody's word. */
+  /** How many wait for a word from this person. */
   waiting: number;
   link: string | null;
   panel: (onClose: () => void) => ReactNode;

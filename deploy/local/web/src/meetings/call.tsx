@@ -14,8 +14,9 @@ interface Props {
 
 export function Call({ meeting, visit, onEnd }: Props) {
   const waiting = useQuery(plane.waiting, meeting.viewer.leads ? { meetingId: meeting.meetingId } : 'skip') ?? [];
+  const hands = useQuery(plane.hands, { meetingId: meeting.meetingId }) ?? [];
   const company = {
-    waiting: waiting.length,
+    waiting: meeting.viewer.leads ? waiting.length + hands.length : 0,
     link: meeting.link,
     panel: (onClose: () => void) => <CompanyPanel meeting={meeting} waiting={waiting} onClose={onClose} />,
   };

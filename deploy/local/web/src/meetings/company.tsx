@@ -1,17 +1,17 @@
 // The panel of a meeting's people during the call: who waits, who is here and where,
 // what hosts may do about it, and the cities.
 
-import { useParticipants, useIsMuted } from '@livekit/components-react';
+import { useIsMuted, useParticipantAttributes, useParticipants } from '@livekit/components-react';
 import { useMutation } from 'convex/react';
-import { Track, type Participant } from 'livekit-client';
+import { Track, type LocalParticipant, type Participant } from 'livekit-client';
 import { useEffect, useRef, useState } from 'react';
-import { CloseIcon, MicrophoneIcon, MicrophoneOffIcon } from '../icons';
+import { CloseIcon, HandIcon, MicrophoneIcon, MicrophoneOffIcon } from '../icons';
 import { Cities } from './cities';
 import { useDeed } from './deed';
 import { Door } from './door';
 import { useFleet } from './fleet';
 import { Avatar } from './frame';
-import { plane, userOf, type Details, type Waiting } from './plane';
+import { HAND, plane, userOf, type Details, type Waiting } from './plane';
 import { cityWords } from './words';
 
 interface Props {
@@ -73,6 +73,9 @@ function Member({ participant, meeting, region, deed }: MemberProps) {
   const { meetingId, viewer, host } = meeting;
   const mute = useMutation(plane.mute);
   const remove = useMutation(plane.remove);
+  const lowerHand = useMutation(plane.lowerHand);
+  const { attributes } = useParticipantAttributes({ participant });
+  const raised = Boolean(attributes?.[HAND]);
   const muted = useIsMuted({ participant, source: Track.Source.Microphone });
   const userId = userOf(participant.identity);
   const name = participant.name || participant.identity;
@@ -80,9 +83,26 @@ function Member({ participant, meeting, region, deed }: MemberProps) {
   const role = userId === host.userId ? 'Host' : meeting.coHosts.some((one) => one.userId === userId) ? 'Co-host' : '';
   const words = [role, region && cityWords(region)].filter(Boolean).join(' · ');
   return (
-    <li data-testid="company-member" data-name={name} data-region={region ?? ''} data-muted={muted}>
+    <li data-testid="company-member" data-name={name} data-region={region ?? ''} data-muted={muted} data-hand={raised}>
       <Avatar name={name} />
       <span className="register-who"><strong>{mine ? `${name} (you)` : name}</strong>{words && <small>{words}</small>}</span>
+      {mine && (
+        <button
+          type="button" className="quiet tiny hand" data-testid="hand" aria-pressed={raised} disabled={deed.busy}
+          onClick={() => void deed.run(() => (participant as LocalParticipant).setAttributes({ [HAND]: raised ? '' : String(Date.now()) }))}
+        >
+          <HandIcon />{raised ? 'Lower' : 'Raise'}
+        </button>
+      )}
+      {!mine && raised && (
+        <button
+          type="button" className="plain raised" data-testid="raised-hand" disabled={deed.busy || !viewer.leads}
+          title={viewer.leads ? `Lower the hand of ${name}` : `${name} raised a hand`} aria-label={viewer.leads ? `Lower the hand of ${name}` : `${name} raised a hand`}
+          onClick={() => void deed.run(() => lowerHand({ meetingId, identity: participant.identity }))}
+        >
+          <HandIcon />
+        </button>
+      )}
       {viewer.leads && !mine && (
         <>
           <button

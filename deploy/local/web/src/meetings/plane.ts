@@ -117,6 +117,7 @@ export const plane = {
   mine: query<{ from: number; to: number }, Summary[]>('meetings/list:mine'),
   cities: query<{ meetingId?: string }, Node[]>('meetings/list:cities'),
   chat: query<One, Said[]>('meetings/list:chat'),
+  hands: query<One, { identity: string; name: string; raisedAt: number }[]>('meetings/list:hands'),
   attendance: query<One, Line[]>('meetings/reports:attendanceOf'),
   meeting: query<One, Details | null>('meetings/list:details'),
   findByCode: query<{ code: string }, { meetingId: string } | null>('meetings/join:findByCode'),
@@ -135,6 +136,7 @@ export const plane = {
   mute: mutation<Someone & { source: 'camera' | 'microphone' | 'screen_share'; muted: boolean }, number>('meetings/control:mute'),
   muteAll: mutation<One, number>('meetings/control:muteAll'),
   remove: mutation<Someone>('meetings/control:remove'),
+  lowerHand: mutation<One & { identity: string }>('meetings/control:lowerHand'),
   lock: mutation<One & { locked: boolean }>('meetings/control:lock'),
 };
 
@@ -142,3 +144,6 @@ export const plane = {
 export function userOf(identity: string): string {
   return identity.split('#')[0] ?? identity;
 }
+
+/** The attribute in which a participant carries a raised hand. */
+export const HAND = 'tof.hand';
