@@ -121,7 +121,7 @@ async function desiredSchedule(
     const order = await rendezvousOrder(room, open);
     const [home] = order;
     if (home !== undefined) {
-      const firstOfRegion = new Map(order.toReversed().map((node) => [regionOf.get(node), node]));
+      const firstOfRegion = new Map([...order].reverse().map((node) => [regionOf.get(node), node]));
       const hosts = [...firstOfRegion.values()].sort();
       told.push({ room, meetingId, startsAt, endsAt, home, nodes: hosts, maxParticipants });
     }

@@ -81,7 +81,7 @@ function readObject(
   }
   const values: Record<string, unknown> = {};
   for (const [name, field] of Object.entries(fields)) {
-    const item = Object.hasOwn(json, name) ? json[name] : undefined;
+    const item = Object.prototype.hasOwnProperty.call(json, name) ? json[name] : undefined;
     // Null for what may be absent is how many languages write "absent".
     if (field.isOptional === "optional" && (item === undefined || item === null)) {
       continue;

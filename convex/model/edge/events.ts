@@ -25,7 +25,7 @@ const MAX_COUNT = 1_000_000;
 
 export function readEvent(json: unknown): Event | Unreadable {
   const type = typeof json === "object" && json !== null ? (json as { type?: unknown }).type : undefined;
-  if (typeof type !== "string" || !Object.hasOwn(eventKinds, type)) {
+  if (typeof type !== "string" || !Object.prototype.hasOwnProperty.call(eventKinds, type)) {
     return unreadable(json, "its type is not known: the node is newer than these functions");
   }
   const decoded = decode(eventKinds[type as keyof typeof eventKinds], json);
