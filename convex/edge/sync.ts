@@ -25,7 +25,7 @@ export const sync = internalMutation({
     epoch: v.number(),
     log: v.string(),
     firstSeq: v.number(),
-    events: v.array(v.union(event, unreadable)),
+    events: v.array(v.union(...event.members, unreadable)),
     load,
     acks: v.array(ack),
     desiredHash: v.string(),

@@ -178,19 +178,20 @@ export type Hand = Infer<typeof hand>;
 /** An event that could not be read; it takes its place in the numbering and goes to the dead letters. */
 export const unreadable = v.object({ type: v.literal("unreadable"), reason: v.string(), event: v.string() });
 
+/** The commonest first: a union is tried one by one. */
 export const event = v.union(
-  roomStarted,
-  roomEnded,
+  quality,
+  trackPublished,
   joined,
   left,
-  trackPublished,
-  trackUnpublished,
-  quality,
   chat,
+  trackUnpublished,
+  hand,
+  roomStarted,
+  roomEnded,
   chatEdited,
   chatDeleted,
   chatSealed,
-  hand,
 );
 export type Event = Infer<typeof event>;
 

@@ -1,6 +1,6 @@
 // Joins and leaves as attendance: one span for each connection. Facts of one node come in order; those of two nodes do
 // not, and those of a node that was cut off come late, so each is fitted in by its time.
-import type { Doc } from "../../_generated/dataModel";
+import type { Doc, Id } from "../../_generated/dataModel";
 import type { MutationCtx } from "../../_generated/server";
 import * as facts from "../../meetings/facts";
 import { settle } from "../../model/edge/clock";
@@ -50,11 +50,17 @@ export async function applyJoined(ctx: MutationCtx, event: Joined, source: Sourc
   }
   await facts.onJoined(ctx, { span, attributes: attributes ?? {} });
   await leaveElsewhere(ctx, span);
-  const still = await ctx.db.get("edgeSpans", id);
-  // Told by a process that has ended since: nobody is there any more, and its log may not say so.
-  if (still !== null && still.leftAt === undefined && event.at < source.node.startedAtMs) {
+  if (event.at < source.node.startedAtMs) {
+    await endFormer(ctx, id, source);
+  }
+}
+
+/** Told by a process that has ended since: nobody is there any more, and its log may not say so. */
+async function endFormer(ctx: MutationCtx, id: Id<"edgeSpans">, source: Source): Promise<void> {
+  const span = await ctx.db.get("edgeSpans", id);
+  if (span !== null && span.leftAt === undefined) {
     const reason = "its node started again";
-    await closeSpan(ctx, still, { leftAt: source.formerUntil, closedBy: "lease", reason });
+    await closeSpan(ctx, span, { leftAt: source.formerUntil, closedBy: "lease", reason });
   }
 }
 
