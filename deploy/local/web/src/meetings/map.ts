@@ -81,7 +81,9 @@ export function around({ x, y }: Point, many: number): Point[] {
 /** A bow from one city to another, and its top. */
 export function bow(from: Point, to: Point): { path: string; middle: Point } {
   const [dx, dy] = [to.x - from.x, to.y - from.y];
-  const control = { x: (from.x + to.x) / 2 + dy * 0.18, y: (from.y + to.y) / 2 - dx * 0.18 };
+  // Bent to the left of the way, so that it keeps clear of the names below the cities.
+  const bend = to.x >= from.x ? 0.2 : -0.2;
+  const control = { x: (from.x + to.x) / 2 + dy * bend, y: (from.y + to.y) / 2 - dx * bend };
   const middle = { x: (from.x + 2 * control.x + to.x) / 4, y: (from.y + 2 * control.y + to.y) / 4 };
   return { path: `M${from.x.toFixed(1)} ${from.y.toFixed(1)}Q${control.x.toFixed(1)} ${control.y.toFixed(1)} ${to.x.toFixed(1)} ${to.y.toFixed(1)}`, middle };
 }
