@@ -3,11 +3,13 @@
 import type { Doc, Id } from "../_generated/dataModel";
 import type { MutationCtx, QueryCtx } from "../_generated/server";
 import { internal } from "../_generated/api";
-import { nodeOf } from "./fleet";
+import { assignmentRow, nodeOf } from "./fleet";
 import type { Ack, Command, CommandBody } from "./wire";
 
-/** A command that was not carried out by then is no longer wanted. */
+/** A command that was not carried out by then is no longer wanted: somebody has seen that it was not. */
 const DEADLINE_MS = 60_000;
+/** What must be so in the end waits for a node that is cut off. */
+const LASTING_DEADLINE_MS = 24 * 3_600_000;
 
 /** Commands handed over with one sync. */
 const MAX_PENDING = 100;
@@ -20,22 +22,26 @@ export async function send(
   node: string,
   bodies: readonly CommandBody[],
   now: number,
-  deadlineAt = now + DEADLINE_MS,
 ): Promise<Id<"edgeCommands">[]> {
   const ids = [];
   for (const body of bodies) {
+    const lasting = body.type === "close_room" || (body.type === "remove" && body.revokeTokens);
+    const deadlineAt = now + (lasting ? LASTING_DEADLINE_MS : DEADLINE_MS);
     ids.push(await ctx.db.insert("edgeCommands", { node, body, state: "pending", deadlineAt, createdAt: now }));
   }
   if (ids.length > 0) {
-    await poke(ctx, node);
+    await poke(ctx, node, now);
   }
   return ids;
 }
 
 /** Asks the node to come at once, for commands or for what it should be like now. */
-export async function poke(ctx: MutationCtx, node: string): Promise<void> {
+export async function poke(ctx: MutationCtx, node: string, now: number): Promise<void> {
   const row = await nodeOf(ctx, node);
-  if (row?.alive === true && row.status === "active") {
+  const told = await assignmentRow(ctx, node);
+  // The time stands still within a transaction.
+  if (row?.alive === true && row.status === "active" && told !== null && told.pokedAt !== now) {
+    await ctx.db.patch("edgeAssignments", told._id, { pokedAt: now });
     const { httpUrl, keyVersion } = row;
     await ctx.scheduler.runAfter(0, internal.edge.poke.poke, { node, httpUrl, keyVersion, attempt: 0 });
   }

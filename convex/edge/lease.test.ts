@@ -220,7 +220,7 @@ test("a revoked node's people end at once", async () => {
   expect((await spans(t)).amina).toMatchObject({ leftAt: START + 3000, closedBy: "lease" });
 });
 
-test("old rows are thrown away, a lost room is given up after a day", async () => {
+test("old rows are thrown away, a room without people is given up after a day", async () => {
   const t = deployment();
   const [lagos] = (await fleet(t, "lagos-1")) as [TestNode];
   lagos.tell({ type: "room_started", room: ROOM, roomSid: "RM_1", generation: 1 }, left(ROOM, "nobody"));
@@ -245,4 +245,35 @@ test("old rows are thrown away, a lost room is given up after a day", async () =
   vi.setSystemTime(START + 91 * 24 * 3_600_000);
   await t.mutation(internal.edge.reaper.sweep, {});
   expect(await counts()).toEqual({ nonces: 0, letters: 0, logs: 0, open: 0 });
+});
+
+test("a room with people is never given up, nor one whose node may still come back with them", async () => {
+  const t = deployment();
+  const [lagos, abuja] = (await fleet(t, "lagos-1", "abuja-1")) as [TestNode, TestNode];
+  const HOUR = 3_600_000;
+  lagos.tell(joined("ROOM-LONG", "amina"));
+  abuja.tell(joined("ROOM-ISLAND", "bola", { roomSid: "RM_ISLAND" }));
+  await lagos.sync();
+  await abuja.sync();
+  const open = async () => {
+    const rows = await t.run((ctx) => ctx.db.query("edgeRooms").collect());
+    return rows.filter(({ status }) => status === "open").map(({ room }) => room);
+  };
+  for (let hour = 1; hour <= 30; hour += 1) {
+    await pass(t, HOUR);
+    await lagos.sync();
+    // Abuja is heard of at ten o'clock, and then no more.
+    if (hour === 10) {
+      await abuja.sync();
+    }
+    await reap(t);
+    await t.mutation(internal.edge.reaper.sweep, {});
+    await settled(t);
+  }
+  expect(await open()).toEqual(["ROOM-LONG", "ROOM-ISLAND"]);
+  await pass(t, 5 * HOUR);
+  await lagos.sync();
+  await reap(t);
+  await t.mutation(internal.edge.reaper.sweep, {});
+  expect(await open()).toEqual(["ROOM-LONG"]);
 });

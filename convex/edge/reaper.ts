@@ -6,7 +6,7 @@ import { internalMutation, type MutationCtx } from "../_generated/server";
 import { rendezvousOrder } from "../model/edge/rendezvous";
 import { endRoom, touchRoom } from "./apply/rooms";
 import { attachedTo } from "./desired";
-import { activeNodes, nodeOf, openNodes, touchAll } from "./fleet";
+import { activeNodes, loadOf, nodeOf, openNodes, touchAll } from "./fleet";
 
 /** Nodes that fall silent in one go. */
 const MAX_LAPSED = 20;
@@ -23,8 +23,8 @@ const KEEP_COMMANDS_MS = DAY_MS;
 const KEEP_DEAD_LETTERS_MS = 30 * DAY_MS;
 /** A log that was silent for so long will not be continued: its node has a new disk. */
 const KEEP_LOGS_MS = 90 * DAY_MS;
-/** A room nobody reaches any more is given up after this: longer than any outage its people may sit through. */
-const LOST_ROOM_MS = DAY_MS;
+/** A room without people is given up after this: longer than any outage they may sit through unseen. */
+const FORGOTTEN_MS = DAY_MS;
 
 /** Ends the leases that have run out. */
 export const reap = internalMutation({
@@ -85,7 +85,7 @@ export const sweep = internalMutation({
   returns: v.null(),
   handler: async (ctx) => {
     const now = Date.now();
-    await closeLostRooms(ctx, now);
+    await closeForgottenRooms(ctx, now);
     await expireCommands(ctx, now);
     const nonces = await ctx.db
       .query("edgeNonces")
@@ -139,23 +139,32 @@ async function expireCommands(ctx: MutationCtx, now: number): Promise<void> {
   }
 }
 
-/** A room of which every node is silent has nobody in it that we know of. Its people's node may still come back. */
-async function closeLostRooms(ctx: MutationCtx, now: number): Promise<void> {
-  const nodes = await activeNodes(ctx);
-  const alive = new Set(nodes.filter((node) => node.alive).map(({ node }) => node));
-  for (const { node } of nodes.filter((other) => !other.alive)) {
-    const lease = await ctx.db
-      .query("edgeLoad")
-      .withIndex("by_node", (q) => q.eq("node", node))
-      .unique();
-    if (lease === null || now - lease.leaseUntil < LOST_ROOM_MS) {
-      continue;
-    }
-    for (const room of await homedAt(ctx, node)) {
-      const attached = await attachedTo(ctx, room.room);
-      if (!attached.some((attachment) => alive.has(attachment.node))) {
-        await endRoom(ctx, room, { closedAt: lease.leaseUntil, closeReason: "its nodes fell silent" }, node);
-      }
+/**
+ * Rooms open for a day with nobody in them: nobody came, or their nodes are gone. A node that is cut off may have people
+ * in them, and has a day to come back.
+ */
+async function closeForgottenRooms(ctx: MutationCtx, now: number): Promise<void> {
+  const old = await ctx.db
+    .query("edgeRooms")
+    .withIndex("by_status", (q) => q.eq("status", "open").lte("openedAt", now - FORGOTTEN_MS))
+    .take(MAX_ROOMS);
+  for (const room of old) {
+    const inside = await ctx.db
+      .query("edgeSpans")
+      .withIndex("by_room_open", (q) => q.eq("room", room.room).eq("leftAt", undefined))
+      .first();
+    if (inside === null && !(await mayHavePeople(ctx, room.room, now))) {
+      await endRoom(ctx, room, { closedAt: now, closeReason: "nobody was there for a day" }, room.home);
     }
   }
+}
+
+async function mayHavePeople(ctx: MutationCtx, room: string, now: number): Promise<boolean> {
+  for (const { node } of await attachedTo(ctx, room)) {
+    const lease = await loadOf(ctx, node);
+    if (lease?.lapsed === true && now - lease.leaseUntil < FORGOTTEN_MS) {
+      return true;
+    }
+  }
+  return false;
 }

@@ -178,6 +178,50 @@ test("two nodes that began a room of plain tokens at once end up with one home a
   }
 });
 
+test("nodes of a room hear of each other at once, and nobody is poked for what the answer says", async () => {
+  const t = deployment();
+  const nodes = await fleet(t, "lagos-1", "abuja-1");
+  const [home, other] = (await rendezvousOrder(ROOM, ["lagos-1", "abuja-1"])).map(
+    (name) => nodes.find(({ node }) => node === name) as TestNode,
+  ) as [TestNode, TestNode];
+  const poked = vi.mocked(fetch);
+  poked.mockImplementation(() => Promise.resolve(new Response(null, { status: 204 })));
+  home.tell(joined(ROOM, "amina"));
+  await home.sync();
+  await settled(t);
+  expect(poked).not.toHaveBeenCalled();
+  other.tell(joined(ROOM, "bola"));
+  await other.sync();
+  await settled(t);
+  expect(poked.mock.calls.map(([url]) => String(url))).toEqual([`https://${home.node}.edge.test/edge/v1/poke`]);
+  expect(other.desired?.rooms[0]?.nodes).toEqual(["abuja-1", "lagos-1"]);
+  await home.sync();
+  expect(home.desired?.rooms[0]?.nodes).toEqual(["abuja-1", "lagos-1"]);
+
+  // A change of the room and two commands in one transaction are one poke for each node.
+  poked.mockClear();
+  await pass(t, 1000);
+  await t.run(async (ctx) => {
+    await openRoom(ctx, { room: ROOM, settings: { locked: true }, now: Date.now() });
+    await command(ctx, { type: "mute", room: ROOM, identity: "bola", muted: true }, Date.now());
+    await command(ctx, { type: "mute", room: ROOM, identity: "bola", muted: false }, Date.now());
+  });
+  await settled(t);
+  expect(poked).toHaveBeenCalledTimes(2);
+});
+
+test("a node that was cut off while a room was closed closes it when it comes back", async () => {
+  const t = deployment();
+  const [lagos] = (await fleet(t, "lagos-1")) as [TestNode];
+  lagos.tell(joined(ROOM, "amina"));
+  await lagos.sync();
+  await t.run((ctx) => closeRoom(ctx, { room: ROOM, reason: "ended by the host", now: Date.now() }));
+  await pass(t, 10 * 3_600_000);
+  await t.mutation(internal.edge.reaper.sweep, {});
+  await lagos.sync();
+  expect(lagos.carriedOut).toMatchObject([{ type: "close_room", room: ROOM }]);
+});
+
 test("the last node of a room of plain tokens takes it along, and its next life is a later one", async () => {
   const t = deployment();
   const [lagos] = (await fleet(t, "lagos-1")) as [TestNode];

@@ -4,8 +4,8 @@ import type { Doc } from "../_generated/dataModel";
 import type { MutationCtx, QueryCtx } from "../_generated/server";
 import { orderNodes, type RegionTimes } from "../model/edge/placement";
 import { rendezvousOrder } from "../model/edge/rendezvous";
-import { attach, endRoom, PLAIN_ROOM, touchRoom } from "./apply/rooms";
-import { poke, send } from "./commands";
+import { attach, endRoom, PLAIN_ROOM, pokeRoom, touchRoom } from "./apply/rooms";
+import { send } from "./commands";
 import { attachedTo, latestRoomRow, openRoomRow } from "./desired";
 import { activeNodes, nodeLoads, openNodes, touchAll } from "./fleet";
 import type { CommandBody, RoomSettings } from "./wire";
@@ -62,7 +62,7 @@ export async function openRoom(
 async function change(
   ctx: MutationCtx,
   room: Doc<"edgeRooms">,
-  wish: { settings?: Partial<RoomSettings>; meetingId?: string },
+  wish: { settings?: Partial<RoomSettings>; meetingId?: string; now: number },
 ): Promise<void> {
   const settings = { ...room.settings, ...wish.settings };
   const meetingId = wish.meetingId ?? room.meetingId;
@@ -71,7 +71,7 @@ async function change(
   }
   await ctx.db.patch("edgeRooms", room._id, { settings, meetingId });
   await touchRoom(ctx, room.room);
-  await pokeRoom(ctx, room.room);
+  await pokeRoom(ctx, room.room, wish.now);
 }
 
 /** Sends everybody out and closes the room on all its nodes; nothing when it is not open. */
@@ -149,10 +149,7 @@ export async function placeFor(
   }
   const room = await openRoomRow(ctx, wish.room);
   if (room !== null) {
-    const attachedNow = await attach(ctx, wish.room, first.node, wish.now);
-    if (attachedNow) {
-      await poke(ctx, first.node);
-    }
+    await attach(ctx, wish.room, first.node, wish.now);
     await keepHome(ctx, room, new Set(nodes.filter((node) => node.alive).map(({ node }) => node)), first.node);
   }
   const candidates = order.slice(0, MAX_CANDIDATES).map(({ node, region, url }) => ({ node, region, url }));
@@ -164,13 +161,6 @@ async function keepHome(ctx: MutationCtx, room: Doc<"edgeRooms">, alive: Set<str
   if (!alive.has(room.home)) {
     await ctx.db.patch("edgeRooms", room._id, { home: node, generation: room.generation + 1 });
     await touchRoom(ctx, room.room);
-  }
-}
-
-/** The nodes of the room come at once for what has changed. */
-export async function pokeRoom(ctx: MutationCtx, room: string): Promise<void> {
-  for (const { node } of await attachedTo(ctx, room)) {
-    await poke(ctx, node);
   }
 }
 

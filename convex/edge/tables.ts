@@ -62,6 +62,8 @@ export const edgeTables = {
     hash: v.string(),
     madeAt: v.number(),
     stale: v.boolean(),
+    /** When it was last asked to come for it; once a transaction is enough. */
+    pokedAt: v.optional(v.number()),
   }).index("by_node", ["node"]),
 
   /** One row for each life of a room: opened again, it gets a new row, a new sid and a higher generation. */
@@ -86,6 +88,7 @@ export const edgeTables = {
     .index("by_room", ["room", "generation"])
     .index("by_sid", ["roomSid"])
     .index("by_home", ["home", "status"])
+    .index("by_status", ["status", "openedAt"])
     .index("by_meeting", ["meetingId", "openedAt"]),
 
   /** Which nodes host an open room. */

@@ -5,6 +5,7 @@ import type { MutationCtx } from "../../_generated/server";
 import * as facts from "../../meetings/facts";
 import { settle } from "../../model/edge/clock";
 import { rendezvousOrder } from "../../model/edge/rendezvous";
+import { poke } from "../commands";
 import { attachedTo, latestRoomRow, openRoomRow } from "../desired";
 import { activeNodes, openNodes, touch } from "../fleet";
 import type { RoomEnded, RoomSettings, RoomStarted } from "../wire";
@@ -32,7 +33,7 @@ export async function applyRoomStarted(ctx: MutationCtx, event: RoomStarted, sou
   if (room.status === "closed") {
     return;
   }
-  await attach(ctx, room.room, source.node.node, source.now);
+  await attach(ctx, room.room, source.node.node, source.now, source.node.node);
   if (room.roomSid !== event.roomSid) {
     await merge(ctx, room, event, source);
   }
@@ -53,6 +54,7 @@ async function merge(ctx: MutationCtx, room: Doc<"edgeRooms">, event: RoomStarte
   if (wins) {
     await ctx.db.patch("edgeRooms", room._id, { roomSid: event.roomSid, generation: event.generation });
     await touchRoom(ctx, room.room);
+    await pokeRoom(ctx, room.room, source.now, source.node.node);
   }
 }
 
@@ -143,18 +145,35 @@ export async function roomOfFact(
   if (room === null) {
     throw new Error("the room was written above");
   }
-  await attach(ctx, room.room, room.home, source.now);
+  await attach(ctx, room.room, room.home, source.now, source.node.node);
   return room;
 }
 
-/** Notes that the node hosts the room, and tells all nodes of the room. False when it did already. */
-export async function attach(ctx: MutationCtx, room: string, node: string, now: number): Promise<boolean> {
-  if ((await attachmentOf(ctx, room, node)) !== null) {
-    return false;
+/**
+ * Notes that the node hosts the room, and tells all nodes of the room at once, so that they find each other before the
+ * people do. `told` is the node whose report this comes from: it hears of it in the answer.
+ */
+export async function attach(
+  ctx: MutationCtx,
+  room: string,
+  node: string,
+  now: number,
+  told?: string,
+): Promise<void> {
+  if ((await attachmentOf(ctx, room, node)) === null) {
+    await ctx.db.insert("edgeAttachments", { room, node, attachedAt: now });
+    await touchRoom(ctx, room);
+    await pokeRoom(ctx, room, now, told);
   }
-  await ctx.db.insert("edgeAttachments", { room, node, attachedAt: now });
-  await touchRoom(ctx, room);
-  return true;
+}
+
+/** The nodes of the room come at once for what has changed, `except` one that hears of it anyway. */
+export async function pokeRoom(ctx: MutationCtx, room: string, now: number, except?: string): Promise<void> {
+  for (const { node } of await attachedTo(ctx, room)) {
+    if (node !== except) {
+      await poke(ctx, node, now);
+    }
+  }
 }
 
 export async function detach(ctx: MutationCtx, room: string, node: string): Promise<void> {

@@ -42,7 +42,7 @@ export async function applyJoined(ctx: MutationCtx, event: Joined, source: Sourc
     lastAt: joinedAt,
   });
   if (room.status === "open") {
-    await attach(ctx, room.room, source.node.node, source.now);
+    await attach(ctx, room.room, source.node.node, source.now, source.node.node);
   }
   const span = await ctx.db.get("edgeSpans", id);
   if (span === null) {
