@@ -9,6 +9,8 @@ export const CALL_BYTES = 16 * 1024 * 1024;
 export const ACTION_BYTES = 20 * 1024 * 1024;
 /** Requests in progress on one port; more would only wait for the one transaction at a time that there is. */
 export const REQUESTS = 256;
+/** Connections of one port, idle ones among them. */
+export const CONNECTIONS = 2_048;
 /** Open sync sockets: a page has one, a demo a few dozen. */
 export const SOCKETS = 512;
 /** Queries one socket may watch. */

@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { failed, sendJson } from './answers.ts';
 import type { Origin } from './backend.ts';
-import { REQUESTS, TooLarge } from './bounds.ts';
+import { CONNECTIONS, REQUESTS, TooLarge } from './bounds.ts';
 import { NotSignedIn, type Identities } from './identity.ts';
 
 export type Answer = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
@@ -31,6 +31,7 @@ export async function openDoor(host: string, port: number, answer: Answer): Prom
       sendJson(response, 500, { code: 'InternalServerError', message: failed(error).errorMessage });
     });
   });
+  server.maxConnections = CONNECTIONS;
   server.listen(port, host);
   await once(server, 'listening');
   return server;

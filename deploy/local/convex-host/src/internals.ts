@@ -78,7 +78,7 @@ export async function open(schema: Schema, modules: Modules): Promise<{ convex: 
   return { convex, inside: await lookInside(convex) };
 }
 
-/** Every call enters an async context that carries the whole state; the first one is caught on its way in. */
+/** Every call runs within a store that carries the whole state; the first one is caught on its way in. */
 async function lookInside(convex: Opened): Promise<Inside> {
   const run = AsyncLocalStorage.prototype.run;
   let found: Inside | null = null;

@@ -32,11 +32,11 @@ export function serveSync(server: Server, options: SyncOptions): () => void {
   const sockets = new Set<Socket>();
   const answers = new Answers();
   const accept = new WebSocketServer({ noServer: true, maxPayload: CALL_BYTES });
-  const upgrade = (request: IncomingMessage, stream: Duplex, head: Buffer) => {
-    stream.on('error', () => stream.destroy());
-    if (!PATH.test(pathOf(request))) return void stream.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n');
-    if (sockets.size >= SOCKETS) return void stream.end('HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n\r\n');
-    accept.handleUpgrade(request, stream, head, (wire) => {
+  const upgrade = (request: IncomingMessage, line: Duplex, head: Buffer) => {
+    line.on('error', () => line.destroy());
+    if (!PATH.test(pathOf(request))) return void line.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n');
+    if (sockets.size >= SOCKETS) return void line.end('HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n\r\n');
+    accept.handleUpgrade(request, line, head, (wire) => {
       const socket = new Socket(wire, request, options, answers);
       sockets.add(socket);
       wire.on('close', () => sockets.delete(socket));
