@@ -141,6 +141,47 @@ test("three hundred people are closed and taken up step by step", async () => {
   expect(await open()).toBe(300);
 });
 
+test("a node that is back before its people were closed keeps them", async () => {
+  const t = deployment();
+  const [lagos] = (await fleet(t, "lagos-1")) as [TestNode];
+  for (let number = 0; number < 150; number += 1) {
+    lagos.tell(joined(ROOM, `p${number}`));
+  }
+  await lagos.flush();
+  vi.setSystemTime(START + 30_000);
+  await t.mutation(internal.edge.reaper.reap, {});
+  await lagos.sync();
+  await settled(t);
+  const rows = await t.run((ctx) => ctx.db.query("edgeSpans").collect());
+  expect(rows.filter(({ leftAt }) => leftAt !== undefined)).toEqual([]);
+});
+
+test("a process that started again does not take up the people of the one before", async () => {
+  const t = deployment();
+  const [lagos] = (await fleet(t, "lagos-1")) as [TestNode];
+  lagos.tell(joined(ROOM, "amina"));
+  await lagos.sync();
+  await pass(t, 30_000);
+  await reap(t);
+  // Back for one sync, and started again before what follows from it has been done.
+  await lagos.sync();
+  lagos.startedAtMs = Date.now();
+  await lagos.register();
+  await settled(t);
+  expect((await spans(t)).amina).toMatchObject({ leftAt: START + 20_000, closedBy: "lease" });
+});
+
+test("an end that a node told is never changed", async () => {
+  const t = deployment();
+  const [lagos] = (await fleet(t, "lagos-1")) as [TestNode];
+  lagos.tell(joined(ROOM, "amina"));
+  await lagos.sync();
+  await pass(t, 5000);
+  lagos.tell(left(ROOM, "amina"), left(ROOM, "amina", { at: START + 1000, reason: "again" }));
+  await lagos.sync();
+  expect((await spans(t)).amina).toMatchObject({ leftAt: START + 5000, reason: "CLIENT_INITIATED" });
+});
+
 test("the room of a silent home gets another, and the former cannot end it when it comes back", async () => {
   const t = deployment();
   const nodes = await fleet(t, "lagos-1", "abuja-1");

@@ -104,8 +104,12 @@ test("a command that failed says why, one nobody came for expires, and nobody se
   await settled(t);
   abuja.acks.push({ id: first ?? "", ok: true }, { id: "nonsense", ok: true });
   expect((await abuja.sync())?.status).toBe(200);
+  const states = async () => (await t.run((ctx) => ctx.db.query("edgeCommands").collect())).map(({ state }) => state);
+  expect(await states()).toEqual(["pending", "pending"]);
   const report = { ...lagos.report(), acks: [{ id: first, ok: false, error: "gone" }] };
   await lagos.post("/edge/v1/sync", report);
+  await lagos.post("/edge/v1/sync", { ...report, acks: [{ id: first, ok: true }] });
+  expect(await states()).toEqual(["failed", "pending"]);
   await pass(t, 61_000);
   expect((await lagos.sync())?.body.commands).toEqual([]);
   await t.mutation(internal.edge.reaper.sweep, {});
