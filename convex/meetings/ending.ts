@@ -28,12 +28,22 @@ export async function finish(
     ...(status === "ended" && began !== undefined ? { totalDuration: Math.max(0, now - began) } : {}),
     updatedAt: now,
   });
+  await settle(ctx, { ...meeting, status }, reason, now);
+}
+
+/** Does what an ending asks for beyond the meeting's own row, which the host's own functions may have changed. */
+export async function settle(
+  ctx: MutationCtx,
+  meeting: Doc<"meetings">,
+  reason: string,
+  now: number,
+): Promise<void> {
   await cancelJobs(ctx, meeting._id);
   await closeMeetingRoom(ctx, meeting.roomName, reason, now);
   await closeGroups(ctx, meeting._id, now);
   await emptyDoor(ctx, meeting._id, now);
   await closeRows(ctx, meeting._id, now);
-  if (status === "ended") {
+  if (meeting.status === "ended") {
     await ctx.scheduler.runAfter(REGISTER_DELAY_MS, internal.meetings.reports.make, { meetingId: meeting._id });
   }
 }

@@ -7,6 +7,8 @@ import type { ChatDeleted, ChatEdited } from "../edge/wire";
 import { accountOf, userOfIdentity } from "../host";
 import { EARLY_MS } from "../model/meetings/door";
 import { editChat, eraseChat, keepChat } from "./chat";
+import { settle } from "./ending";
+import { isPlanned } from "./jobs";
 import { closeRow, openRow, reopenRow, setActivity, setConnection } from "./rows";
 import { markStale } from "./reports";
 import { closeMeetingRoom } from "./room";
@@ -136,7 +138,11 @@ export async function onRoomStarted(ctx: MutationCtx, { room, at }: RoomFact): P
  */
 export async function onRoomEnded(ctx: MutationCtx, { room, at }: RoomFact): Promise<void> {
   const meeting = await meetingOf(ctx, room);
-  if (meeting !== null) await remake(ctx, meeting, at);
+  if (meeting === null) return;
+  await remake(ctx, meeting, at);
+  // The host's own functions end the meeting and delete the room; the rest of an ending is done here.
+  const over = meeting.status === "ended" || meeting.status === "cancelled";
+  if (over && (await isPlanned(ctx, meeting._id))) await settle(ctx, meeting, "host", at);
 }
 
 /** The meeting that a fact belongs to: named by a token of ours, or found by the name of its room. */

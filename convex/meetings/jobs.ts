@@ -37,3 +37,8 @@ export async function jobsOf(ctx: MutationCtx, meetingId: Id<"meetings">): Promi
     .withIndex("by_meeting", (q) => q.eq("meetingId", meetingId))
     .unique();
 }
+
+/** Whether an end is still planned for a meeting: it has not been ended here. */
+export async function isPlanned(ctx: MutationCtx, meetingId: Id<"meetings">): Promise<boolean> {
+  return (await jobsOf(ctx, meetingId))?.endJob !== undefined;
+}

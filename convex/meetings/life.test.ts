@@ -132,6 +132,26 @@ test("a meeting that was forgotten for a week is ended by the look", async () =>
   expect((await open.read("meetings", meetingId)).status).toBe("ended");
 });
 
+test("a meeting that the host's own function ended gets its room closed and its register made", async () => {
+  const open = await school();
+  const meetingId = await open.meeting();
+  await open.t.mutation(internal.meetings.schedule.look, {});
+  await open.join("pio", meetingId);
+  open.lagos.tell(joined("ROOM-PHYSICS001", `${open.ids.pio}#a`, { userId: open.ids.pio, meetingId }));
+  await open.lagos.flush();
+  const actualEndTime = Date.now() + 1000;
+  await open.t.run((ctx) => ctx.db.patch("meetings", meetingId, { status: "ended", actualEndTime }));
+  await open.t.mutation(internal.meetings.schedule.look, {});
+  await open.lagos.sync();
+  expect(open.lagos.carriedOut).toMatchObject([{ type: "close_room" }]);
+  await open.later(MINUTE);
+  const register = await open.as("hana").query(api.meetings.reports.attendanceOf, { meetingId });
+  expect(register.find(({ name }) => name === "Pio Bello")).toMatchObject({ attendance: "present", presentMs: 1000 });
+  await open.t.mutation(internal.meetings.schedule.look, {});
+  await open.lagos.sync();
+  expect(open.lagos.carriedOut).toHaveLength(1);
+});
+
 const STEERING: ["start" | "end" | "endSession" | "remove", string][] = [
   ["start", "hana cora ade oye"],
   ["end", "hana cora ade oye"],

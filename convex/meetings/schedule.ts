@@ -5,9 +5,9 @@ import { internal } from "../_generated/api";
 import type { Doc, Id } from "../_generated/dataModel";
 import { internalMutation } from "../_generated/server";
 import type { MutationCtx } from "../_generated/server";
-import { finish } from "./ending";
+import { finish, settle } from "./ending";
 import { setGuests } from "./guests";
-import { cancelJobs, jobsOf, planJobs } from "./jobs";
+import { cancelJobs, isPlanned, jobsOf, planJobs } from "./jobs";
 import { expand } from "./recurring";
 import { planReminders } from "./reminders";
 import { goLive } from "./starting";
@@ -58,7 +58,11 @@ export const endDue = internalMutation({
 
 /** Brings a meeting to where its schedule says it is at `now`. */
 export async function followSchedule(ctx: MutationCtx, meeting: Doc<"meetings">, now: number): Promise<void> {
-  if (meeting.status === "ended" || meeting.status === "cancelled") return;
+  if (meeting.status === "ended" || meeting.status === "cancelled") {
+    // Ended by a function of the host's own, which knows nothing of rooms and registers here.
+    if (await isPlanned(ctx, meeting._id)) await settle(ctx, meeting, "host", now);
+    return;
+  }
   if (now >= meeting.scheduledEndTime) return await finish(ctx, meeting, { status: "ended", reason: "schedule", now });
   if (meeting.status === "scheduled" && now >= meeting.scheduledStartTime) await goLive(ctx, meeting, now);
   // The schedule has moved since the job was made.
@@ -102,7 +106,7 @@ async function endForgotten(ctx: MutationCtx, now: number): Promise<void> {
 
 /** Whether there is something to do for a meeting: most looks find nothing, and must cost nothing. */
 async function isStale(ctx: MutationCtx, meeting: Doc<"meetings">, now: number): Promise<boolean> {
-  if (meeting.status === "ended" || meeting.status === "cancelled") return false;
+  if (meeting.status === "ended" || meeting.status === "cancelled") return await isPlanned(ctx, meeting._id);
   if (now >= meeting.scheduledEndTime) return true;
   if (meeting.status === "scheduled" && now >= meeting.scheduledStartTime) return true;
   const jobs = await jobsOf(ctx, meeting._id);
