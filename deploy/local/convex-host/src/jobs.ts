@@ -31,15 +31,19 @@ export class Jobs {
   /** A job's document names its function but not the component, which differs for functions handed over by handle. */
   private noteWhere(): void {
     const syscall = this.inside.asyncSyscall;
-    this.inside.asyncSyscall = async (operation, args) => {
-      const result = await syscall(operation, args);
-      if (operation === '1.0/schedule') {
-        const { functionHandle } = JSON.parse(args) as { functionHandle?: string };
-        const component = /^function:\/\/([^;]*);/.exec(functionHandle ?? '')?.[1];
-        if (component !== undefined) this.runsIn.set(JSON.parse(result) as string, component);
-      }
-      return result;
+    // Each read and write of each function passes here: no promise more than there was.
+    this.inside.asyncSyscall = (operation, args) => {
+      const answer = syscall(operation, args);
+      return operation === '1.0/schedule' ? this.noteJob(answer, args) : answer;
     };
+  }
+
+  private async noteJob(answer: Promise<string>, args: string): Promise<string> {
+    const job = await answer;
+    const { functionHandle } = JSON.parse(args) as { functionHandle?: string };
+    const component = /^function:\/\/([^;]*);/.exec(functionHandle ?? '')?.[1];
+    if (component !== undefined) this.runsIn.set(JSON.parse(job) as string, component);
+    return job;
   }
 
   resume(): void {
