@@ -14,6 +14,7 @@ import type {
   FunctionReference,
 } from "convex/server";
 import type * as crons from "../crons.js";
+import type * as edge_apply_batch from "../edge/apply/batch.js";
 import type * as edge_apply_chat from "../edge/apply/chat.js";
 import type * as edge_apply_events from "../edge/apply/events.js";
 import type * as edge_apply_hands from "../edge/apply/hands.js";
@@ -99,6 +100,7 @@ import type * as model_meetings_roles from "../model/meetings/roles.js";
 import type * as model_meetings_routes from "../model/meetings/routes.js";
 import type * as model_meetings_spans from "../model/meetings/spans.js";
 import type * as model_meetings_zone from "../model/meetings/zone.js";
+import type * as platform_apply from "../platform/apply.js";
 import type * as platform_tables from "../platform/tables.js";
 
 /**
@@ -111,6 +113,7 @@ import type * as platform_tables from "../platform/tables.js";
  */
 declare const fullApi: ApiFromModules<{
   crons: typeof crons;
+  "edge/apply/batch": typeof edge_apply_batch;
   "edge/apply/chat": typeof edge_apply_chat;
   "edge/apply/events": typeof edge_apply_events;
   "edge/apply/hands": typeof edge_apply_hands;
@@ -196,6 +199,7 @@ declare const fullApi: ApiFromModules<{
   "model/meetings/routes": typeof model_meetings_routes;
   "model/meetings/spans": typeof model_meetings_spans;
   "model/meetings/zone": typeof model_meetings_zone;
+  "platform/apply": typeof platform_apply;
   "platform/tables": typeof platform_tables;
 }>;
 export declare const api: FilterApi<

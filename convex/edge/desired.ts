@@ -10,7 +10,7 @@ import { activeNodes, assignmentRow, isDraining, openNodes } from "./fleet";
 import type { Desired } from "./wire";
 
 /** Rooms a node is told of; it hosts fewer. */
-const MAX_ROOMS = 500;
+const MAX_ROOMS = 300;
 const MAX_SCHEDULED = 200;
 const MAX_REVOKED = 500;
 /** Nodes of one room; a room in more places than this is a broadcast. */

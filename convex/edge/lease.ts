@@ -17,8 +17,8 @@ const RENEW_AFTER_MS = 4500;
 /** Loads that differ by less than this part of the capacity are not worth a write. */
 const LOAD_CHANGE = 0.1;
 
-/** Spans of one step, each with what the meeting side does about it. */
-const STEP = 100;
+/** Spans of one step, each with its tracks and what the meeting side does about it. */
+const STEP = 30;
 
 /** Notes that the node was heard of, and takes up what a lapsed lease had closed. */
 export async function renew(ctx: MutationCtx, node: Doc<"edgeNodes">, report: Load, now: number): Promise<void> {

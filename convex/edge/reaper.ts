@@ -4,7 +4,7 @@ import { internal } from "../_generated/api";
 import type { Doc } from "../_generated/dataModel";
 import { internalMutation, type MutationCtx } from "../_generated/server";
 import { rendezvousOrder } from "../model/edge/rendezvous";
-import { endRoom, touchRoom } from "./apply/rooms";
+import { endRoom, pokeRoom, touchRoom } from "./apply/rooms";
 import { attachedTo } from "./desired";
 import { activeNodes, loadOf, nodeOf, openNodes, touchAll } from "./fleet";
 
@@ -47,7 +47,7 @@ export const reap = internalMutation({
       await ctx.scheduler.runAfter(0, internal.edge.lease.close, ending);
     }
     for (const { node } of lapsed) {
-      await rehome(ctx, node);
+      await ctx.scheduler.runAfter(0, internal.edge.reaper.rehome, { node, after: 0 });
     }
     if (lapsed.length > 0) {
       await touchAll(ctx);
@@ -56,27 +56,41 @@ export const reap = internalMutation({
   },
 });
 
-/** The rooms of a silent home get another, among the nodes that have them already. */
-async function rehome(ctx: MutationCtx, node: string): Promise<void> {
-  const alive = new Set(openNodes(await activeNodes(ctx)));
-  for (const room of await homedAt(ctx, node)) {
-    const attached = (await attachedTo(ctx, room.room)).map((attachment) => attachment.node);
-    const [home] = await rendezvousOrder(
-      room.room,
-      attached.filter((other) => alive.has(other)),
-    );
-    if (home !== undefined) {
-      await ctx.db.patch("edgeRooms", room._id, { home, generation: room.generation + 1 });
-      await touchRoom(ctx, room.room);
+/** One step: the rooms of a silent home get another, among the nodes that have them already. */
+export const rehome = internalMutation({
+  args: { node: v.string(), after: v.number() },
+  returns: v.null(),
+  handler: async (ctx, { node, after }) => {
+    if ((await loadOf(ctx, node))?.lapsed !== true) {
+      return null;
     }
-  }
-}
+    const rooms = await ctx.db
+      .query("edgeRooms")
+      .withIndex("by_home", (q) => q.eq("home", node).eq("status", "open").gt("_creationTime", after))
+      .take(MAX_ROOMS);
+    const alive = new Set(openNodes(await activeNodes(ctx)));
+    for (const room of rooms) {
+      await moveHome(ctx, room, alive);
+    }
+    const last = rooms.at(-1);
+    if (last !== undefined && rooms.length === MAX_ROOMS) {
+      await ctx.scheduler.runAfter(0, internal.edge.reaper.rehome, { node, after: last._creationTime });
+    }
+    return null;
+  },
+});
 
-async function homedAt(ctx: MutationCtx, node: string): Promise<Doc<"edgeRooms">[]> {
-  return await ctx.db
-    .query("edgeRooms")
-    .withIndex("by_home", (q) => q.eq("home", node).eq("status", "open"))
-    .take(MAX_ROOMS);
+async function moveHome(ctx: MutationCtx, room: Doc<"edgeRooms">, alive: ReadonlySet<string>): Promise<void> {
+  const attached = (await attachedTo(ctx, room.room)).map(({ node }) => node);
+  const [home] = await rendezvousOrder(
+    room.room,
+    attached.filter((node) => alive.has(node)),
+  );
+  if (home !== undefined) {
+    await ctx.db.patch("edgeRooms", room._id, { home, generation: room.generation + 1 });
+    await touchRoom(ctx, room.room);
+    await pokeRoom(ctx, room.room, Date.now());
+  }
 }
 
 /** Throws old rows away, a bounded number each time. */

@@ -205,3 +205,43 @@ test("ten minutes without Convex, 500 people: nothing lost, nothing doubled, ord
   }
   expect(await t.run((ctx) => ctx.db.query("edgeDeadLetters").collect())).toEqual([]);
 });
+
+test("what is too much for one transaction is applied in several, whatever people do", async () => {
+  // Limits are enforced as the backend does; a sync that reached them would come again for ever.
+  const t = deployment();
+  const node = await registered(t, "lagos-1");
+  const people = Array.from({ length: 200 }, (_, number) => `p${number}`);
+  node.tell({ type: "room_started", room: ROOM, roomSid: `RM_${ROOM}`, generation: 1 });
+  for (const who of people) {
+    node.tell(joined(ROOM, who), { type: "hand", room: ROOM, sid: `PA_${who}`, identity: who, raised: true });
+    for (let number = 0; number < 5; number += 1) {
+      const track = { room: ROOM, sid: `PA_${who}`, track: `TR_${who}_${number}`, source: "camera", kind: "video" };
+      node.tell({ type: "track_published", ...track });
+    }
+  }
+  let syncs = 0;
+  const drain = async (): Promise<void> => {
+    while (node.log.length > 0) {
+      const before = node.log.length;
+      expect((await node.sync())?.status).toBe(200);
+      expect(node.log.length).toBeLessThan(before);
+      syncs += 1;
+    }
+  };
+  await drain();
+  await pass(t, 5000);
+  const told = syncs;
+  node.tell(...people.slice(0, 150).map((who) => left(ROOM, who)), left(ROOM, "nobody"));
+  node.tell({ type: "room_ended", room: ROOM, roomSid: `RM_${ROOM}`, generation: 1, reason: "closed" });
+  await drain();
+  await settled(t);
+  // Joins and tracks go 200 at a time; 152 leaves with five tracks each do not fit at once.
+  expect(told).toBe(8);
+  expect(syncs - told).toBeGreaterThan(1);
+  const spans = await t.run((ctx) => ctx.db.query("edgeSpans").collect());
+  expect(spans.filter(({ leftAt }) => leftAt === START + 5000).length).toBe(200);
+  expect(spans.filter(({ closedBy }) => closedBy === "room").length).toBe(50);
+  const tracks = await t.run((ctx) => ctx.db.query("edgeTracks").collect());
+  expect(tracks.filter(({ unpublishedAt }) => unpublishedAt !== START + 5000)).toEqual([]);
+  expect(await t.run((ctx) => ctx.db.query("edgeDeadLetters").collect())).toMatchObject([{ seq: 1552 }]);
+});

@@ -170,6 +170,7 @@ export const edgeTables = {
     .index("by_room_identity", ["room", "identity", "joinedAt"])
     .index("by_node_open", ["node", "leftAt"])
     .index("by_node_closed", ["node", "closedBy", "leftAt"])
+    .index("by_room_node_closed", ["room", "node", "closedBy", "joinedAt"])
     .index("by_meeting", ["meetingId", "joinedAt"])
     .index("by_meeting_user", ["meetingId", "userId", "joinedAt"]),
 
@@ -187,6 +188,7 @@ export const edgeTables = {
     unpublishedAt: v.optional(v.number()),
   })
     .index("by_room_sid_track", ["room", "sid", "track"])
+    .index("by_room_sid_end", ["room", "sid", "unpublishedAt"])
     .index("by_meeting", ["meetingId", "publishedAt"]),
 
   /** How a connection was over some seconds. */

@@ -28,7 +28,7 @@ export function deployment(): Backend {
     vi.unstubAllEnvs();
     vi.unstubAllGlobals();
   });
-  return convexTest({ schema, modules });
+  return convexTest({ schema, modules, transactionLimits: true });
 }
 
 /** Lets the time pass, and runs what was scheduled meanwhile. */

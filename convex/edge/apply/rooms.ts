@@ -1,7 +1,9 @@
 // Rooms as nodes find them. A room that was opened here is only noted as started; a room of plain tokens is taken over
 // as it is found, and two nodes that found it at once are brought together under one home.
+import { v } from "convex/values";
+import { internal } from "../../_generated/api";
 import type { Doc } from "../../_generated/dataModel";
-import type { MutationCtx } from "../../_generated/server";
+import { internalMutation, type MutationCtx } from "../../_generated/server";
 import * as facts from "../../meetings/facts";
 import { settle } from "../../model/edge/clock";
 import { rendezvousOrder } from "../../model/edge/rendezvous";
@@ -20,8 +22,8 @@ export const PLAIN_ROOM: RoomSettings = {
   tokens: "any",
 };
 
-/** People of one node in one room that its end still finds open. */
-const MAX_ENDED = 500;
+/** People of one node in one room that are ended in one step. */
+const MAX_ENDED = 15;
 
 export async function applyRoomStarted(ctx: MutationCtx, event: RoomStarted, source: Source): Promise<void> {
   const startedAt = settle(event.at, source.now);
@@ -65,7 +67,8 @@ export async function applyRoomEnded(ctx: MutationCtx, event: RoomEnded, source:
   if (room === null || room.room !== event.room) {
     throw new Error("no such room was ever open");
   }
-  await endSpans(ctx, room, source.node, at);
+  const { startedAtMs } = source.node;
+  await endSpans(ctx, { room: room.room, node, startedAtMs, at });
   if (room.status === "closed") {
     return;
   }
@@ -97,22 +100,38 @@ export async function endRoom(
   }
 }
 
-/** People whose leaving the node did not tell one by one; also those that a lapsed lease had closed meanwhile. */
-async function endSpans(ctx: MutationCtx, room: Doc<"edgeRooms">, node: Doc<"edgeNodes">, at: number): Promise<void> {
+/** One step of ending the people of a node's room whose leaving it did not tell; the rest follows by itself. */
+export const endPeople = internalMutation({
+  args: { room: v.string(), node: v.string(), startedAtMs: v.number(), at: v.number() },
+  returns: v.null(),
+  handler: async (ctx, ended) => {
+    await endSpans(ctx, ended);
+    return null;
+  },
+});
+
+type Ended = { room: string; node: string; startedAtMs: number; at: number };
+
+/** Open spans, and those that a lapsed lease of this process had closed meanwhile. */
+async function endSpans(ctx: MutationCtx, ended: Ended): Promise<void> {
+  const { room, node, startedAtMs, at } = ended;
   const open = await ctx.db
     .query("edgeSpans")
-    .withIndex("by_room_open", (q) => q.eq("room", room.room).eq("leftAt", undefined))
+    .withIndex("by_room_node_closed", (q) =>
+      q.eq("room", room).eq("node", node).eq("closedBy", undefined).lte("joinedAt", at),
+    )
     .take(MAX_ENDED);
   const lapsed = await ctx.db
     .query("edgeSpans")
-    .withIndex("by_node_closed", (q) => q.eq("node", node.node).eq("closedBy", "lease"))
-    .order("desc")
+    .withIndex("by_room_node_closed", (q) =>
+      q.eq("room", room).eq("node", node).eq("closedBy", "lease").gte("joinedAt", startedAtMs).lte("joinedAt", at),
+    )
     .take(MAX_ENDED);
-  const here = lapsed.filter((span) => span.room === room.room && span.joinedAt >= node.startedAtMs);
-  for (const span of [...open.filter((other) => other.node === node.node), ...here]) {
-    if (span.joinedAt <= at) {
-      await closeSpan(ctx, span, { leftAt: at, closedBy: "room", reason: "the room ended" });
-    }
+  for (const span of [...open, ...lapsed]) {
+    await closeSpan(ctx, span, { leftAt: at, closedBy: "room", reason: "the room ended" });
+  }
+  if (open.length === MAX_ENDED || lapsed.length === MAX_ENDED) {
+    await ctx.scheduler.runAfter(0, internal.edge.apply.rooms.endPeople, ended);
   }
 }
 

@@ -6,8 +6,8 @@ import { settle } from "../../model/edge/clock";
 import type { TrackPublished, TrackUnpublished } from "../wire";
 import { spanOf, type Source } from "./spans";
 
-/** Tracks of one connection: camera, microphone, screen and its sound, a few times over. */
-const MAX_TRACKS = 100;
+/** Tracks of one connection that are ended with it: camera, microphone, screen and its sound, a few times over. */
+const MAX_TRACKS = 16;
 
 export async function applyTrackPublished(ctx: MutationCtx, event: TrackPublished, source: Source): Promise<void> {
   if ((await trackOf(ctx, event)) !== null) {
@@ -40,18 +40,27 @@ export async function applyTrackUnpublished(ctx: MutationCtx, event: TrackUnpubl
   await end(ctx, track, span, settle(event.at, source.now, track.publishedAt));
 }
 
-/** Ends what a connection still published. */
+/** Ends what a connection still published; an end set together with the connection's former end moves with it. */
 export async function endTracks(ctx: MutationCtx, span: Doc<"edgeSpans">, at: number): Promise<void> {
-  const tracks = await ctx.db
-    .query("edgeTracks")
-    .withIndex("by_room_sid_track", (q) => q.eq("room", span.room).eq("sid", span.sid))
-    .take(MAX_TRACKS);
-  for (const track of tracks) {
-    // An end set together with the connection's former end moves with it.
-    if (track.unpublishedAt === undefined || track.unpublishedAt === span.leftAt) {
-      await end(ctx, track, span, Math.max(at, track.publishedAt));
-    }
+  for (const track of await tracksEndedWith(ctx, span)) {
+    await end(ctx, track, span, Math.max(at, track.publishedAt));
   }
+}
+
+/** Takes up what had ended only because the connection seemed to. */
+export async function resumeTracks(ctx: MutationCtx, span: Doc<"edgeSpans">): Promise<void> {
+  for (const track of await tracksEndedWith(ctx, span)) {
+    await ctx.db.patch("edgeTracks", track._id, { unpublishedAt: undefined });
+  }
+}
+
+async function tracksEndedWith(ctx: MutationCtx, span: Doc<"edgeSpans">): Promise<Doc<"edgeTracks">[]> {
+  return await ctx.db
+    .query("edgeTracks")
+    .withIndex("by_room_sid_end", (q) =>
+      q.eq("room", span.room).eq("sid", span.sid).eq("unpublishedAt", span.leftAt),
+    )
+    .take(MAX_TRACKS);
 }
 
 async function end(
@@ -73,17 +82,4 @@ async function trackOf(
     .withIndex("by_room_sid_track", (q) => q.eq("room", room).eq("sid", sid).eq("track", track))
     .order("desc")
     .first();
-}
-
-/** Takes up what had ended only because the connection seemed to. */
-export async function resumeTracks(ctx: MutationCtx, span: Doc<"edgeSpans">): Promise<void> {
-  const tracks = await ctx.db
-    .query("edgeTracks")
-    .withIndex("by_room_sid_track", (q) => q.eq("room", span.room).eq("sid", span.sid))
-    .take(MAX_TRACKS);
-  for (const track of tracks) {
-    if (track.unpublishedAt !== undefined && track.unpublishedAt === span.leftAt) {
-      await ctx.db.patch("edgeTracks", track._id, { unpublishedAt: undefined });
-    }
-  }
 }
