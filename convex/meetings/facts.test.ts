@@ -2,6 +2,8 @@
 import { expect, test, vi } from "vitest";
 import { api, internal } from "../_generated/api";
 import type { Id } from "../_generated/dataModel";
+import { verifyJoin } from "../edge/tokens";
+import { pass } from "../testing/backend";
 import { joined, left, said } from "../testing/node";
 import { HOUR, MINUTE, school } from "../testing/foundation";
 import type { Name, School } from "../testing/foundation";
@@ -335,4 +337,57 @@ test("the map of cities tells who is where", async () => {
     ["lagos-1", "lagos", true, [`${c.ids.pio}#a`]],
   ]);
   expect(await c.t.query(api.meetings.list.cities, { meetingId: c.meetingId })).toEqual([]);
+});
+
+test("a class in a city that is cut off is told afterwards, complete and right", async () => {
+  const open = await school();
+  const pupils = await open.t.run(async (ctx) => {
+    const made = [];
+    for (let number = 1; number <= 20; number++) {
+      const clerkId = `user_pupil${String(number).padStart(10, "0")}`;
+      const person = { clerkId, email: `${number}@north.school.ng`, firstName: `Pupil ${String(number).padStart(2, "0")}`, lastName: "Bello" };
+      const userId = await ctx.db.insert("users", { ...person, foundationId: open.north, role: "beneficiary", isActive: true, createdAt: 0, updatedAt: 0 });
+      made.push({ userId, clerkId, number });
+    }
+    return made;
+  });
+  const startsAt = Date.now() + HOUR;
+  const { meetingId, room } = await open.as("hana").mutation(api.meetings.life.create, {
+    kind: "scheduled", title: "Class", startsAt, endsAt: startsAt + HOUR, invited: pupils.map(({ userId }) => userId), coHosts: [],
+  });
+  const tokens: { identity: string; token: string; userId: Id<"users">; number: number }[] = [];
+  for (const { clerkId, userId, number } of pupils) {
+    const given = await open.t.withIdentity({ subject: clerkId }).mutation(api.meetings.invitations.take, { meetingId, device: "p" });
+    if (given.status !== "given") throw new Error(given.reason);
+    tokens.push({ identity: given.identity, token: given.token, userId, number });
+  }
+  await open.later(MINUTE);
+  expect(open.lagos.desired?.scheduled).toMatchObject([{ room, meetingId }]);
+
+  // The cable is cut: the node notes what happens, and nobody hears of it. The schedule runs on.
+  const roomSid = "RM_island";
+  open.lagos.tell({ type: "room_started", room, roomSid, generation: 1, at: startsAt - 60_000 });
+  for (const { identity, token, userId, number } of tokens) {
+    expect((await verifyJoin(token, startsAt)).verdict).toBe("valid");
+    const sid = `PA_${number}`;
+    open.lagos.tell(
+      joined(room, identity, { roomSid, sid, userId, meetingId, at: startsAt + number * 1000 }),
+      said(room, identity, `m${number}`, { sid, userId, meetingId, sentAt: startsAt + 600_000 + number, at: startsAt + 600_000 + number }),
+      { type: "left", room, sid, identity, reason: "CLIENT_INITIATED", at: startsAt + HOUR - number * 1000 },
+    );
+  }
+  await pass(open.t, 2 * HOUR + 10 * MINUTE);
+  expect((await open.read("meetings", meetingId)).status).toBe("ended");
+
+  // And mended.
+  await open.lagos.register();
+  await open.lagos.sync("answer lost");
+  await open.lagos.flush();
+  await open.later(3 * MINUTE);
+  const register = await open.as("hana").query(api.meetings.reports.attendanceOf, { meetingId });
+  expect(register.filter(({ attendance }) => attendance === "present").map(({ name, presentMs }) => [name, presentMs / 1000])).toEqual(
+    pupils.map(({ number }) => [`Pupil ${String(number).padStart(2, "0")} Bello`, 3600 - 2 * number]),
+  );
+  const chat = await open.t.run((ctx) => ctx.db.query("meetingChatMessages").collect());
+  expect(chat.map(({ message, senderId }) => [message, senderId])).toEqual(pupils.map(({ userId, number }) => [`message m${number}`, userId]));
 });

@@ -128,6 +128,10 @@ export async function onRoomStarted(ctx: MutationCtx, { room, at }: RoomFact): P
   if (meeting.roomName !== room.room) return;
   const open = at >= meeting.scheduledStartTime - EARLY_MS && at < meeting.scheduledEndTime;
   if (meeting.status === "scheduled" && open) await markLive(ctx, meeting, at);
+  // Told late: the schedule had noted the start when it could, not when it was.
+  else if (meeting.status === "live" && open && at < (meeting.actualStartTime ?? at)) {
+    await ctx.db.patch("meetings", meeting._id, { actualStartTime: Math.max(at, meeting.scheduledStartTime) });
+  }
   // Somebody kept a token of the host's own past the end: the room goes again, and they with it.
   const over = meeting.status === "cancelled" || (meeting.status === "ended" && at > (meeting.actualEndTime ?? at));
   if (over) await closeMeetingRoom(ctx, room.room, "meeting_ended", at);

@@ -6,7 +6,7 @@ import type { Doc, Id } from "../_generated/dataModel";
 import { internalMutation, query } from "../_generated/server";
 import type { MutationCtx, QueryCtx } from "../_generated/server";
 import { personOf } from "../host";
-import { engagement, NO_DEEDS, register } from "../model/meetings/attendance";
+import { engagement, lasted, NO_DEEDS, register } from "../model/meetings/attendance";
 import type { Deeds, Line } from "../model/meetings/attendance";
 import { averages } from "../model/meetings/quality";
 import { may } from "../model/meetings/roles";
@@ -115,10 +115,18 @@ interface Found {
 
 async function gather(ctx: MutationCtx, meeting: Doc<"meetings">): Promise<Found> {
   const id = meeting._id;
+  const spans = await ctx.db.query("edgeSpans").withIndex("by_meeting", (q) => q.eq("meetingId", id)).take(READ_MAX);
   return {
-    startedAt: meeting.actualStartTime ?? meeting.scheduledStartTime,
-    endedAt: meeting.actualEndTime ?? meeting.scheduledEndTime,
-    spans: await ctx.db.query("edgeSpans").withIndex("by_meeting", (q) => q.eq("meetingId", id)).take(READ_MAX),
+    ...lasted(
+      {
+        plannedStart: meeting.scheduledStartTime,
+        plannedEnd: meeting.scheduledEndTime,
+        start: meeting.actualStartTime ?? null,
+        end: meeting.actualEndTime ?? null,
+      },
+      spans.map(({ joinedAt, leftAt }) => ({ start: joinedAt, end: leftAt ?? null })),
+    ),
+    spans,
     tracks: await ctx.db.query("edgeTracks").withIndex("by_meeting", (q) => q.eq("meetingId", id)).take(READ_MAX),
     measures: await ctx.db.query("edgeQuality").withIndex("by_meeting", (q) => q.eq("meetingId", id)).take(READ_MAX),
     chat: await ctx.db.query("edgeChat").withIndex("by_meeting", (q) => q.eq("meetingId", id)).take(READ_MAX),
@@ -153,12 +161,12 @@ async function linesOf(ctx: MutationCtx, meeting: Doc<"meetings">, found: Found)
     name: names.get(span.userId ?? "") ?? span.name,
   }));
   const deeds = deedsOf(found);
-  const lasted = found.endedAt - found.startedAt;
+  const lastedMs = found.endedAt - found.startedAt;
   return register(meeting.scheduledStartTime, found.endedAt, expected, spans)
     .slice(0, LINES_MAX)
     .map((line) => {
       const own = deeds.get(line.userId ?? line.identity ?? "") ?? NO_DEEDS;
-      return { ...line, ...own, engagement: engagement(line.presentMs, lasted, own) };
+      return { ...line, ...own, engagement: engagement(line.presentMs, lastedMs, own) };
     });
 }
 

@@ -1,6 +1,6 @@
 // Registers of meetings, to the second.
 import { expect, test } from "vitest";
-import { engagement, NO_DEEDS, register } from "./attendance";
+import { engagement, lasted, NO_DEEDS, register } from "./attendance";
 import { lengthOf, union } from "./spans";
 
 const START = Date.parse("2026-11-23T08:00:00Z");
@@ -82,4 +82,24 @@ test.each([
   [60, { messages: 5, hands: 2, answers: 3, microphoneMs: 720_000, cameraMs: 3_600_000, screenMs: 0 }, 100],
 ])("present for %d minutes with %j scores %d", (minutes, deeds, score) => {
   expect(engagement(minutes * 60_000, 60 * 60_000, deeds)).toBe(score);
+});
+
+test.each([
+  ["as planned", [0, 60], [[1, 60]], [0, 60]],
+  ["ended early by its host", [0, 20], [[1, 20]], [0, 20]],
+  ["begun early by its host", [-10, 60], [[-10, 60]], [-10, 60]],
+  ["noted late, after an outage", [45, 300], [[2, 58]], [2, 60]],
+  ["going on through an outage past its end", [45, 300], [[2, 75]], [2, 75]],
+  ["never noted", [null, null], [[2, 58]], [0, 60]],
+  ["of nobody", [0, 60], [], [0, 60]],
+  ["somebody early at the door of the room", [0, 60], [[-14, 60]], [0, 60]],
+] as const)("a meeting %s", (_, [start, end], spans, expected) => {
+  const times = {
+    plannedStart: START,
+    plannedEnd: END,
+    start: start === null ? null : at(start),
+    end: end === null ? null : at(end),
+  };
+  const { startedAt, endedAt } = lasted(times, spans.map(([from, to]) => ({ start: at(from), end: at(to) })));
+  expect([startedAt, endedAt]).toEqual([at(expected[0]), at(expected[1])]);
 });

@@ -96,6 +96,26 @@ function absentLine(person: Expected): Line {
   };
 }
 
+/** When a meeting was planned, and when it was noted to begin and end. */
+export interface Times {
+  plannedStart: number;
+  plannedEnd: number;
+  start: number | null;
+  end: number | null;
+}
+
+/**
+ * From when to when a meeting really lasted. What was noted may be hours late, when the deployment was out of reach:
+ * then the people who were there tell, within what was planned.
+ */
+export function lasted(times: Times, spans: readonly Span[]): { startedAt: number; endedAt: number } {
+  const first = Math.min(Infinity, ...spans.map(({ start }) => start));
+  const last = Math.max(-Infinity, ...spans.map(({ end }) => end ?? -Infinity));
+  const startedAt = Math.min(times.start ?? times.plannedStart, Math.max(times.plannedStart, first));
+  const endedAt = Math.min(times.end ?? times.plannedEnd, Math.max(times.plannedEnd, last));
+  return { startedAt, endedAt: Math.max(startedAt, endedAt) };
+}
+
 /** What somebody did besides being there. */
 export interface Deeds {
   messages: number;
