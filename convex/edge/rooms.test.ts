@@ -126,11 +126,15 @@ test("somebody removed for good is known to every node", async () => {
   nodes[0]?.tell(joined(ROOM, "amina"));
   await syncAll(nodes);
   const remove = { type: "remove" as const, room: ROOM, identity: "amina", revokeTokens: true };
+  await pass(t, 1000);
+  vi.mocked(fetch).mockClear();
   await t.run((ctx) => command(ctx, remove, Date.now()));
   await settled(t);
+  const poked = vi.mocked(fetch).mock.calls.map(([url]) => String(url));
+  expect(poked.sort()).toEqual(["abuja-1", "lagos-1"].map((node) => `https://${node}.edge.test/edge/v1/poke`));
   await syncAll(nodes);
   for (const node of nodes) {
-    expect(node.desired?.revoked).toEqual([{ room: ROOM, identity: "amina", before: START / 1000 }]);
+    expect(node.desired?.revoked).toEqual([{ room: ROOM, identity: "amina", before: START / 1000 + 1 }]);
   }
 });
 

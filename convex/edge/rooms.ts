@@ -5,7 +5,7 @@ import type { MutationCtx, QueryCtx } from "../_generated/server";
 import { orderNodes, type RegionTimes } from "../model/edge/placement";
 import { rendezvousOrder } from "../model/edge/rendezvous";
 import { attach, endRoom, PLAIN_ROOM, pokeRoom, touchRoom } from "./apply/rooms";
-import { send } from "./commands";
+import { poke, send } from "./commands";
 import { attachedTo, latestRoomRow, openRoomRow } from "./desired";
 import { activeNodes, nodeLoads, openNodes, touchAll } from "./fleet";
 import type { CommandBody, RoomSettings } from "./wire";
@@ -130,6 +130,10 @@ export async function revokeTokens(ctx: MutationCtx, room: string, identity: str
     await ctx.db.patch("edgeRevocations", known._id, row);
   }
   await touchAll(ctx);
+  // They would be let in again by any node that has not heard of it.
+  for (const { node } of await activeNodes(ctx)) {
+    await poke(ctx, node, now);
+  }
 }
 
 /**
