@@ -64,6 +64,19 @@ export async function seed(backend: Backend): Promise<void> {
   });
 }
 
+/** The ids of the people in the platform's table, by subject. */
+export async function idsOf(backend: Backend): Promise<Map<string, string>> {
+  const found = await backend.change((async (ctx: GenericMutationCtx<any>) => {
+    const ids: [string, string][] = [];
+    for (const { subject } of MEMBERS) {
+      const user = await ctx.db.query('users').withIndex('by_clerk_id', (q) => q.eq('clerkId', subject)).first();
+      if (user !== null) ids.push([subject, user._id as string]);
+    }
+    return ids;
+  }) as never);
+  return new Map(found as [string, string][]);
+}
+
 /** As the identity provider would tell of them. */
 function identityOf({ subject, name, email }: Person): Record<string, unknown> {
   return { subject, name, email, issuer: 'https://local.invalid', tokenIdentifier: `https://local.invalid|${subject}` };

@@ -28,6 +28,8 @@ export interface HostOptions {
   crons: boolean;
   /** Fills a host that has no documents yet, before anybody can ask for them. */
   seed?: (backend: Backend) => Promise<void>;
+  /** The ids that `people` have among the documents, by subject. */
+  idsOf?: (backend: Backend) => Promise<Map<string, string>>;
 }
 
 export interface Host {
@@ -46,7 +48,9 @@ export async function startHost(options: HostOptions): Promise<Host> {
   if (restored === 0) await fill(backend, options);
   const authConfig = (await optional(functions, 'auth.config'))?.default;
   const identities = await Identities.open(state === null ? null : join(state, 'identity-key.json'), authConfig);
-  const api = await openDoor(host, options.apiPort, makeApi({ ...options, backend, identities }));
+  const ids = (await options.idsOf?.(backend)) ?? new Map<string, string>();
+  const people = options.people.map((person) => ({ ...person, ...(ids.has(person.subject) ? { userId: ids.get(person.subject)! } : {}) }));
+  const api = await openDoor(host, options.apiPort, makeApi({ ...options, people, backend, identities }));
   const stopSync = serveSync(api, { backend, identities, trustForwarded: options.trustForwarded });
   const site = await openDoor(host, options.sitePort, makeSite(backend, identities, options.trustForwarded));
   const clockwork = options.crons ? await Clockwork.start(backend) : null;

@@ -20,6 +20,8 @@ export interface Person {
   email: string;
   /** Shown where one chooses who to be. */
   role: string;
+  /** Their id in the platform's table, where the seeds know it: to ask them to a meeting. */
+  userId?: string;
 }
 
 export class NotSignedIn extends Error {}

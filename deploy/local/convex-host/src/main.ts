@@ -14,7 +14,8 @@ The local stand-in for Convex: runs the functions of FOLDER behind a Convex back
 
   --functions FOLDER   the folder with schema.ts
   --state FOLDER       keep documents and the identity key there (without it all is forgotten)
-  --seeds FILE         a module with "people" and "seed": who may sign in, and what an empty host starts with
+  --seeds FILE         a module with "people", "seed" and "idsOf": who may sign in, what an empty host
+                       starts with, and their ids
   --host ADDRESS       where it listens (127.0.0.1)
   --api-port PORT      public API and sync (3210)
   --site-port PORT     HTTP actions (3211)
@@ -29,6 +30,7 @@ Functions see this process's environment.`;
 export interface Seeds {
   people: Person[];
   seed(backend: Backend): Promise<void>;
+  idsOf(backend: Backend): Promise<Map<string, string>>;
 }
 
 async function main(): Promise<void> {
@@ -48,7 +50,7 @@ async function main(): Promise<void> {
     functions: folder(values.functions), state: values.state === undefined ? null : resolve(values.state), host: values.host,
     apiPort: port('--api-port', values['api-port']), sitePort: port('--site-port', values['site-port']),
     people: seeds?.people ?? [], pages: values.page, trustForwarded: values['trust-forwarded'], crons: !values['no-crons'],
-    ...(seeds === null ? {} : { seed: seeds.seed }),
+    ...(seeds === null ? {} : { seed: seeds.seed, idsOf: seeds.idsOf }),
   };
   const host = await startHost(options);
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {

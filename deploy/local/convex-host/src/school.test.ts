@@ -5,7 +5,7 @@ import { ConvexHttpClient } from 'convex/browser';
 import { anyApi, type FunctionReference } from 'convex/server';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { people, seed } from '../seeds/school.ts';
+import { idsOf, people, seed } from '../seeds/school.ts';
 import { startHost, type Host } from './host.ts';
 import { PretendNode, setSecrets } from './pretend-node.ts';
 
@@ -17,7 +17,7 @@ beforeAll(async () => {
   master = setSecrets(process.env);
   host = await startHost({
     functions: fileURLToPath(new URL('../../../../convex', import.meta.url)), state: null, host: '127.0.0.1', apiPort: 0, sitePort: 0,
-    people, pages: [], trustForwarded: false, crons: false, seed,
+    people, pages: [], trustForwarded: false, crons: false, seed, idsOf,
   });
 });
 afterAll(() => host.close());
@@ -45,6 +45,8 @@ test('the seeded see their meetings, a node takes calls, and the door holds unti
   expect(await come(ada, 'laptop')).toMatchObject({ status: 'joined', role: 'host', url: lagos.url });
   const [waiting] = (await ada.query(api.meetings!.waiting!.list!, { meetingId })) as { userId: string; name: string }[];
   expect(waiting?.name).toBe('Bayo Adeyemi');
+  const listed = (await (await fetch(`${host.apiUrl}/local/people`)).json()) as { people: { name: string; userId: string }[] };
+  expect(listed.people.find(({ name }) => name === 'Bayo Adeyemi')?.userId).toBe(waiting?.userId);
   await ada.mutation(api.meetings!.waiting!.admit!, { meetingId, userId: waiting!.userId });
   const joined = (await come(bayo, 'phone')) as { status: string; identity: string; token: string };
   expect(joined).toMatchObject({ status: 'joined', role: 'participant', identity: `${waiting!.userId}#phone` });

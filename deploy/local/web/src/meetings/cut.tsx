@@ -9,7 +9,7 @@ import type { Failure } from '../failures';
 import { Meeting, type Visit } from '../meeting';
 import { readChoices } from '../memory';
 import { useNow } from './frame';
-import { heldBy, type Invitation } from './invitations';
+import { fromHere, heldBy, type Invitation } from './invitations';
 import type { Person } from './signin';
 import { spanWords, untilWords } from './words';
 
@@ -45,7 +45,12 @@ interface Props {
 function Passes({ person, invitations, now, onBack, onEnter }: Props) {
   const [kept] = useState(readChoices);
   const check = useCheck(kept);
-  const enter = ({ title, pass }: Invitation) => onEnter({ name: person.name, room: title, ...check.handOver(person.name), pass });
+  const [entering, setEntering] = useState(false);
+  const enter = async ({ title, pass }: Invitation) => {
+    setEntering(true);
+    const nearest = await fromHere(pass);
+    onEnter({ name: person.name, room: title, ...check.handOver(person.name), pass: nearest });
+  };
   return (
     <div className="school">
       <header className="school-bar"><Brand /></header>
@@ -63,7 +68,7 @@ function Passes({ person, invitations, now, onBack, onEnter }: Props) {
                 <li key={one.meetingId} className="pass" data-testid="pass" data-title={one.title}>
                   <span className="what"><strong>{one.title}</strong><small>{spanWords(one.startsAt, one.endsAt, now)}</small></span>
                   {one.notBefore <= now
-                    ? <button type="button" className="primary small" data-testid="join-by-pass" onClick={() => enter(one)}>Join</button>
+                    ? <button type="button" className="primary small" data-testid="join-by-pass" disabled={entering} onClick={() => void enter(one)}>Join</button>
                     : <small>opens {untilWords(one.notBefore, now)}</small>}
                 </li>
               ))}

@@ -11,11 +11,13 @@ import type { Person } from './signin';
 /** What every page is given. */
 export interface PageProps {
   person: Person;
+  /** Everybody there is, to ask them to meetings. */
+  directory: () => Promise<Person[]>;
   go: (place: Place) => void;
   onSignOut: () => void;
 }
 
-interface FrameProps extends PageProps {
+interface FrameProps extends Omit<PageProps, 'directory'> {
   title: string;
   home?: boolean;
   children: ReactNode;

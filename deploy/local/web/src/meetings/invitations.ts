@@ -4,6 +4,7 @@
 import { useConvex } from 'convex/react';
 import { useEffect } from 'react';
 import type { Pass } from '../join';
+import { nearestFirst } from '../nearest';
 import { plane, type Summary } from './plane';
 import type { Person } from './signin';
 
@@ -35,6 +36,12 @@ export function heldBy(subject: string, now: number): Invitation[] {
 /** The pass to one meeting, if it is held and opens the door now. */
 export function passTo(meetingId: string, subject: string, now: number): Pass | null {
   return heldBy(subject, now).find((one) => one.meetingId === meetingId && one.notBefore <= now)?.pass ?? null;
+}
+
+/** The pass with its servers in the order of their nearness now; when it was given that was not known. */
+export async function fromHere(pass: Pass): Promise<Pass> {
+  const nearest = await nearestFirst(pass.urls.map((url) => ({ node: '', region: '', url })));
+  return { ...pass, urls: nearest.map(({ url }) => url) };
 }
 
 /** Puts away `fresh` in the place of what was held for the same meeting, and throws away what is over. */

@@ -15,7 +15,7 @@ import { useDeed } from './deed';
 import { Door } from './door';
 import { useFleet } from './fleet';
 import { Frame, StatusPill, useNow, type PageProps } from './frame';
-import { passTo } from './invitations';
+import { fromHere, passTo } from './invitations';
 import { plane, type Details } from './plane';
 import { Register } from './register';
 import type { Person } from './signin';
@@ -175,7 +175,8 @@ function useEntry(meeting: Details, subject: string, onPass: (pass: Pass) => voi
       if (answer === 'cut off') {
         const held = passTo(meetingId, subject, Date.now());
         if (held === null) throw new Error('no answer, and no pass is held');
-        return enter.current(held);
+        setStep('measuring');
+        return enter.current(await fromHere(held));
       }
       if (answer.status === 'waiting') return setStep('waiting');
       if (answer.status === 'denied') {

@@ -1,7 +1,7 @@
 // Making a meeting: now, at a time, or again and again.
 
 import { useMutation } from 'convex/react';
-import { useState, type FormEvent } from 'react';
+import { useEffect, useState, type FormEvent } from 'react';
 import { useDeed } from './deed';
 import { Frame, type PageProps } from './frame';
 import { plane, type Kind } from './plane';
@@ -25,6 +25,8 @@ export function NewMeeting(props: PageProps) {
   const [pattern, setPattern] = useState<'daily' | 'weekly' | 'monthly'>('weekly');
   const [waitingRoom, setWaitingRoom] = useState(true);
   const [password, setPassword] = useState('');
+  const others = useOthers(props);
+  const [asked, setAsked] = useState<ReadonlySet<string>>(new Set());
 
   const submit = (event: FormEvent) => {
     event.preventDefault();
@@ -39,6 +41,7 @@ export function NewMeeting(props: PageProps) {
         ...(kind === 'recurring' ? { recurrence: { pattern, interval: 1 } } : {}),
         ...(waitingRoom ? { lobbyBypass: 'nobody' as const } : {}),
         ...(password === '' ? {} : { password }),
+        ...(asked.size === 0 ? {} : { invited: [...asked] }),
       });
       props.go({ at: 'meeting', id: meetingId });
     });
@@ -78,6 +81,17 @@ export function NewMeeting(props: PageProps) {
             </select>
           </label>
         )}
+        {others.length > 0 && (
+          <fieldset className="asked">
+            <legend>Who is asked</legend>
+            {others.map(({ userId, name }) => (
+              <label key={userId} data-testid="ask" data-name={name}>
+                <input type="checkbox" checked={asked.has(userId)} onChange={() => setAsked((now) => toggled(now, userId))} />
+                <span>{name}</span>
+              </label>
+            ))}
+          </fieldset>
+        )}
         <label className="tick">
           <input type="checkbox" data-testid="waiting-room" checked={waitingRoom} onChange={(event) => setWaitingRoom(event.target.checked)} />
           <span><strong>Waiting room</strong><small>A host lets in everybody who comes.</small></span>
@@ -93,6 +107,27 @@ export function NewMeeting(props: PageProps) {
       </form>
     </Frame>
   );
+}
+
+/** Everybody but oneself, as far as they can be asked. */
+function useOthers({ person, directory }: PageProps): { userId: string; name: string }[] {
+  const [others, setOthers] = useState<{ userId: string; name: string }[]>([]);
+  useEffect(() => {
+    let gone = false;
+    // Without the list a meeting can still be made: its link asks people, too.
+    directory().then((people) => {
+      const found = people.flatMap(({ subject, userId, name }) => (userId !== undefined && subject !== person.subject ? [{ userId, name }] : []));
+      if (!gone) setOthers(found);
+    }, () => undefined);
+    return () => { gone = true; };
+  }, [directory, person.subject]);
+  return others;
+}
+
+function toggled(set: ReadonlySet<string>, one: string): Set<string> {
+  const changed = new Set(set);
+  if (!changed.delete(one)) changed.add(one);
+  return changed;
 }
 
 /** As a field for dates and times wants it: local, to the minute. */

@@ -6,6 +6,7 @@ import { Brand } from '../brand';
 import './look.css';
 import { CodePage } from './code';
 import { Cut } from './cut';
+import type { PageProps } from './frame';
 import { Home } from './home';
 import { MeetingPage } from './meeting-page';
 import { NewMeeting } from './new-meeting';
@@ -37,14 +38,14 @@ export function Platform({ url }: { url: string }) {
   if (!known || busy) return <Entering person={person} onBack={() => be(null)} onBusy={setBusy} />;
   return (
     <ConvexProvider client={client}>
-      <Signed person={person} onSignOut={() => be(null)} />
+      <Signed person={person} directory={signIn.people} onSignOut={() => be(null)} />
     </ConvexProvider>
   );
 }
 
-function Signed({ person, onSignOut }: { person: Person; onSignOut: () => void }) {
+function Signed({ person, directory, onSignOut }: Omit<PageProps, 'go'>) {
   const [place, go] = usePlace();
-  const props = { person, go, onSignOut };
+  const props = { person, directory, go, onSignOut };
   switch (place.at) {
     case 'home': return <Home {...props} />;
     case 'new': return <NewMeeting {...props} />;

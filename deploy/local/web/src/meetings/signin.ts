@@ -7,6 +7,8 @@ export interface Person {
   name: string;
   email: string;
   role: string;
+  /** By which the control plane knows them. */
+  userId?: string;
 }
 
 const KEPT = 'meeting.person';
@@ -20,11 +22,11 @@ export class SignIn {
 
   constructor(private readonly url: string) {}
 
-  async people(): Promise<Person[]> {
+  readonly people = async (): Promise<Person[]> => {
     const answer = await fetch(`${this.url}/local/people`);
     if (!answer.ok) throw new Error(`${answer.status} from ${this.url}`);
     return ((await answer.json()) as { people: Person[] }).people;
-  }
+  };
 
   /** Who was signed in before a reload. */
   kept(): Person | null {
