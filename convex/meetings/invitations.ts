@@ -5,6 +5,7 @@ import type { Infer } from "convex/values";
 import type { Doc, Id } from "../_generated/dataModel";
 import { mutation } from "../_generated/server";
 import type { MutationCtx } from "../_generated/server";
+import { revokeTokens } from "../edge/rooms";
 import { audit } from "../host";
 import { EARLY_MS, inDomains } from "../model/meetings/door";
 import { allowed, check, isInvited, refuse, requirePerson } from "./access";
@@ -72,6 +73,11 @@ async function flawOf(
     .withIndex("by_meeting_user", (q) => q.eq("meetingId", meeting._id).eq("userId", viewerId))
     .first();
   if (removal !== null) return { reason: "removed", message: "A host has removed you from this meeting." };
+  // Nodes go on refusing tokens of that window; at the door one is newer.
+  const withdrawn = await heldBy(ctx, meeting._id, viewerId);
+  if (withdrawn.some(({ revokedAt }) => revokedAt !== undefined)) {
+    return { reason: "withdrawn", message: "Your invitation was taken back once; join when the meeting begins." };
+  }
   return (await asksAtDoor(ctx, meeting, viewerId))
     ? { reason: "asked_at_door", message: "This meeting asks at its door; join when it begins." }
     : null;
@@ -104,7 +110,7 @@ async function note(
     )
     .unique();
   if (known !== null) {
-    await ctx.db.patch("meetingInvitations", known._id, { ...given, issuedAt: now, revokedAt: undefined });
+    await ctx.db.patch("meetingInvitations", known._id, { ...given, issuedAt: now });
   } else await ctx.db.insert("meetingInvitations", { meetingId: meeting._id, ...given, issuedAt: now });
 }
 
@@ -115,15 +121,24 @@ export async function withdrawInvitations(
   userId: Id<"users">,
   now: number,
 ): Promise<void> {
-  const held = await ctx.db
-    .query("meetingInvitations")
-    .withIndex("by_meeting_user", (q) => q.eq("meetingId", meeting._id).eq("userId", userId))
-    .take(DEVICES_MAX);
-  for (const invitation of held) {
+  for (const invitation of await heldBy(ctx, meeting._id, userId)) {
     if (invitation.revokedAt !== undefined || invitation.expiresAt < now) continue;
     await ctx.db.patch("meetingInvitations", invitation._id, { revokedAt: now });
     await tell(ctx, { type: "remove", room: meeting.roomName, identity: invitation.identity, revokeTokens: true }, now);
+    // Nodes refuse what was valid before a revocation; this token is valid only from later on.
+    await revokeTokens(ctx, meeting.roomName, invitation.identity, Math.max(now, invitation.notBefore));
   }
+}
+
+async function heldBy(
+  ctx: MutationCtx,
+  meetingId: Id<"meetings">,
+  userId: Id<"users">,
+): Promise<Doc<"meetingInvitations">[]> {
+  return await ctx.db
+    .query("meetingInvitations")
+    .withIndex("by_meeting_user", (q) => q.eq("meetingId", meetingId).eq("userId", userId))
+    .take(DEVICES_MAX);
 }
 
 const inviteArgs = v.object({ meetingId, people: v.array(userId) });

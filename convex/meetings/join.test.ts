@@ -261,9 +261,14 @@ test("an invitation opens the door in the meeting's window, while it is not take
 
   await as("hana").mutation(api.meetings.invitations.uninvite, { meetingId, userId: ids.pio });
   await lagos.sync();
-  expect(lagos.desired?.revoked).toMatchObject([{ room: "ROOM-PHYSICS001", identity: `${ids.pio}#phone` }]);
+  // A node refuses tokens valid from this second or before: the invitation's own first second is one of them.
+  const before = (scheduledStartTime - 15 * MINUTE) / 1000;
+  expect(lagos.desired?.revoked).toMatchObject([{ room: "ROOM-PHYSICS001", identity: `${ids.pio}#phone`, before }]);
   const again = await as("pio").mutation(api.meetings.invitations.take, { meetingId, device: "phone" });
   expect(again).toMatchObject({ status: "refused", reason: "not_invited" });
+  await as("hana").mutation(api.meetings.invitations.invite, { meetingId, people: [ids.pio] });
+  const asked = await as("pio").mutation(api.meetings.invitations.take, { meetingId, device: "phone" });
+  expect(asked).toMatchObject({ status: "refused", reason: "withdrawn" });
 });
 
 test.each<[string, Name, Partial<Doc<"meetings">>, number, string]>([
