@@ -1,8 +1,9 @@
 // The page server: hands out the built page and signs tokens for it, the way an
 // application's own backend would. For one machine: it signs for whoever asks.
+// With CONVEX_URL the page asks Convex instead, and nothing is signed here.
 
 import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { extname, join, normalize, sep } from 'node:path';
 import { randomBytes } from 'node:crypto';
@@ -15,6 +16,10 @@ const DIST = fileURLToPath(new URL('./dist/', import.meta.url));
 const LIVEKIT_URL = process.env.LIVEKIT_URL || 'ws://127.0.0.1:7880';
 const API_KEY = process.env.LIVEKIT_API_KEY || 'devkey';
 const API_SECRET = process.env.LIVEKIT_API_SECRET || 'secret';
+/** Where meetings are kept; none: the page joins rooms by their name. */
+const CONVEX_URL = process.env.CONVEX_URL || null;
+/** The workers that people are sent to by Convex, which the page may talk to. */
+const EDGE_URLS = (process.env.EDGE_URLS ?? '').split(/\s+/).filter((url) => url !== '');
 /** Long enough for a long meeting's reconnects, short enough to be no standing pass. */
 const TOKEN_LIFE = '6h';
 
@@ -26,7 +31,7 @@ const TYPES = {
 };
 
 const port = readPort();
-const headers = pageHeaders(LIVEKIT_URL);
+const headers = pageHeaders(CONVEX_URL === null ? [LIVEKIT_URL] : [CONVEX_URL, ...EDGE_URLS]);
 
 const server = createServer((request, response) => {
   answer(request, response).catch((error) => {
@@ -41,7 +46,8 @@ server.on('error', (error) => {
   process.exit(1);
 });
 server.listen(port, HOST, () => {
-  console.log(`page server: http://${HOST}:${port}, tokens for ${LIVEKIT_URL} with key ${API_KEY}`);
+  const from = CONVEX_URL === null ? `tokens for ${LIVEKIT_URL} with key ${API_KEY}` : `meetings of ${CONVEX_URL}`;
+  console.log(`page server: http://${HOST}:${port}, ${from}`);
 });
 
 for (const signal of ['SIGINT', 'SIGTERM']) {
@@ -55,6 +61,7 @@ async function answer(request, response) {
   // Taken apart by hand: a URL parser would take `//name` for a host.
   const [pathname, ...query] = (request.url ?? '/').split('?');
   if (pathname === '/api/token') {
+    if (CONVEX_URL !== null) return sendJson(response, 404, { error: 'Convex makes the tokens here: sign in on the page.' });
     if (request.method !== 'GET' && request.method !== 'POST') return refuseMethod(response, 'GET, POST');
     return token(new URLSearchParams(query.join('?')), response);
   }
@@ -78,6 +85,7 @@ async function token(query, response) {
 }
 
 async function file(pathname, method, response) {
+  if (isPage(pathname)) return page(method, response);
   const path = await find(pathname);
   if (path === null) return sendText(response, 404, 'Not found\n');
   const found = await stat(path).catch(() => null);
@@ -90,9 +98,28 @@ async function file(pathname, method, response) {
   createReadStream(path).on('error', () => response.destroy()).pipe(response);
 }
 
-/** The file behind a path: the page for `/`, else a file inside `dist`, else none. */
+/** The page itself, and the links by which people are asked to meetings. */
+function isPage(pathname) {
+  return pathname === '/' || pathname === '/index.html' || (CONVEX_URL !== null && INVITATION.test(pathname));
+}
+
+const INVITATION = /^\/meetings\/join\/[A-Za-z0-9%-]{1,64}$/;
+
+/** The page, told where its meetings are. */
+async function page(method, response) {
+  const built = await readFile(join(DIST, 'index.html'), 'utf8').catch(() => null);
+  if (built === null) return sendText(response, 503, 'The page is not built: run "npm run build".\n');
+  const told = CONVEX_URL === null ? built : built.replace('name="convex-url" content=""', `name="convex-url" content="${attribute(CONVEX_URL)}"`);
+  response.writeHead(200, { ...headers, 'Content-Type': TYPES['.html'], 'Content-Length': Buffer.byteLength(told), 'Cache-Control': 'no-cache' });
+  response.end(method === 'HEAD' ? undefined : told);
+}
+
+function attribute(text) {
+  return text.replace(/[&"<>]/g, (sign) => `&#${sign.charCodeAt(0)};`);
+}
+
+/** The file behind a path, if it is one inside `dist`. */
 async function find(pathname) {
-  if (pathname === '/' || pathname === '/index.html') return join(DIST, 'index.html');
   let decoded;
   try {
     decoded = decodeURIComponent(pathname);
@@ -106,15 +133,17 @@ async function find(pathname) {
   return found?.isFile() ? path : null;
 }
 
-/** Only our own files run, only the meeting server is talked to, and nobody frames the page. */
-function pageHeaders(livekit) {
-  const signal = new URL(livekit);
-  const http = signal.protocol === 'wss:' || signal.protocol === 'https:' ? 'https' : 'http';
-  const socket = http === 'https' ? 'wss' : 'ws';
+/** Only our own files run, only our servers are talked to, and nobody frames the page. */
+function pageHeaders(servers) {
+  const reached = servers.flatMap((server) => {
+    const url = new URL(server);
+    const s = url.protocol === 'wss:' || url.protocol === 'https:' ? 's' : '';
+    return [`http${s}://${url.host}`, `ws${s}://${url.host}`];
+  });
   return {
     'Content-Security-Policy': [
       "default-src 'self'",
-      `connect-src 'self' ${http}://${signal.host} ${socket}://${signal.host}`,
+      `connect-src 'self' ${reached.join(' ')}`,
       "img-src 'self' data: blob:",
       "media-src 'self' blob: mediastream:",
       "worker-src 'self' blob:",

@@ -66,6 +66,31 @@ test('the page may talk to its own meeting server only', async () => {
   expect(headers['x-content-type-options']).toBe('nosniff');
 });
 
+test('with Convex the page is told where it is, and nothing is signed here', async () => {
+  const own = await freePort();
+  const other = spawn(process.execPath, ['server.mjs', '--port', String(own)], {
+    cwd: import.meta.dirname,
+    env: { ...process.env, CONVEX_URL: 'https://school.example/"<', EDGE_URLS: 'wss://lagos.example  wss://abuja.example' },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  try {
+    await once(other.stdout, 'data');
+    const page = await ask('/', 'GET', own);
+    // Without a build there is no page; what is sent for it is the same either way.
+    if (page.status === 200) expect(page.body).toContain('name="convex-url" content="https://school.example/&#34;&#60;"');
+    for (const server of ['https://school.example', 'wss://school.example', 'wss://lagos.example', 'wss://abuja.example']) {
+      expect(page.headers['content-security-policy']).toContain(server);
+    }
+    const link = await ask('/meetings/join/123%20456%207890', 'GET', own);
+    expect(link.status).toBe(page.status);
+    expect((await ask('/meetings/join/a/b', 'GET', own)).status).toBe(404);
+    expect((await ask('/api/token?room=a&name=b', 'GET', own)).status).toBe(404);
+  } finally {
+    other.kill('SIGKILL');
+  }
+  expect((await ask('/meetings/join/123')).status).toBe(404);
+});
+
 test('it stops cleanly when asked', async () => {
   const ended = once(program, 'exit');
   program.kill('SIGTERM');
@@ -73,9 +98,9 @@ test('it stops cleanly when asked', async () => {
 });
 
 /** Sends a path as it is; `fetch` would tidy it first. */
-function ask(path, method = 'GET') {
+function ask(path, method = 'GET', at = port) {
   return new Promise((resolve, reject) => {
-    request({ host: '127.0.0.1', port, path, method }, async (response) => {
+    request({ host: '127.0.0.1', port: at, path, method }, async (response) => {
       let body = '';
       for await (const chunk of response) body += chunk;
       resolve({ status: response.statusCode, headers: response.headers, body });

@@ -4,7 +4,7 @@ import {
   RoomAudioRenderer, StartAudio, useChat, useConnectionState, useParticipants, useTracks,
 } from '@livekit/components-react';
 import { ConnectionState, RoomEvent, Track, type Participant, type Room } from 'livekit-client';
-import { useEffect, useRef, useState } from 'react';
+import { useEffect, useRef, useState, type ReactNode } from 'react';
 import { Chat } from './chat';
 import { Controls } from './controls';
 import type { Failure } from './failures';
@@ -17,15 +17,24 @@ import { Stage, type View } from './stage';
 interface Props {
   room: Room;
   name: string;
+  company?: Company | undefined;
   trouble: Failure | null;
   onTrouble: (failure: Failure | null) => void;
   onLeave: () => void;
 }
 
-/** What lies over or beside the stage; one at a time, so that a phone has room for it. */
-type Panel = 'none' | 'chat' | 'settings';
+/** What a meeting adds to a call: a panel of its people, and the link that asks others in. */
+export interface Company {
+  /** How many wait for a word from this person. */
+  waiting: number;
+  link: string | null;
+  panel: (onClose: () => void) => ReactNode;
+}
 
-export function Conference({ room, name, trouble, onTrouble, onLeave }: Props) {
+/** What lies over or beside the stage; one at a time, so that a phone has room for it. */
+type Panel = 'none' | 'chat' | 'settings' | 'people';
+
+export function Conference({ room, name, company, trouble, onTrouble, onLeave }: Props) {
   const tracks = useTracks(
     [
       { source: Track.Source.Camera, withPlaceholder: true },
@@ -57,7 +66,7 @@ export function Conference({ room, name, trouble, onTrouble, onLeave }: Props) {
             <button type="button" data-testid="view-grid" aria-pressed={view === 'grid'} aria-label="Grid view" title="Grid view" onClick={() => setView('grid')}><GridIcon /></button>
             <button type="button" data-testid="view-speaker" aria-pressed={view === 'speaker'} aria-label="Speaker view" title="Speaker view" onClick={() => setView('speaker')}><SpeakerIcon /></button>
           </div>
-          <Invite room={name} />
+          <Invite room={name} link={company?.link} />
         </div>
       </header>
 
@@ -69,6 +78,7 @@ export function Conference({ room, name, trouble, onTrouble, onLeave }: Props) {
           <StartAudio label="Let this page play sound" className="start-audio" />
         </section>
         {panel === 'chat' && <Chat messages={chatMessages} send={send} onClose={() => setPanel('none')} />}
+        {panel === 'people' && company?.panel(() => setPanel('none'))}
         {panel === 'settings' && <Settings room={room} onTrouble={onTrouble} onClose={() => setPanel('none')} />}
       </div>
 
@@ -76,6 +86,7 @@ export function Conference({ room, name, trouble, onTrouble, onLeave }: Props) {
         unread={panel === 'chat' ? 0 : Math.max(chatMessages.length - seen, 0)}
         chatOpen={panel === 'chat'}
         settingsOpen={panel === 'settings'}
+        people={company && { waiting: company.waiting, open: panel === 'people', onToggle: () => toggle('people') }}
         onChat={() => toggle('chat')}
         onSettings={() => toggle('settings')}
         onLeave={onLeave}

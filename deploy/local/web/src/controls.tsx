@@ -4,19 +4,21 @@ import { useTrackToggle } from '@livekit/components-react';
 import { Track } from 'livekit-client';
 import type { ReactNode } from 'react';
 import { failure, fromPublish, type Failure } from './failures';
-import { CameraIcon, CameraOffIcon, ChatIcon, LeaveIcon, MicrophoneIcon, MicrophoneOffIcon, ScreenIcon, SettingsIcon } from './icons';
+import { CameraIcon, CameraOffIcon, ChatIcon, LeaveIcon, MicrophoneIcon, MicrophoneOffIcon, PeopleIcon, ScreenIcon, SettingsIcon } from './icons';
 
 interface Props {
   unread: number;
   chatOpen: boolean;
   settingsOpen: boolean;
+  /** Only in a meeting that is organised. */
+  people?: { waiting: number; open: boolean; onToggle: () => void } | undefined;
   onChat: () => void;
   onSettings: () => void;
   onLeave: () => void;
   onTrouble: (failure: Failure | null) => void;
 }
 
-export function Controls({ unread, chatOpen, settingsOpen, onChat, onSettings, onLeave, onTrouble }: Props) {
+export function Controls({ unread, chatOpen, settingsOpen, people, onChat, onSettings, onLeave, onTrouble }: Props) {
   const microphone = useTrackToggle({ source: Track.Source.Microphone, onDeviceError: (error) => onTrouble(deviceTrouble('microphone', error)) });
   const camera = useTrackToggle({ source: Track.Source.Camera, onDeviceError: (error) => onTrouble(deviceTrouble('camera', error)) });
   return (
@@ -32,6 +34,12 @@ export function Controls({ unread, chatOpen, settingsOpen, onChat, onSettings, o
         <ChatIcon />
         {unread > 0 && <span className="badge" data-testid="unread">{unread > 99 ? '99+' : unread}</span>}
       </Control>
+      {people && (
+        <Control testId="toggle-people" on={people.open} tone="panel" label={people.waiting ? `People, ${people.waiting} waiting` : 'People'} caption="People" button={{ onClick: people.onToggle }}>
+          <PeopleIcon />
+          {people.waiting > 0 && <span className="badge" data-testid="waiting-count">{people.waiting}</span>}
+        </Control>
+      )}
       <Control testId="toggle-settings" on={settingsOpen} tone="panel" label="Devices" caption="Devices" button={{ onClick: onSettings }}>
         <SettingsIcon />
       </Control>

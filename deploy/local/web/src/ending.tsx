@@ -7,11 +7,13 @@ import { Brand } from './brand';
 interface Props {
   room: string;
   failure: Failure | null;
+  /** Where the second way leads, in words. */
+  change?: string;
   onRejoin: () => void;
   onChange: () => void;
 }
 
-export function Ending({ room, failure, onRejoin, onChange }: Props) {
+export function Ending({ room, failure, change = 'Change name or room', onRejoin, onChange }: Props) {
   const heading = useRef<HTMLHeadingElement>(null);
   useEffect(() => heading.current?.focus(), []);
   useEffect(() => {
@@ -34,25 +36,25 @@ export function Ending({ room, failure, onRejoin, onChange }: Props) {
               <code>{failure.reason}: {failure.detail}</code>
             </details>
           )}
-          <Ways again="Try again" onRejoin={onRejoin} onChange={onChange} />
+          <Ways again="Try again" change={change} onRejoin={onRejoin} onChange={onChange} />
         </section>
       ) : (
         <section className="card" data-testid="left">
           <p className="eyebrow">{room}</p>
           <h1 ref={heading} tabIndex={-1}>You left the room</h1>
           <p>Camera and microphone are off. The others can go on without you.</p>
-          <Ways again="Join again" onRejoin={onRejoin} onChange={onChange} />
+          <Ways again="Join again" change={change} onRejoin={onRejoin} onChange={onChange} />
         </section>
       )}
     </main>
   );
 }
 
-function Ways({ again, onRejoin, onChange }: { again: string; onRejoin: () => void; onChange: () => void }) {
+function Ways({ again, change, onRejoin, onChange }: { again: string; change: string; onRejoin: () => void; onChange: () => void }) {
   return (
     <div className="ways">
       <button type="button" className="primary" data-testid="rejoin" onClick={onRejoin}>{again}</button>
-      <button type="button" className="quiet" data-testid="change" onClick={onChange}>Change name or room</button>
+      <button type="button" className="quiet" data-testid="change" onClick={onChange}>{change}</button>
     </div>
   );
 }

@@ -35,3 +35,4 @@ export const SendIcon = icon(<path d="M4.5 12L20 4.5 15.5 20l-3.5-6.5zM12 13.5L2
 export const PreviousIcon = icon(<path d="M14.5 6l-6 6 6 6" />);
 export const NextIcon = icon(<path d="M9.5 6l6 6-6 6" />);
 export const PersonIcon = icon(<><circle cx="12" cy="8.5" r="4" /><path d="M4.5 20c.8-3.8 3.8-5.7 7.5-5.7s6.7 1.9 7.5 5.7" /></>);
+export const HandIcon = icon(<path d="M7 12.5V7a1.5 1.5 0 0 1 3 0v4M10 10.5V5a1.5 1.5 0 0 1 3 0v5.5M13 10.5V6a1.5 1.5 0 0 1 3 0v6M16 11.5V9a1.5 1.5 0 0 1 3 0v5.5a6.5 6.5 0 0 1-6.5 6.5c-2.6 0-4.2-1.2-5.6-3.2l-2.6-3.9a1.5 1.5 0 0 1 2.4-1.8L7 12.5" />);

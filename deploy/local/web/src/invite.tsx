@@ -6,9 +6,9 @@ import { CheckIcon, LinkIcon } from './icons';
 
 type Copy = 'idle' | 'copied' | 'refused';
 
-export function Invite({ room }: { room: string }) {
+export function Invite({ room, link: given }: { room: string; link?: string | null | undefined }) {
   const [copy, setCopy] = useState<Copy>('idle');
-  const link = inviteLink(location.origin, room);
+  const link = given ?? inviteLink(location.origin, room);
 
   useEffect(() => {
     if (copy !== 'copied') return;

@@ -1,14 +1,17 @@
-// From a visit to a room that is joined: asks the page server for a token,
-// connects, and sends camera and microphone as soon as the server listens.
+// From a visit to a room that is joined: asks the page server for a token, unless
+// it brings a pass, connects, and sends camera and microphone as soon as the
+// server listens. A pass is good at several servers: one that fails is passed by.
 
 import { ConnectionError, ConnectionErrorReason, Room, RoomEvent, type LocalTrack } from 'livekit-client';
-import { failure, fromConnectError, fromPublish, fromTokenAnswer, type Failure } from './failures';
+import { failure, fromConnectError, fromPublish, fromTokenAnswer, type Failure, type Reason } from './failures';
 import { tabId } from './memory';
+import { forget } from './nearest';
 import { cameraCapture, microphoneCapture } from './preview';
 
 /** Who wants to join where, with what. */
 export interface Visit {
   name: string;
+  /** What the room is called on the screen; without a pass it is the room. */
   room: string;
   camera: boolean;
   microphone: boolean;
@@ -16,6 +19,14 @@ export interface Visit {
   microphoneId: string;
   /** Running devices of the check; empty when joining again, which starts them anew. */
   tracks: LocalTrack[];
+  /** Leave to join that was given already. */
+  pass?: Pass;
+}
+
+/** A token, and the servers that take it, the best first. */
+export interface Pass {
+  token: string;
+  urls: string[];
 }
 
 export function makeRoom(visit: Visit): Room {
@@ -31,8 +42,27 @@ export function makeRoom(visit: Visit): Room {
 /** Joins, or throws a [`Failure`]. */
 export async function join(room: Room, visit: Visit, onTrouble: (failure: Failure) => void, gone: AbortSignal): Promise<void> {
   if (typeof RTCPeerConnection === 'undefined') throw failure('browser-unsupported');
-  const { token, url } = await askForToken(visit, gone);
-  room.once(RoomEvent.SignalConnected, () => publish(room, visit, onTrouble));
+  const { token, urls } = visit.pass ?? (await askForToken(visit, gone));
+  for (const [index, url] of urls.entries()) {
+    const last = index === urls.length - 1;
+    try {
+      return await enter(room, url, token, visit, onTrouble);
+    } catch (thrown) {
+      forget(url);
+      if (last || gone.aborted || !ELSEWHERE.has((thrown as Failure).reason)) throw thrown;
+    }
+  }
+  throw failure('server-unreachable', 'there is no server to go to');
+}
+
+/** What another server may do better. */
+const ELSEWHERE: ReadonlySet<Reason> = new Set<Reason>([
+  'server-unreachable', 'websocket-blocked', 'not-a-server', 'server-broken', 'server-shutdown', 'join-timeout', 'media-blocked', 'room-full',
+]);
+
+async function enter(room: Room, url: string, token: string, visit: Visit, onTrouble: (failure: Failure) => void): Promise<void> {
+  const send = () => publish(room, visit, onTrouble);
+  room.once(RoomEvent.SignalConnected, send);
   const watch = watchOver(room, url, token);
   const connected = room.connect(url, token).catch(async (error) => {
     throw fromConnectError(error, untold(error) ? await askVerdict(url, token) : undefined);
@@ -41,6 +71,7 @@ export async function join(room: Room, visit: Visit, onTrouble: (failure: Failur
     await Promise.race([connected, watch.failed]);
   } finally {
     watch.end();
+    room.off(RoomEvent.SignalConnected, send);
   }
 }
 
@@ -75,7 +106,7 @@ function deferred(): { promise: Promise<never>; reject: (failure: Failure) => vo
   return { promise, reject };
 }
 
-async function askForToken(visit: Visit, gone: AbortSignal): Promise<{ token: string; url: string }> {
+async function askForToken(visit: Visit, gone: AbortSignal): Promise<Pass> {
   const query = new URLSearchParams({ room: visit.room, name: visit.name, id: tabId() });
   let response: Response;
   try {
@@ -91,7 +122,7 @@ async function askForToken(visit: Visit, gone: AbortSignal): Promise<{ token: st
   const token = field('token');
   const url = field('url');
   if (!response.ok || !token || !url) throw fromTokenAnswer(response.status, field('reason'), field('error'));
-  return { token, url };
+  return { token, urls: [url] };
 }
 
 /** A WebSocket that fails does not tell the page why; the server's own check of the token does. */

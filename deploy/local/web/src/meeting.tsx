@@ -5,7 +5,7 @@ import { RoomContext } from '@livekit/components-react';
 import { RoomEvent, type DisconnectReason, type Room } from 'livekit-client';
 import { useCallback, useEffect, useState } from 'react';
 import { Brand } from './brand';
-import { Conference } from './conference';
+import { Conference, type Company } from './conference';
 import { failure as failureOf, fromDisconnect, type Failure } from './failures';
 import { join, makeRoom, type Visit } from './join';
 
@@ -14,10 +14,12 @@ export type { Visit };
 interface Props {
   visit: Visit;
   debug: boolean;
+  /** Who organises the call, where somebody does. */
+  company?: Company | undefined;
   onEnd: (visit: Visit, failure: Failure | null) => void;
 }
 
-export function Meeting({ visit, debug, onEnd }: Props) {
+export function Meeting({ visit, debug, company, onEnd }: Props) {
   const [room] = useState(() => makeRoom(visit));
   const [joined, setJoined] = useState(false);
   const [trouble, setTrouble] = useState<Failure | null>(null);
@@ -61,6 +63,7 @@ export function Meeting({ visit, debug, onEnd }: Props) {
         room={room}
         name={visit.room}
         trouble={trouble}
+        company={company}
         onTrouble={setTrouble}
         onLeave={leave}
       />

@@ -1,16 +1,12 @@
 // Before the call: who, where, and whether camera and microphone work.
 
-import type { LocalVideoTrack } from 'livekit-client';
 import { useEffect, useId, useRef, useState, type FormEvent } from 'react';
 import { suggestRoom } from './address';
 import { Brand } from './brand';
-import { DeviceSelect, LevelMeter, useDevices } from './devices';
-import { failure as failureOf, together, type Failure } from './failures';
-import { CameraIcon, CameraOffIcon, MicrophoneIcon, MicrophoneOffIcon, PersonIcon } from './icons';
+import { CheckView, DeviceChoice, useCheck } from './check';
+import type { Failure } from './failures';
 import type { Visit } from './meeting';
-import { keepChoices, readChoices } from './memory';
-import { Notice } from './notice';
-import { usePreview, type Device } from './preview';
+import { readChoices } from './memory';
 import { checkName, checkRoom } from './rules.mjs';
 
 interface Props {
@@ -31,29 +27,13 @@ export function Prejoin({ invited, refusal, failure, onJoin }: Props) {
     ...(failure?.reason === 'bad-name' ? { name: failure.detail ?? failure.what } : {}),
     ...(failure?.reason === 'bad-room' ? { room: failure.detail ?? failure.what } : {}),
   }));
-  const [cameraId, setCameraId] = useState(kept.cameraId);
-  const [microphoneId, setMicrophoneId] = useState(kept.microphoneId);
-  const [wishes, setWishes] = useState({ camera: kept.camera, microphone: kept.microphone });
-  const preview = usePreview(kept);
-  const cameras = useDevices('videoinput', preview.camera.state);
-  const microphones = useDevices('audioinput', preview.microphone.state);
+  const check = useCheck(kept);
   const nameField = useRef<HTMLInputElement>(null);
   const roomField = useRef<HTMLInputElement>(null);
 
   useEffect(() => {
     document.title = invited ? `Join ${invited} · TOF Meet` : 'TOF Meet';
   }, [invited]);
-
-  const toggleCamera = () => {
-    const on = !isWanted(preview.camera);
-    setWishes((now) => ({ ...now, camera: on }));
-    preview.setCamera(on, cameraId);
-  };
-  const toggleMicrophone = () => {
-    const on = !isWanted(preview.microphone);
-    setWishes((now) => ({ ...now, microphone: on }));
-    preview.setMicrophone(on, microphoneId);
-  };
 
   const submit = (event: FormEvent) => {
     event.preventDefault();
@@ -62,54 +42,14 @@ export function Prejoin({ invited, refusal, failure, onJoin }: Props) {
     setWrong({ ...(who.ok ? {} : { name: who.reason }), ...(where.ok ? {} : { room: where.reason }) });
     if (!who.ok) return nameField.current?.focus();
     if (!where.ok) return roomField.current?.focus();
-    keepChoices({ name: who.value, ...wishes, cameraId, microphoneId });
-    const devices = {
-      camera: isWanted(preview.camera),
-      microphone: isWanted(preview.microphone),
-      cameraId,
-      microphoneId,
-    };
-    onJoin({ name: who.value, room: where.value, ...devices, tracks: preview.handOver() });
+    onJoin({ name: who.value, room: where.value, ...check.handOver(who.value) });
   };
-
-  const problems = [
-    ...(preview.allowed ? [] : [failureOf('insecure-origin')]),
-    ...(typeof RTCPeerConnection === 'undefined' ? [failureOf('browser-unsupported')] : []),
-    ...together(preview.camera.failure, preview.microphone.failure),
-  ];
 
   return (
     <main className="prejoin">
       <Brand />
       <div className="prejoin-columns">
-        <section className="check" aria-label="Camera and microphone check">
-          <div className="preview" data-testid="prejoin-preview" data-camera={preview.camera.state} data-microphone={preview.microphone.state}>
-            <Picture camera={preview.camera} name={name} />
-            <LevelMeter track={preview.microphone.track} />
-            <div className="preview-toggles">
-              <Toggle
-                testId="toggle-mic"
-                on={isWanted(preview.microphone)}
-                disabled={!preview.allowed}
-                words={['Mute microphone', 'Switch microphone on']}
-                onClick={toggleMicrophone}
-              >
-                {isWanted(preview.microphone) ? <MicrophoneIcon /> : <MicrophoneOffIcon />}
-              </Toggle>
-              <Toggle
-                testId="toggle-camera"
-                on={isWanted(preview.camera)}
-                disabled={!preview.allowed}
-                words={['Switch camera off', 'Switch camera on']}
-                onClick={toggleCamera}
-              >
-                {isWanted(preview.camera) ? <CameraIcon /> : <CameraOffIcon />}
-              </Toggle>
-            </div>
-          </div>
-          {problems.map((problem) => <Notice key={problem.reason} failure={problem} />)}
-        </section>
-
+        <CheckView check={check} name={name} />
         <form className="card" onSubmit={submit} noValidate>
           <h1>{invited ? <>Join <em>{invited}</em></> : 'Start or join a meeting'}</h1>
           <TextField
@@ -120,71 +60,11 @@ export function Prejoin({ invited, refusal, failure, onJoin }: Props) {
             label="Room" testId="room" value={room} wrong={wrong.room} field={roomField}
             autoComplete="off" hint="Everyone who enters the same room meets there." onChange={setRoom}
           />
-          <button type="submit" className="primary" data-testid="join">{joinWords(preview)}</button>
-          <details className="device-choice" open={matchMedia('(min-width: 800px)').matches}>
-            <summary>Choose devices</summary>
-            <DeviceSelect
-              label="Camera" testId="camera-select" devices={cameras} chosen={cameraId || settingsId(preview.camera)}
-              onChoose={(id) => { setCameraId(id); setWishes((now) => ({ ...now, camera: true })); preview.setCamera(true, id); }}
-            />
-            <DeviceSelect
-              label="Microphone" testId="mic-select" devices={microphones} chosen={microphoneId || settingsId(preview.microphone)}
-              onChoose={(id) => { setMicrophoneId(id); setWishes((now) => ({ ...now, microphone: true })); preview.setMicrophone(true, id); }}
-            />
-          </details>
+          <button type="submit" className="primary" data-testid="join">{check.sends ? 'Join now' : 'Join without camera and microphone'}</button>
+          <DeviceChoice check={check} />
         </form>
       </div>
     </main>
-  );
-}
-
-function isWanted(device: Device<never> | { state: string }): boolean {
-  return device.state === 'on' || device.state === 'starting';
-}
-
-function settingsId(device: { track: { mediaStreamTrack: MediaStreamTrack } | null }): string {
-  return device.track?.mediaStreamTrack.getSettings().deviceId ?? '';
-}
-
-function joinWords(preview: { camera: { state: string }; microphone: { state: string } }): string {
-  if (isWanted(preview.camera) || isWanted(preview.microphone)) return 'Join now';
-  return 'Join without camera and microphone';
-}
-
-function Picture({ camera, name }: { camera: Device<LocalVideoTrack>; name: string }) {
-  const video = useRef<HTMLVideoElement>(null);
-  useEffect(() => {
-    const element = video.current;
-    const track = camera.track;
-    if (!element || !track) return;
-    track.attach(element);
-    return () => void track.detach(element);
-  }, [camera.track]);
-  if (camera.track) return <video ref={video} muted playsInline aria-label="Your camera, as a mirror" />;
-  const words = { starting: 'Starting the camera …', failed: camera.failure?.title, off: 'Camera is off', on: '' };
-  return (
-    <div className="preview-off">
-      <span className="avatar" aria-hidden="true">{[...name.trim()][0]?.toUpperCase() ?? <PersonIcon />}</span>
-      <p role="status">{words[camera.state]}</p>
-    </div>
-  );
-}
-
-interface ToggleProps {
-  testId: string;
-  on: boolean;
-  disabled: boolean;
-  words: [whenOn: string, whenOff: string];
-  onClick: () => void;
-  children: React.ReactNode;
-}
-
-function Toggle({ testId, on, disabled, words, onClick, children }: ToggleProps) {
-  const label = words[on ? 0 : 1];
-  return (
-    <button type="button" className="round" data-testid={testId} data-on={on} disabled={disabled} aria-label={label} title={label} onClick={onClick}>
-      {children}
-    </button>
   );
 }
 
