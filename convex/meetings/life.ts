@@ -116,7 +116,8 @@ export const updateFunction = {
     check(changes.startsAt === undefined || meeting.status === "scheduled", "A meeting that has begun keeps its start.");
     if (changes.recurrence !== undefined) {
       const flaw = flawOf(changes.recurrence);
-      check(meeting.type === "recurring" && meeting.recurringMeetingId === undefined && flaw === null, flaw ?? "Only a recurring meeting repeats.");
+      const repeats = meeting.type === "recurring" && meeting.recurringMeetingId === undefined;
+      check(repeats && flaw === null, flaw ?? "Only a recurring meeting repeats.");
     }
     await ctx.db.patch("meetings", meetingId, {
       ...(await fieldsOf(ctx, changes)),
