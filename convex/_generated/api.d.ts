@@ -51,6 +51,7 @@ import type * as meetings_ending from "../meetings/ending.js";
 import type * as meetings_facts from "../meetings/facts.js";
 import type * as meetings_grants from "../meetings/grants.js";
 import type * as meetings_guests from "../meetings/guests.js";
+import type * as meetings_held from "../meetings/held.js";
 import type * as meetings_http from "../meetings/http.js";
 import type * as meetings_invitations from "../meetings/invitations.js";
 import type * as meetings_jobs from "../meetings/jobs.js";
@@ -150,6 +151,7 @@ declare const fullApi: ApiFromModules<{
   "meetings/facts": typeof meetings_facts;
   "meetings/grants": typeof meetings_grants;
   "meetings/guests": typeof meetings_guests;
+  "meetings/held": typeof meetings_held;
   "meetings/http": typeof meetings_http;
   "meetings/invitations": typeof meetings_invitations;
   "meetings/jobs": typeof meetings_jobs;

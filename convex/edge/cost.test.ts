@@ -15,6 +15,8 @@ const WATCHED = 2;
 const CHANGES_WATCHED = 4;
 /** A host's command: their mutation, and the poke. */
 const CALLS_PER_COMMAND = 2;
+/** A room is opened on its home and on the node of the first: a poke each, and the sync it causes. */
+const CALLS_PER_ROOM = 2 * (1 + CALLS_PER_SYNC);
 /** The reaper each 15 s, the sweep each 7 minutes. */
 const CRON_CALLS_PER_HOUR = 240 + 60 / 7;
 
@@ -40,6 +42,7 @@ test("a school day of 2,000 people on ten nodes costs at most 40 calls for each 
     // A class's host sees who is there: a change for each who comes or goes.
     hosts: day.changes,
     commands: commands * CALLS_PER_COMMAND,
+    rooms: day.rooms * CALLS_PER_ROOM,
     crons: hours * CRON_CALLS_PER_HOUR,
   };
   const total = Object.values(calls).reduce((sum, count) => sum + count, 0);

@@ -235,6 +235,24 @@ test("a room whose people all connect elsewhere counts each of them once", async
   ]);
 });
 
+test("somebody handed over keeps their sid, and each node speaks for its own part of their stay", async () => {
+  const t = deployment();
+  const [lagos, abuja] = (await fleet(t, "lagos-1", "abuja-1")) as [TestNode, TestNode];
+  lagos.tell(joined(ROOM, "amina"));
+  await lagos.sync();
+  await pass(t, 7000);
+  abuja.tell(joined(ROOM, "amina"));
+  await abuja.sync();
+  await pass(t, 1000);
+  lagos.tell(left(ROOM, "amina", { reason: "MIGRATION" }));
+  await lagos.sync();
+  const rows = await t.run((ctx) => ctx.db.query("edgeSpans").collect());
+  expect(rows.map(({ node, joinedAt, leftAt, closedBy }) => [node, joinedAt, leftAt, closedBy])).toEqual([
+    ["lagos-1", START, START + 8000, "left"],
+    ["abuja-1", START + 7000, undefined, undefined],
+  ]);
+});
+
 test("a join that is told late does not stand open beside a later one", async () => {
   const t = deployment();
   const [lagos, abuja] = (await fleet(t, "lagos-1", "abuja-1")) as [TestNode, TestNode];

@@ -277,6 +277,36 @@ test("a message counts once for its author, and only its author edits or deletes
   expect(await t.run((ctx) => ctx.db.query("edgeSealedChat").collect())).toMatchObject([{ count: 5 }]);
 });
 
+test("a node speaks for its own people only: a stolen one cannot end, lower, edit or delete anything of another's", async () => {
+  const t = deployment();
+  const [lagos, stolen] = (await fleet(t, "lagos-1", "abuja-1")) as [TestNode, TestNode];
+  const about = { room: ROOM, sid: "PA_amina", identity: "amina" };
+  const track = { ...about, track: "TR_1", source: "camera", kind: "video" };
+  lagos.tell(joined(ROOM, "amina"), { type: "track_published", ...track }, { type: "hand", ...about, raised: true });
+  lagos.tell(said(ROOM, "amina", "m1"));
+  await lagos.sync();
+  const all = () =>
+    t.run(async (ctx) => [
+      await ctx.db.query("edgeSpans").collect(),
+      await ctx.db.query("edgeTracks").collect(),
+      await ctx.db.query("edgeHands").collect(),
+      await ctx.db.query("edgeChat").collect(),
+    ]);
+  const before = await all();
+  stolen.tell(
+    { type: "left", ...about, reason: "x" },
+    { type: "track_unpublished", ...track },
+    { type: "hand", ...about, raised: false },
+    { type: "chat_edited", ...about, messageId: "m1", text: "x" },
+    { type: "chat_deleted", ...about, messageId: "m1" },
+    { type: "room_ended", room: ROOM, roomSid: `RM_${ROOM}`, generation: 1, reason: "x" },
+  );
+  await stolen.flush();
+  await settled(t);
+  expect(await all()).toEqual(before);
+  expect(await t.run((ctx) => ctx.db.query("edgeDeadLetters").collect())).toHaveLength(5);
+});
+
 test("people are not placed when no node takes them", async () => {
   const t = deployment();
   const place = () => t.run((ctx) => placeFor(ctx, { room: ROOM, regions: {}, now: Date.now() }));

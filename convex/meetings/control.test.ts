@@ -80,6 +80,15 @@ test("somebody removed is out, stays out, and is let in again by a host", async 
   await expect(removing).rejects.toThrow("host of a meeting cannot be removed");
 });
 
+test("somebody removed cannot come back by a token they had not used yet", async () => {
+  const o = await lesson();
+  await o.join("pio", o.meetingId, { device: "hidden" });
+  await o.as("hana").mutation(api.meetings.control.remove, { meetingId: o.meetingId, userId: o.ids.pio });
+  await o.lagos.sync();
+  const revoked = o.lagos.desired?.revoked.map(({ identity }) => identity).sort();
+  expect(revoked).toEqual([`${o.ids.pio}#a`, `${o.ids.pio}#hidden`]);
+});
+
 test("permissions change at once, and for whoever comes back", async () => {
   const o = await lesson();
   await o.as("hana").mutation(api.meetings.control.permit, { meetingId: o.meetingId, userId: o.ids.pio, mayShareScreen: false, mayChat: false });

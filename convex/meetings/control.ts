@@ -11,7 +11,7 @@ import { opensDoors } from "../model/meetings/roles";
 import { allowed, check, refuse, requirePerson, roleOf } from "./access";
 import { setControls } from "./controls";
 import { grantsFor, permissionsOf } from "./grants";
-import { withdrawInvitations } from "./invitations";
+import { heldBy, withdraw } from "./held";
 import { PEOPLE_MAX, openMeetingRoom, spansOf, tell } from "./room";
 import { entryOf } from "./waiting";
 import { meetingId, presenters, userId } from "./validators";
@@ -70,10 +70,13 @@ export const removeFunction = {
     }
     const entry = await entryOf(ctx, meetingId, userId);
     if (entry !== null) await ctx.db.patch("meetingWaiting", entry._id, { state: "denied", decidedAt: now });
+    const held = new Set((await heldBy(ctx, meetingId, userId)).map(({ identity }) => identity));
     for (const { room, identity } of await spansOf(ctx, meetingId, userId)) {
+      // In a group's room, or in by a token that was not given here.
+      if (room === meeting.roomName && held.has(identity)) continue;
       await tell(ctx, { type: "remove", room, identity, revokeTokens: true }, now);
     }
-    await withdrawInvitations(ctx, meeting, userId, now);
+    await withdraw(ctx, meeting, userId, now);
     await audit(ctx, { meeting, person: viewer, action: "remove_participant", now });
     return null;
   },

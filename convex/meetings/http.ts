@@ -73,9 +73,21 @@ const ROUTES: Route[] = [
     "/:id/participants/:user/remove",
     async ({ ctx, meetingId, parts }) => done(await ctx.runMutation(rest.removePerson, { meetingId, userId: userOf(parts) })),
   ],
-  ["POST", "/:id/breakout-rooms", async ({ ctx, meetingId, body }) => done(await ctx.runMutation(rest.makeGroups, { ...body, meetingId }), 201)],
-  ["POST", "/:id/polls", async ({ ctx, meetingId, body }) => done(await ctx.runMutation(rest.launchPoll, { ...body, meetingId }), 201)],
-  ["POST", "/:id/whiteboard/save", async ({ ctx, meetingId, body }) => done(await ctx.runMutation(rest.saveWhiteboard, { ...body, meetingId }))],
+  [
+    "POST",
+    "/:id/breakout-rooms",
+    async ({ ctx, meetingId, body }) => done(await ctx.runMutation(rest.makeGroups, { ...body, meetingId }), 201),
+  ],
+  [
+    "POST",
+    "/:id/polls",
+    async ({ ctx, meetingId, body }) => done(await ctx.runMutation(rest.launchPoll, { ...body, meetingId }), 201),
+  ],
+  [
+    "POST",
+    "/:id/whiteboard/save",
+    async ({ ctx, meetingId, body }) => done(await ctx.runMutation(rest.saveWhiteboard, { ...body, meetingId })),
+  ],
   ["GET", "/:id/attendance", async ({ ctx, meetingId }) => done(await ctx.runQuery(rest.attendance, { meetingId }))],
   ["GET", "/:id/report", async ({ ctx, meetingId }) => found(await ctx.runQuery(rest.report, { meetingId }))],
 ];

@@ -5,13 +5,12 @@ import type { Infer } from "convex/values";
 import type { Doc, Id } from "../_generated/dataModel";
 import { mutation } from "../_generated/server";
 import type { MutationCtx } from "../_generated/server";
-import { revokeTokens } from "../edge/rooms";
 import { audit } from "../host";
 import { EARLY_MS, inDomains } from "../model/meetings/door";
 import { allowed, check, isInvited, refuse, requirePerson } from "./access";
 import { controlsOf, hasPassword } from "./controls";
 import { setGuests } from "./guests";
-import { tell } from "./room";
+import { heldBy, noteHeld, withdraw } from "./held";
 import { INVITED_MAX } from "./settings";
 import { grantInvitation } from "./tokens";
 import { admission, meetingId, userId } from "./validators";
@@ -20,8 +19,6 @@ import { admission, meetingId, userId } from "./validators";
 const AHEAD_MS = 48 * 3_600_000;
 /** Classes run over: the token outlives the plan by this much. */
 const OVERRUN_MS = 30 * 60_000;
-/** Devices of one person that hold invitations. */
-const DEVICES_MAX = 16;
 
 const takeArgs = v.object({ meetingId, device: v.string(), regions: v.optional(v.record(v.string(), v.number())) });
 
@@ -47,7 +44,7 @@ export const take = mutation({
     if (flaw !== null) return { status: "refused" as const, ...flaw };
     const window = { notBefore: meeting.scheduledStartTime - EARLY_MS, expiresAt: meeting.scheduledEndTime + OVERRUN_MS };
     const entry = await grantInvitation(ctx, meeting, { viewer, role }, { device, regions: regions ?? {} }, window, now);
-    await note(ctx, meeting, { userId: viewer.userId, identity: entry.identity, role, ...window }, now);
+    await noteHeld(ctx, meeting._id, { userId: viewer.userId, identity: entry.identity, role, ...window }, now);
     const { identity, token, url, candidates } = entry;
     return { status: "given" as const, identity, token, url, candidates, ...window };
   },
@@ -97,50 +94,6 @@ async function asksAtDoor(ctx: MutationCtx, meeting: Doc<"meetings">, viewerId: 
   );
 }
 
-async function note(
-  ctx: MutationCtx,
-  meeting: Doc<"meetings">,
-  given: Pick<Doc<"meetingInvitations">, "userId" | "identity" | "role" | "notBefore" | "expiresAt">,
-  now: number,
-): Promise<void> {
-  const known = await ctx.db
-    .query("meetingInvitations")
-    .withIndex("by_meeting_user", (q) =>
-      q.eq("meetingId", meeting._id).eq("userId", given.userId).eq("identity", given.identity),
-    )
-    .unique();
-  if (known !== null) {
-    await ctx.db.patch("meetingInvitations", known._id, { ...given, issuedAt: now });
-  } else await ctx.db.insert("meetingInvitations", { meetingId: meeting._id, ...given, issuedAt: now });
-}
-
-/** Takes back the invitations somebody holds: nodes are told to refuse them. */
-export async function withdrawInvitations(
-  ctx: MutationCtx,
-  meeting: Doc<"meetings">,
-  userId: Id<"users">,
-  now: number,
-): Promise<void> {
-  for (const invitation of await heldBy(ctx, meeting._id, userId)) {
-    if (invitation.revokedAt !== undefined || invitation.expiresAt < now) continue;
-    await ctx.db.patch("meetingInvitations", invitation._id, { revokedAt: now });
-    await tell(ctx, { type: "remove", room: meeting.roomName, identity: invitation.identity, revokeTokens: true }, now);
-    // Nodes refuse what was valid before a revocation; this token is valid only from later on.
-    await revokeTokens(ctx, meeting.roomName, invitation.identity, Math.max(now, invitation.notBefore));
-  }
-}
-
-async function heldBy(
-  ctx: MutationCtx,
-  meetingId: Id<"meetings">,
-  userId: Id<"users">,
-): Promise<Doc<"meetingInvitations">[]> {
-  return await ctx.db
-    .query("meetingInvitations")
-    .withIndex("by_meeting_user", (q) => q.eq("meetingId", meetingId).eq("userId", userId))
-    .take(DEVICES_MAX);
-}
-
 const inviteArgs = v.object({ meetingId, people: v.array(userId) });
 
 export const inviteFunction = {
@@ -174,7 +127,7 @@ export const uninvite = mutation({
     const invitedParticipants = (meeting.invitedParticipants ?? []).filter((id) => id !== userId);
     await ctx.db.patch("meetings", meetingId, { invitedParticipants, updatedAt: now });
     await setGuests(ctx, { ...meeting, invitedParticipants });
-    await withdrawInvitations(ctx, meeting, userId, now);
+    await withdraw(ctx, meeting, userId, now);
     return null;
   },
 });

@@ -11,9 +11,9 @@ export async function planJobs(ctx: MutationCtx, meeting: Doc<"meetings">, now: 
   await cancelJobs(ctx, meetingId);
   const startJob =
     meeting.status === "scheduled" && endsAt > now
-      ? await ctx.scheduler.runAt(Math.max(startsAt, now), internal.meetings.schedule.startDue, { meetingId })
+      ? await ctx.scheduler.runAt(Math.max(startsAt, now), internal.meetings.schedule.due, { meetingId })
       : undefined;
-  const endJob = await ctx.scheduler.runAt(Math.max(endsAt, now), internal.meetings.schedule.endDue, { meetingId });
+  const endJob = await ctx.scheduler.runAt(Math.max(endsAt, now), internal.meetings.schedule.due, { meetingId });
   const planned = { startsAt, endsAt, startJob, endJob };
   if (jobs === null) await ctx.db.insert("meetingJobs", { meetingId, ...planned });
   else await ctx.db.patch("meetingJobs", jobs._id, planned);

@@ -257,6 +257,20 @@ test("when the rule changes, meetings to come that it no longer names are cancel
   expect(told).toEqual([[24, "cancelled"], [25, "scheduled"], [26, "cancelled"], [27, "scheduled"]]);
 });
 
+test("a series that is ended makes no more meetings, and cancels those to come", async () => {
+  const open = await school();
+  const meetingId = await planned(open, { kind: "recurring", recurrence: { pattern: "daily", interval: 1 } });
+  await open.later(DAY + 4 * HOUR);
+  await expect(open.as("pio").mutation(api.meetings.life.endSeries, { meetingId })).rejects.toThrow("Only hosts");
+  await open.as("hana").mutation(api.meetings.life.endSeries, { meetingId });
+  await open.t.mutation(internal.meetings.recurring.expandAll, {});
+  await open.later(MINUTE);
+  const all = await open.t.run((ctx) => ctx.db.query("meetings").collect());
+  const count = (status: string) => all.filter((meeting) => meeting.status === status).length;
+  expect([count("ended"), count("scheduled"), count("live")]).toEqual([2, 0, 0]);
+  expect(count("cancelled")).toBeGreaterThan(30);
+});
+
 test("a calendar link lists the viewer's meetings, and no other opens it", async () => {
   const open = await school();
   await planned(open, { password: "prism" });

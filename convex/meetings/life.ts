@@ -12,6 +12,7 @@ import { allowed, check, refuse, requireViewer } from "./access";
 import { closeRows, finish } from "./ending";
 import { limits } from "./limits";
 import { newCode, newRoomName } from "./names";
+import { expand } from "./recurring";
 import { closeMeetingRoom, openMeetingRoom } from "./room";
 import { plan, unplan } from "./schedule";
 import { checkTimes, fieldsOf, setBeyond } from "./settings";
@@ -115,7 +116,8 @@ export const updateFunction = {
     check(changes.startsAt === undefined || meeting.status === "scheduled", "A meeting that has begun keeps its start.");
     if (changes.recurrence !== undefined) {
       const flaw = flawOf(changes.recurrence);
-      check(meeting.type === "recurring" && meeting.recurringMeetingId === undefined && flaw === null, flaw ?? "Only a recurring meeting repeats.");
+      const repeats = meeting.type === "recurring" && meeting.recurringMeetingId === undefined;
+      check(repeats && flaw === null, flaw ?? "Only a recurring meeting repeats.");
     }
     await ctx.db.patch("meetings", meetingId, {
       ...(await fieldsOf(ctx, changes)),
@@ -201,6 +203,23 @@ export const extendFunction = {
 };
 /** Moves the end of a meeting later. */
 export const extend = mutation(extendFunction);
+
+/** Ends a repetition: meetings of it that are still to come are cancelled, those that were held stay. */
+export const endSeries = mutation({
+  args: one,
+  returns: v.null(),
+  handler: async (ctx, { meetingId }) => {
+    const { meeting, viewer } = await allowed(ctx, meetingId, "edit");
+    const { recurrence } = meeting;
+    check(recurrence !== undefined, "This meeting does not repeat; name the one that began the series.");
+    const now = Date.now();
+    const ended = { ...recurrence, endDate: now };
+    await ctx.db.patch("meetings", meetingId, { recurrence: ended, updatedAt: now });
+    await expand(ctx, { ...meeting, recurrence: ended }, now);
+    await audit(ctx, { meeting, person: viewer, action: "end_series", now });
+    return null;
+  },
+});
 
 export const removeFunction = {
   args: one,

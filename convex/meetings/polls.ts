@@ -68,7 +68,13 @@ export const launchFunction = {
 export const launch = mutation(launchFunction);
 
 function optionsFor(type: Infer<typeof pollType>, texts: string[]): NonNullable<Doc<"meetingPolls">["options"]> {
-  const given = { yes_no: ["Yes", "No"], rating: ["1", "2", "3", "4", "5"], open_text: [], single_choice: texts, multiple_choice: texts }[type];
+  const given = {
+    yes_no: ["Yes", "No"],
+    rating: ["1", "2", "3", "4", "5"],
+    open_text: [],
+    single_choice: texts,
+    multiple_choice: texts,
+  }[type];
   const choosing = type === "single_choice" || type === "multiple_choice";
   check(!choosing || (given.length >= 2 && given.length <= OPTIONS_MAX), `Give 2 to ${OPTIONS_MAX} options.`);
   check(given.every((text) => text.trim() !== "" && text.length <= 200), "Write each option in at most 200 characters.");
@@ -99,7 +105,8 @@ export const vote = mutation({
 
 function checkVote(poll: Doc<"meetingPolls">, choices: string[], text: string | undefined): void {
   if (poll.type === "open_text") {
-    check(choices.length === 0 && text !== undefined && text.trim() !== "" && text.length <= TEXT_MAX, `Answer in at most ${TEXT_MAX} characters.`);
+    const answered = text !== undefined && text.trim() !== "" && text.length <= TEXT_MAX;
+    check(choices.length === 0 && answered, `Answer in at most ${TEXT_MAX} characters.`);
     return;
   }
   const ids = (poll.options ?? []).map(({ id }) => id);

@@ -36,17 +36,8 @@ export async function unplan(ctx: MutationCtx, meetingId: Id<"meetings">): Promi
   await setGuests(ctx, { _id: meetingId, scheduledStartTime: 0, coHosts: [], invitedParticipants: [] });
 }
 
-export const startDue = internalMutation({
-  args: { meetingId: v.id("meetings") },
-  returns: v.null(),
-  handler: async (ctx, { meetingId }) => {
-    const meeting = await ctx.db.get("meetings", meetingId);
-    if (meeting !== null) await followSchedule(ctx, meeting, Date.now());
-    return null;
-  },
-});
-
-export const endDue = internalMutation({
+/** A start or an end is due, or was when the job was made. */
+export const due = internalMutation({
   args: { meetingId: v.id("meetings") },
   returns: v.null(),
   handler: async (ctx, { meetingId }) => {

@@ -160,7 +160,7 @@ export const meetingTables = {
     updatedAt: v.number(),
   }).index("by_meeting_user", ["meetingId", "userId"]),
 
-  /** Join tokens given out ahead of a meeting. The tokens themselves are kept by the pages alone. */
+  /** Tokens given out, at the door or ahead of a meeting, by identity. The tokens themselves are kept by the pages alone. */
   meetingInvitations: defineTable({
     meetingId: v.id("meetings"),
     userId: v.id("users"),

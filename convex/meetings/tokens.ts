@@ -10,6 +10,7 @@ import type { Role } from "../model/meetings/roles";
 import { check } from "./access";
 import { controlsOf, roomSettingsOf } from "./controls";
 import { grantsFor } from "./grants";
+import { noteHeld } from "./held";
 
 /** What a page needs to connect. */
 export interface Entry {
@@ -54,6 +55,8 @@ export async function grantEntry(
   const stayUntil = Math.max(meeting.scheduledEndTime, now) + STAY_BEYOND_MS;
   const holder = holderOf(meeting, who, origin);
   const token = await joinToken(holder, await permissionOf(ctx, meeting, who), { now, stayUntil });
+  const given = { userId: who.viewer.userId, identity: holder.identity, role: who.role };
+  await noteHeld(ctx, meeting._id, { ...given, notBefore: now, expiresAt: stayUntil }, now);
   return {
     identity: holder.identity,
     token,

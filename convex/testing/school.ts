@@ -31,6 +31,8 @@ export type Day = {
   commands: number[];
   participantHours: number;
   joins: number;
+  /** Lives of rooms: one a class and lesson. */
+  rooms: number;
   /** Joins, leaves and drops of all classes: what a list of who is there changes with. */
   changes: number;
   length: number;
@@ -45,6 +47,7 @@ export function schoolDay(school: School, seed: number): Day {
     commands: Array.from({ length: school.nodes }, () => 0),
     participantHours: 0,
     joins: 0,
+    rooms: 0,
     changes: 0,
     length: school.lessons * HOUR + 30 * MINUTE,
   };
@@ -58,6 +61,7 @@ export function schoolDay(school: School, seed: number): Day {
       const calm = (at: number): void => void happenings.push({ at, urgent: false });
       const size = Math.min(school.classSize, school.participants - number * school.classSize);
       const end = start + LESSON;
+      day.rooms += 1;
       urgent(start - 5 * MINUTE);
       for (let person = 0; person < size; person += 1) {
         const from = start + between(-5 * MINUTE, 5 * MINUTE);

@@ -11,12 +11,13 @@ export async function applyChat(ctx: MutationCtx, event: Chat, source: Source): 
   if ((await messageOf(ctx, event)) !== null) {
     return;
   }
-  const span = await spanOf(ctx, event.room, event.sid);
+  const span = await spanOf(ctx, event.room, event.sid, source);
   const { type, at, ...told } = event;
   const id = await ctx.db.insert("edgeChat", {
     ...told,
-    userId: told.userId ?? span?.userId,
-    meetingId: told.meetingId ?? span?.meetingId,
+    // Nobody of this node: kept, but as nobody's.
+    userId: span === null ? undefined : (told.userId ?? span.userId),
+    meetingId: span === null ? undefined : (told.meetingId ?? span.meetingId),
     truncated: told.truncated === true,
     // The sender's own clock is anybody's; the node's is near ours.
     sentAt: Math.min(told.sentAt, settle(at, source.now)),
@@ -28,7 +29,7 @@ export async function applyChat(ctx: MutationCtx, event: Chat, source: Source): 
 }
 
 export async function applyChatEdited(ctx: MutationCtx, event: ChatEdited, source: Source): Promise<void> {
-  const chat = await ownMessage(ctx, event);
+  const chat = await ownMessage(ctx, event, source);
   if (chat.deletedAt !== undefined) {
     return;
   }
@@ -41,7 +42,7 @@ export async function applyChatEdited(ctx: MutationCtx, event: ChatEdited, sourc
 }
 
 export async function applyChatDeleted(ctx: MutationCtx, event: ChatDeleted, source: Source): Promise<void> {
-  const chat = await ownMessage(ctx, event);
+  const chat = await ownMessage(ctx, event, source);
   if (chat.deletedAt !== undefined) {
     return;
   }
@@ -69,12 +70,24 @@ export async function applyChatSealed(ctx: MutationCtx, event: ChatSealed, sourc
   await facts.onChatSealed(ctx, { room, meetingId, count, at });
 }
 
+/** Connections of an author that are looked through. */
+const MAX_OWN = 20;
+
 type Message = { room: string; messageId: string; identity: string };
 
-async function ownMessage(ctx: MutationCtx, message: Message): Promise<Doc<"edgeChat">> {
+/** Its author may have connected to another node since, but to the one that tells of the change. */
+async function ownMessage(ctx: MutationCtx, message: Message, source: Source): Promise<Doc<"edgeChat">> {
   const chat = await messageOf(ctx, message);
   if (chat === null) {
     throw new Error("no such message of this identity");
+  }
+  const own = await ctx.db
+    .query("edgeSpans")
+    .withIndex("by_room_identity", (q) => q.eq("room", message.room).eq("identity", message.identity))
+    .order("desc")
+    .take(MAX_OWN);
+  if (!own.some(({ node }) => node === source.node.node)) {
+    throw new Error("its author is not on this node");
   }
   return chat;
 }

@@ -42,7 +42,7 @@ async function applyOne(ctx: MutationCtx, told: Event, source: Source): Promise<
     case "track_unpublished":
       return await applyTrackUnpublished(ctx, told, source);
     case "quality":
-      return await applyQuality(ctx, told);
+      return await applyQuality(ctx, told, source);
     case "chat":
       return await applyChat(ctx, told, source);
     case "chat_edited":

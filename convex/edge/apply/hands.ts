@@ -7,16 +7,19 @@ import type { Hand } from "../wire";
 import { spanOf, type Source } from "./spans";
 
 export async function applyHand(ctx: MutationCtx, event: Hand, source: Source): Promise<void> {
+  const span = await spanOf(ctx, event.room, event.sid, source);
+  if (span === null) {
+    throw new Error("nobody with this sid has joined the room on this node");
+  }
   const known = await handOf(ctx, event.room, event.sid);
-  const span = await spanOf(ctx, event.room, event.sid);
-  const at = settle(event.at, source.now, span?.joinedAt);
+  const at = settle(event.at, source.now, span.joinedAt);
   if (!event.raised) {
     if (known?.raised === true) {
       await lower(ctx, known, span, Math.max(at, known.raisedAt));
     }
     return;
   }
-  if (known?.raised === true || span?.leftAt !== undefined) {
+  if (known?.raised === true || span.leftAt !== undefined) {
     return;
   }
   const { room, sid, identity } = event;
@@ -24,8 +27,8 @@ export async function applyHand(ctx: MutationCtx, event: Hand, source: Source): 
     room,
     sid,
     identity,
-    userId: span?.userId,
-    meetingId: span?.meetingId,
+    userId: span.userId,
+    meetingId: span.meetingId,
     raised: true,
     raisedAt: at,
   });

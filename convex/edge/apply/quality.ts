@@ -2,10 +2,10 @@
 import type { MutationCtx } from "../../_generated/server";
 import * as facts from "../../meetings/facts";
 import type { Quality } from "../wire";
-import { spanOf } from "./spans";
+import { spanOf, type Source } from "./spans";
 
-export async function applyQuality(ctx: MutationCtx, event: Quality): Promise<void> {
-  const span = await spanOf(ctx, event.room, event.sid);
+export async function applyQuality(ctx: MutationCtx, event: Quality, source: Source): Promise<void> {
+  const span = await spanOf(ctx, event.room, event.sid, source);
   const { type, at, ...told } = event;
   const id = await ctx.db.insert("edgeQuality", {
     ...told,

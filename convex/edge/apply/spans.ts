@@ -12,6 +12,9 @@ import { endTracks } from "./tracks";
 /** Connections of one identity that are looked at when it connects again. */
 const MAX_OWN = 50;
 
+/** Nodes that one sid is looked for on: it goes along when somebody is handed over. */
+const MAX_MOVES = 8;
+
 /** Where a fact comes from. */
 export type Source = {
   node: Doc<"edgeNodes">;
@@ -27,12 +30,12 @@ export type Ending = {
 };
 
 export async function applyJoined(ctx: MutationCtx, event: Joined, source: Source): Promise<void> {
-  const former = await spanOf(ctx, event.room, event.sid);
+  const former = await spanOf(ctx, event.room, event.sid, source);
   if (former !== null && (former.leftAt === undefined || event.at <= former.joinedAt)) {
     return;
   }
   const room = await roomOfFact(ctx, event, source);
-  const joinedAt = settle(event.at, source.now, former?.leftAt ?? 0);
+  const joinedAt = settle(event.at, source.now, former?.leftAt);
   const { type, at, attributes, ...told } = event;
   const id = await ctx.db.insert("edgeSpans", {
     ...told,
@@ -83,9 +86,9 @@ async function leaveElsewhere(ctx: MutationCtx, span: Doc<"edgeSpans">): Promise
 }
 
 export async function applyLeft(ctx: MutationCtx, event: Left, source: Source): Promise<void> {
-  const span = await spanOf(ctx, event.room, event.sid);
+  const span = await spanOf(ctx, event.room, event.sid, source);
   if (span === null) {
-    throw new Error("nobody with this sid has joined the room");
+    throw new Error("nobody with this sid has joined the room on this node");
   }
   if (span.closedBy === "left") {
     return;
@@ -106,11 +109,17 @@ export async function closeSpan(ctx: MutationCtx, span: Doc<"edgeSpans">, ending
   }
 }
 
-/** The latest connection under this sid. */
-export async function spanOf(ctx: MutationCtx, room: string, sid: string): Promise<Doc<"edgeSpans"> | null> {
-  return await ctx.db
+/** The latest connection under this sid to the node that tells of it: no node speaks for another's people. */
+export async function spanOf(
+  ctx: MutationCtx,
+  room: string,
+  sid: string,
+  source: Source,
+): Promise<Doc<"edgeSpans"> | null> {
+  const spans = await ctx.db
     .query("edgeSpans")
     .withIndex("by_room_sid", (q) => q.eq("room", room).eq("sid", sid))
     .order("desc")
-    .first();
+    .take(MAX_MOVES);
+  return spans.find(({ node }) => node === source.node.node) ?? null;
 }

@@ -13,7 +13,7 @@ export async function applyTrackPublished(ctx: MutationCtx, event: TrackPublishe
   if ((await trackOf(ctx, event)) !== null) {
     return;
   }
-  const span = await spanOf(ctx, event.room, event.sid);
+  const span = await spanOf(ctx, event.room, event.sid, source);
   const { type, at, ...told } = event;
   const publishedAt = settle(at, source.now, span?.joinedAt);
   const id = await ctx.db.insert("edgeTracks", {
@@ -36,7 +36,10 @@ export async function applyTrackUnpublished(ctx: MutationCtx, event: TrackUnpubl
   if (track === null) {
     throw new Error("no such track was published");
   }
-  const span = await spanOf(ctx, event.room, event.sid);
+  const span = await spanOf(ctx, event.room, event.sid, source);
+  if (span === null && track.identity !== undefined) {
+    throw new Error("the track was published on another node");
+  }
   await end(ctx, track, span, settle(event.at, source.now, track.publishedAt));
 }
 
