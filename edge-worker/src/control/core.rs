@@ -132,7 +132,9 @@ pub(super) struct Core {
     away_since: Option<Instant>,
     /// The last refusal that was told of.
     refused: Option<String>,
+    /// For the log, unless all of it is to be written anew.
     lines: Vec<Line>,
+    rewrite: bool,
     random: StdRng,
     outputs: VecDeque<Output>,
 }
@@ -188,6 +190,7 @@ impl Core {
             away_since: None,
             refused: None,
             lines: Vec::new(),
+            rewrite: false,
             random: StdRng::from_seed(seed),
             outputs: VecDeque::new(),
         }
@@ -218,6 +221,11 @@ impl Core {
 
     /// What to do next.
     pub(super) fn poll(&mut self) -> Option<Output> {
+        if std::mem::take(&mut self.rewrite) {
+            // As it is now: what was to be added is in it.
+            self.lines.clear();
+            return Some(Output::Rewrite(self.ledger.lines()));
+        }
         if !self.lines.is_empty() {
             let lines = std::mem::take(&mut self.lines);
             return Some(Output::Write(lines));
@@ -260,18 +268,13 @@ impl Core {
         match note {
             Note::Given(reason) => self.outputs.push_back(Output::Dropped(reason, 1)),
             Note::Kept if given.is_empty() => self.lines.push(Line::Event(Box::new(event))),
-            Note::Kept => self.rewrite(),
+            Note::Kept => self.rewrite = true,
         }
         if urgent {
             self.pace.hurry(now.at);
         } else if self.ledger.len() >= MOST_EVENTS {
             self.pace.at_once(now.at);
         }
-    }
-
-    fn rewrite(&mut self) {
-        self.lines.clear();
-        self.outputs.push_back(Output::Rewrite(self.ledger.lines()));
     }
 
     fn obeyed(&mut self, now: Moment, ack: Ack) {

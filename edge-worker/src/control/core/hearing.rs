@@ -103,7 +103,7 @@ impl Core {
                 let stream = self.new_stream();
                 self.ledger.start_over(stream, disagreement);
                 self.tell(News::Disagreed(disagreement));
-                self.rewrite();
+                self.rewrite = true;
                 false
             }
         }
@@ -157,7 +157,7 @@ impl Core {
                 self.doubt = Doubt::None;
                 if self.ledger.give_up_first().is_some() {
                     self.outputs.push_back(Output::Dropped(Dropped::Refused, 1));
-                    self.rewrite();
+                    self.rewrite = true;
                 }
             }
             (events, _) => {

@@ -729,6 +729,52 @@ fn what_it_shall_be_like_is_told_again_only_when_it_changes() {
 }
 
 #[test]
+fn a_log_that_is_full_is_written_anew_with_all_that_came_meanwhile() {
+    let mut world = World::new(13, FINE);
+    world.cut = true;
+    let ledger = Ledger::read(world.disk.clone(), 8_192, || unreachable!("it has a name"));
+    let register = world.core.register.clone();
+    world.core = Core::new(world.now(), ledger, register, String::new(), [13; 32]);
+    let figures = || Happened::Quality {
+        sid: "PA_q".into(),
+        figures: Default::default(),
+    };
+    // Many at once: nothing is carried out in between.
+    for number in 0..400 {
+        let happened = if number % 2 == 0 {
+            figures()
+        } else {
+            left(number)
+        };
+        let (at, room) = (world.now().ms, "physics".to_owned());
+        let event = Event { at, room, happened };
+        let now = world.now();
+        world.core.handle(now, Input::Event(Box::new(event)));
+    }
+    world.carry_out();
+    assert!(world.dropped[&Dropped::Figures] > 0);
+    let waiting = world.core.ledger().len();
+    let on_disk = Ledger::read(world.disk.clone(), 8_192, String::new);
+    assert_eq!(on_disk.len(), waiting);
+    world.told = (0..200)
+        .map(|number| Event {
+            at: 0,
+            room: "physics".into(),
+            happened: left(number * 2 + 1),
+        })
+        .collect();
+    world.kill();
+    world.cut = false;
+    world.settle();
+    world
+        .convex
+        .applied
+        .retain(|event| matches!(event.happened, Happened::Left { .. }));
+    world.dropped.clear();
+    world.all_arrived_once_in_order();
+}
+
+#[test]
 fn names_of_numberings_are_uuids() {
     let name = stream_name(u128::MAX);
     assert_eq!(name, "ffffffff-ffff-4fff-bfff-ffffffffffff");
