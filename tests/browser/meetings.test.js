@@ -1,5 +1,5 @@
 // @ts-check
-/** A lesson over two cities, from signing in to the register, with everything as `deploy/local/up` starts it. */
+/** Meetings over two cities, from signing in to the register, with everything as `deploy/local/up` starts it. */
 
 import assert from 'node:assert/strict';
 import { mkdir } from 'node:fs/promises';
@@ -13,6 +13,9 @@ import { TwoCities } from './lib/two-cities.js';
 const BOUNDED = { timeout: 300_000 };
 const DESKTOP = { width: 1280, height: 800 };
 const LESSON = 'Physics: light and lenses';
+const CHOIR = 'Choir practice';
+/** Longer than a worker's lease and every page's patience. */
+const AWAY_MS = 60_000;
 /** What the register may differ from what the person saw: pages connect and leave in moments, not at once. */
 const REGISTER_MS = 2_500;
 const ARTEFACTS = fileURLToPath(new URL('./artefacts/', import.meta.url));
@@ -42,12 +45,45 @@ async function signedIn(name, city) {
   const other = city === 'lagos' ? 'abuja' : 'lagos';
   await context.route(`http://${cities.server(other)}/**`, (route) => route.abort());
   const page = await context.newPage();
-  const person = new Person(page, /** @type {any} */ (cities), name);
   await page.goto(cities.origin);
   await page.locator(`[data-testid="person"][data-name="${name}"]`).click();
-  await page.getByTestId('meeting-row').filter({ hasText: LESSON }).first().click();
-  await person.at('join').waitFor();
-  return person;
+  return new Person(page, /** @type {any} */ (cities), name);
+}
+
+/**
+ * @param {Person} person
+ * @param {string} title
+ */
+async function opens(person, title) {
+  await person.at('meeting-row').filter({ hasText: title }).first().click();
+}
+
+/** @param {Person} host */
+async function endsForAll(host) {
+  await host.at('end-for-all').click();
+  await host.at('end-for-all').click(); // It asks once more.
+  await host.waits('to be out', () => host.at('meeting').count(), (count) => count === 0);
+  return Date.now();
+}
+
+/**
+ * What the register says of somebody.
+ * @param {Person} reader
+ * @param {string} name
+ */
+async function registered(reader, name) {
+  const line = reader.page.locator(`[data-testid="register-line"][data-name="${name}"]`);
+  await line.waitFor({ timeout: 60_000 });
+  return { attendance: await line.getAttribute('data-attendance'), ms: Number(await line.getAttribute('data-present-ms')) };
+}
+
+/**
+ * @param {Person} reader
+ * @param {string} text
+ */
+async function isKeptOnce(reader, text) {
+  const said = await reader.at('said').allTextContents();
+  assert.equal(said.filter((line) => line.includes(text)).length, 1, said.join('\n'));
 }
 
 /**
@@ -76,6 +112,7 @@ async function sees(person, of) {
 test('a lesson over two cities, from the waiting room to the register', BOUNDED, async () => {
   const ada = await signedIn('Ada Obi', 'lagos');
   const bayo = await signedIn('Bayo Adeyemi', 'abuja');
+  await Promise.all([opens(ada, LESSON), opens(bayo, LESSON)]);
 
   // The host begins it; a student waits, is let in, and comes by the other city.
   await ada.at('join').click();
@@ -105,6 +142,7 @@ test('a lesson over two cities, from the waiting room to the register', BOUNDED,
   await ada.at('lock').click();
   await ada.at('locked').waitFor();
   const chidi = await signedIn('Chidi Okafor', 'lagos');
+  await opens(chidi, LESSON);
   await chidi.at('join').click();
   await chidi.at('refusal').waitFor();
   assert.equal(await chidi.attribute('refusal', 'data-reason'), 'locked');
@@ -115,26 +153,71 @@ test('a lesson over two cities, from the waiting room to the register', BOUNDED,
   const bayoWentAt = Date.now();
 
   // The host ends it for all; the register is right, and what was said stands in it once.
-  await ada.at('end-for-all').click();
-  await ada.at('end-for-all').click();
-  await ada.waits('to be out', () => ada.at('meeting').count(), (count) => count === 0);
-  const adaWentAt = Date.now();
-  await ada.at('register-line').first().waitFor({ timeout: 45_000 });
-  /** @param {string} name */
-  const line = async (name) => {
-    const shown = ada.page.locator(`[data-testid="register-line"][data-name="${name}"]`);
-    await shown.waitFor();
-    return { attendance: await shown.getAttribute('data-attendance'), ms: Number(await shown.getAttribute('data-present-ms')) };
+  const adaWentAt = await endsForAll(ada);
+  const lines = {
+    ada: await registered(ada, 'Ada Obi'),
+    bayo: await registered(ada, 'Bayo Adeyemi'),
+    chidi: await registered(ada, 'Chidi Okafor'),
   };
-  const lines = { ada: await line('Ada Obi'), bayo: await line('Bayo Adeyemi'), chidi: await line('Chidi Okafor') };
-  assert.equal(lines.chidi.attendance, 'absent');
-  assert.equal(lines.chidi.ms, 0);
+  assert.deepEqual(lines.chidi, { attendance: 'absent', ms: 0 });
   assert.equal(lines.bayo.attendance, 'present');
   near(lines.bayo.ms, bayoWentAt - bayoCameAt, 'Bayo');
   near(lines.ada.ms, adaWentAt - adaCameAt, 'Ada');
-  const said = await ada.at('said').allTextContents();
-  assert.equal(said.filter((text) => text.includes('The spoon shows me upside down')).length, 1, said.join('\n'));
+  await isKeptOnce(ada, 'The spoon shows me upside down');
   await ada.photograph(`${ARTEFACTS}register.png`, DESKTOP);
+  for (const person of [ada, bayo, chidi]) await person.page.context().close();
+});
+
+test('a meeting begins and goes on while Convex answers nobody, and all of it is told afterwards', BOUNDED, async () => {
+  const ada = await signedIn('Ada Obi', 'lagos');
+  const bayo = await signedIn('Bayo Adeyemi', 'abuja');
+  await ada.at('new-meeting').click();
+  await ada.at('kind-scheduled').click();
+  await ada.at('title').fill(CHOIR);
+  await ada.page.locator('[data-testid="ask"][data-name="Bayo Adeyemi"] input').check();
+  await ada.at('waiting-room').uncheck();
+  await ada.at('create').click();
+  await ada.at('join').waitFor();
+  await ada.page.getByRole('button', { name: 'All meetings' }).click();
+  // Both pages hold a pass to it; the workers may not have heard of it yet.
+  for (const person of [ada, bayo]) {
+    await person.page.waitForFunction((title) => (localStorage.getItem('meeting.invitations') ?? '').includes(title), CHOIR);
+  }
+
+  const goOn = await cities.silenceConvex();
+  const silentAt = Date.now();
+  const cameAt = new Map();
+  try {
+    for (const person of [ada, bayo]) {
+      await person.page.reload();
+      await person.at('join-by-pass').first().click({ timeout: 30_000 });
+      await person.isIn();
+      cameAt.set(person, Date.now());
+    }
+    await Promise.all([sees(ada, 'Bayo Adeyemi'), sees(bayo, 'Ada Obi')]);
+    await bayo.opensChat();
+    await bayo.says('Nobody takes notes now');
+    await ada.opensChat();
+    await ada.reads('Nobody takes notes now');
+    await cities.until('Convex to have been away for long', () => Date.now() - silentAt, (ms) => ms > AWAY_MS, 2 * AWAY_MS);
+  } finally {
+    goOn();
+  }
+  await Promise.all([sees(ada, 'Bayo Adeyemi'), sees(bayo, 'Ada Obi')]);
+  const wentAt = new Map();
+  for (const person of [bayo, ada]) {
+    await person.at('leave').click();
+    await person.waits('to be out', () => person.at('meeting').count(), (count) => count === 0);
+    wentAt.set(person, Date.now());
+  }
+  await opens(ada, CHOIR);
+  await ada.at('end').click();
+  for (const person of [ada, bayo]) {
+    const { attendance, ms } = await registered(ada, person.name);
+    assert.equal(attendance, 'present');
+    near(ms, wentAt.get(person) - cameAt.get(person), person.name);
+  }
+  await isKeptOnce(ada, 'Nobody takes notes now');
 });
 
 /**

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
+use std::time::Duration;
+
 use anyhow::Result;
 use e2e::{
     fleet::Fleet,
@@ -43,9 +45,32 @@ async fn people_on_two_nodes_see_hear_and_write_to_each_other() {
     }
 }
 
+#[tokio::test]
+async fn a_room_that_two_nodes_open_at_once_is_one_room_within_a_second() -> Result<()> {
+    let fleet = Fleet::start(&["kano", "lagos"]).await?;
+    for room in ["one", "two", "three"] {
+        let (kano, lagos) = (fleet.nodes[0].url(), fleet.nodes[1].url());
+        let (ada, bayo) = (tokens::token(room, "ada")?, tokens::token(room, "bayo")?);
+        let (ada, bayo) =
+            tokio::try_join!(Peer::join_call(&kano, &ada), Peer::join_call(&lagos, &bayo))?;
+        until("one room", Duration::from_secs(1), || async {
+            let kano = sid_of(&fleet.nodes[0], room).await.ok()?;
+            let lagos = sid_of(&fleet.nodes[1], room).await.ok()?;
+            (!kano.is_empty() && kano == lagos).then_some(())
+        })
+        .await?;
+        tokio::try_join!(ada.receives_more("bayo", 20), bayo.receives_more("ada", 20))?;
+    }
+    Ok(())
+}
+
 /// The sid of the room as a node has it.
 async fn sid(node: &Node) -> Result<String> {
-    let list = done(node, "ListRooms", &admin("")?, json!({ "names": [ROOM] })).await?;
+    sid_of(node, ROOM).await
+}
+
+async fn sid_of(node: &Node, room: &str) -> Result<String> {
+    let list = done(node, "ListRooms", &admin("")?, json!({ "names": [room] })).await?;
     Ok(list["rooms"][0]["sid"]
         .as_str()
         .unwrap_or_default()
