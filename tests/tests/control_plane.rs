@@ -103,7 +103,8 @@ impl Convex {
 
     /// Waits until the book says something.
     async fn until<T>(&self, what: &str, ask: impl Fn(&Book) -> Option<T>) -> T {
-        let found = until(what, PATIENCE, || {
+        // After an outage a node may wait for half a minute before it tries again.
+        let found = until(what, 2 * PATIENCE, || {
             let found = ask(&self.book());
             async move { found }
         });
@@ -396,6 +397,61 @@ async fn what_happens_while_nobody_listens_is_told_once_also_by_the_next_process
     assert_eq!(book.epoch, 2);
     drop(book);
     drop(cleo);
+}
+
+#[tokio::test]
+async fn a_class_of_twenty_in_a_city_that_is_cut_off_is_told_of_once_afterwards() {
+    const CLASS: usize = 20;
+    let (convex, folder) = (Convex::start().await, Folder::new());
+    let node = folder.node(&convex).await;
+    convex.book().away = true;
+    let names: Vec<_> = (0..CLASS).map(|n| format!("p{n:02}")).collect();
+    let mut class = Vec::new();
+    for (n, name) in names.iter().enumerate() {
+        // Two speak, all listen.
+        let token = convex.token(name, ROOM);
+        let silent = PeerOptions::default();
+        let options = if n < 2 { PeerOptions::both() } else { silent };
+        let peer = Peer::join(&node.url(), &token, options).await.unwrap();
+        peer.connected().await.unwrap();
+        class.push(peer);
+    }
+    for peer in &class {
+        let all = |seen: &e2e::seen::Seen| seen.others.len() == CLASS - 1;
+        peer.until("the whole class", all).await.unwrap();
+    }
+    for (peer, name) in class.iter().zip(&names) {
+        say(peer, name, &format!("{name} is here"), &[]);
+    }
+    for peer in &class {
+        let all = |seen: &e2e::seen::Seen| seen.messages.len() == CLASS - 1;
+        peer.until("what the others say", all).await.unwrap();
+    }
+    class[2].receives_more("p00#a1", 20).await.unwrap();
+    for peer in class {
+        peer.leave().await.unwrap();
+    }
+
+    convex.book().away = false;
+    let kinds = ["joined", "chat", "left"];
+    let places = |book: &Book, kind: &str, who: &str| -> Vec<usize> {
+        let is_it = |event: &Value| event["type"] == kind && event["identity"] == who;
+        let events = book.events.iter().enumerate();
+        let found = events.filter(|(_, event)| is_it(event));
+        found.map(|(place, _)| place).collect()
+    };
+    let identities: Vec<_> = names.iter().map(|name| format!("{name}#a1")).collect();
+    let whole = |book: &Book| {
+        let gone = |who: &String| !places(book, "left", who).is_empty();
+        identities.iter().all(gone).then_some(())
+    };
+    convex.until("all of it", whole).await;
+    let book = convex.book();
+    for who in &identities {
+        let places = kinds.map(|kind| places(&book, kind, who));
+        assert!(places.iter().all(|it| it.len() == 1), "{who}: {places:?}");
+        assert!(places.is_sorted(), "{who}: {places:?}");
+    }
 }
 
 #[tokio::test]
