@@ -48,6 +48,8 @@ pub(super) struct Rooms {
     last_handle: u64,
     /// Nodes that cannot be reached any more, and when they are taken for gone.
     lost: BTreeMap<(Arc<str>, String), Instant>,
+    /// When something that is missed in a room is asked for or given up, at the earliest.
+    orders_at: Option<Instant>,
     actions: Vec<Action>,
 }
 
@@ -141,6 +143,7 @@ impl Rooms {
             incoming: FxHashMap::default(),
             last_handle: 0,
             lost: BTreeMap::new(),
+            orders_at: None,
             actions: Vec::new(),
         }
     }
@@ -346,7 +349,7 @@ impl Rooms {
     /// When to [`tick`](Self::tick).
     pub(super) fn deadline(&self) -> Option<Instant> {
         let lost = self.lost.values().min().copied();
-        lost.into_iter().chain(self.next_order()).min()
+        lost.into_iter().chain(self.orders_at).min()
     }
 
     /// Whether any room is open on this node.

@@ -28,7 +28,10 @@ impl Rooms {
         };
         let heard = room.heard.entry(node.to_owned());
         let heard = heard.or_insert_with(|| Heard::from(number));
-        for news in heard.hear(now, number, news) {
+        let told = heard.hear(now, number, news);
+        let due_at = heard.deadline();
+        self.look_at_orders_by(due_at);
+        for news in told {
             self.said_elsewhere(name, node, news);
         }
     }
@@ -39,6 +42,8 @@ impl Rooms {
             let heard = room.heard.entry(node.to_owned());
             let heard = heard.or_insert_with(|| Heard::from(number.saturating_add(1)));
             heard.latest(now, number);
+            let due_at = heard.deadline();
+            self.look_at_orders_by(due_at);
         }
     }
 
@@ -62,7 +67,11 @@ impl Rooms {
         }
     }
 
+    /// Looks at the rooms only when one of them misses something: packets come here, too.
     pub(super) fn tick_orders(&mut self, now: Instant) {
+        if self.orders_at.is_none_or(|at| at > now) {
+            return;
+        }
         let mut due = Vec::new();
         for (name, room) in &mut self.rooms {
             for (node, heard) in &mut room.heard {
@@ -83,11 +92,12 @@ impl Rooms {
                 self.actions.push(Action::SayTo(name, node, telling));
             }
         }
+        let heard = self.rooms.values().flat_map(|room| room.heard.values());
+        self.orders_at = heard.filter_map(Heard::deadline).min();
     }
 
-    pub(super) fn next_order(&self) -> Option<Instant> {
-        let heard = self.rooms.values().flat_map(|room| room.heard.values());
-        heard.filter_map(Heard::deadline).min()
+    fn look_at_orders_by(&mut self, due_at: Option<Instant>) {
+        self.orders_at = self.orders_at.into_iter().chain(due_at).min();
     }
 }
 
