@@ -3,7 +3,7 @@
 // fact may name a meeting or a user that the host has deleted, and still must be stored.
 import { defineTable } from "convex/server";
 import { v } from "convex/values";
-import { clientFields, closedBy, commandBody, roomSettings, trackKind, trackSource } from "./wire";
+import { clientFields, closedBy, commandBody, qualityFields, roomSettings, trackKind, trackSource } from "./wire";
 
 export const edgeTables = {
   /** One row a node. Written when it registers, drains, dies, comes back or is revoked: rarely, so that many may read it. */
@@ -198,18 +198,7 @@ export const edgeTables = {
     identity: v.optional(v.string()),
     meetingId: v.optional(v.string()),
     userId: v.optional(v.string()),
-    fromMs: v.number(),
-    toMs: v.number(),
-    score: v.number(),
-    lossPercent: v.number(),
-    jitterMs: v.number(),
-    roundTripMs: v.number(),
-    sentKbps: v.number(),
-    receivedKbps: v.number(),
-    width: v.optional(v.number()),
-    height: v.optional(v.number()),
-    framesPerSecond: v.optional(v.number()),
-    drops: v.number(),
+    ...qualityFields,
   })
     .index("by_room_sid", ["room", "sid", "fromMs"])
     .index("by_meeting", ["meetingId", "fromMs"]),

@@ -95,11 +95,8 @@ export const trackUnpublished = v.object({
   kind: trackKind,
 });
 
-export const quality = v.object({
-  type: v.literal("quality"),
-  at,
-  room,
-  sid,
+/** What a connection was like in a stretch of time, as nodes tell it and as it is kept. */
+export const qualityFields = {
   fromMs: v.number(),
   toMs: v.number(),
   score: v.number(),
@@ -112,6 +109,14 @@ export const quality = v.object({
   height: v.optional(v.number()),
   framesPerSecond: v.optional(v.number()),
   drops: v.number(),
+};
+
+export const quality = v.object({
+  type: v.literal("quality"),
+  at,
+  room,
+  sid,
+  ...qualityFields,
 });
 
 export const chat = v.object({
