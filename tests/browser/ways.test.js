@@ -20,6 +20,8 @@ const PICTURE_MS = 1_000;
 const TRIES = 3;
 /** Bytes in half a second that heartbeats alone do not make. */
 const CROSSING = 5_000;
+/** Nodes change a way that works only for a plainly shorter one, and not at once. */
+const SETTLED_MS = 45_000;
 /** Enough to notice that the way is lost, and to take another one. */
 const WATCH_MS = 4_000;
 
@@ -87,10 +89,9 @@ async function loses(options, lose) {
       await Promise.all([ada.hears('bayo'), bayo.hears('ada')]);
     };
     await meet();
-    const crossed = [...fleet.trenches.values()].map(({ bytes }) => bytes);
+    await crosses(fleet);
     const noting = [notes(ada, 'bayo'), notes(bayo, 'ada')];
     await pause(500);
-    [...fleet.trenches.values()].forEach(({ bytes }, at) => assert(bytes > crossed[at] + CROSSING, 'the call takes this way'));
     lose(fleet);
     const gaps = await Promise.all(noting);
     await meet();
@@ -99,6 +100,22 @@ async function loses(options, lose) {
   } finally {
     fleet.hub?.child.kill('SIGKILL');
     await fleet.stop();
+  }
+}
+
+/**
+ * The call takes the way that will be lost. Where a busy machine made that way look slow at first,
+ * the nodes come back to it once it is plainly the shorter one.
+ * @param {Fleet} fleet
+ */
+async function crosses(fleet) {
+  const trenches = [...fleet.trenches.values()];
+  const end = performance.now() + SETTLED_MS;
+  for (;;) {
+    const crossed = trenches.map(({ bytes }) => bytes);
+    await pause(500);
+    if (trenches.every(({ bytes }, at) => bytes > crossed[at] + CROSSING)) return;
+    assert(performance.now() < end, 'the call takes this way');
   }
 }
 
