@@ -74,23 +74,24 @@ impl Dialer {
         }
     }
 
-    /// Both connections of a link; the first is told when it ends.
+    /// Both connections of a link, at once: each takes two round trips. Sound's is returned.
     async fn dial(&self) -> Result<Connection, DialError> {
-        let mut control = None;
+        let (control, _) = tokio::try_join!(self.meet(Lane::Control), self.meet(Lane::Video))?;
+        Ok(control)
+    }
+
+    async fn meet(&self, lane: Lane) -> Result<Connection, DialError> {
         let client = self.host.rules.borrow().client.clone();
-        for lane in [Lane::Control, Lane::Video] {
-            let Neighbour { node, address, .. } = &self.neighbour;
-            let connection = self
-                .endpoint
-                .connect_with(client.clone(), *address, node)?
-                .await
-                .map_err(GreetError::from)?;
-            let ours = own_hello(&self.host.identity, self.host.instance, lane);
-            let greeted = parting(&connection, greet(connection.clone(), ours).await)?;
-            self.host.hand_on(greeted).await?;
-            control.get_or_insert(connection);
-        }
-        Ok(control.expect("the first lane is always dialled"))
+        let Neighbour { node, address, .. } = &self.neighbour;
+        let connection = self
+            .endpoint
+            .connect_with(client, *address, node)?
+            .await
+            .map_err(GreetError::from)?;
+        let ours = own_hello(&self.host.identity, self.host.instance, lane);
+        let greeted = parting(&connection, greet(connection.clone(), ours).await)?;
+        self.host.hand_on(greeted).await?;
+        Ok(connection)
     }
 }
 
