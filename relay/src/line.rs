@@ -7,14 +7,14 @@ use bytes::BytesMut;
 use media::Bitrate;
 use relay_proto::control::Message;
 use relay_proto::heartbeat::Health;
-use relay_proto::{Cost, FlowId, Lane, Limits, Link, Media, Shed, Use};
+use relay_proto::{Cost, FlowId, Lane, Limits, Link, Looked, Media, Shed, Use};
 
 use crate::allowance::Allowance;
 use crate::close::Close;
 use crate::identity::Identity;
 use crate::lane::{Dialled, Greeted};
 use crate::outbox::{Full, Outbox};
-use crate::refused::Refused;
+use crate::refused::{Reason, Refused};
 use crate::status::{LinkState, LinkStatus};
 use crate::wire::Wire;
 
@@ -38,6 +38,8 @@ pub(crate) struct Line {
     pub(crate) datagrams: Allowance,
     pub(crate) refused: Refused,
     datagram: BytesMut,
+    /// A layer waits for the link to carry more.
+    wanting: bool,
 }
 
 /// Whether the node at the other end goes.
@@ -56,7 +58,8 @@ pub(crate) enum Look {
         /// Whether to use it, if that changed.
         use_it: Option<Use>,
         cost: Cost,
-        rate: Bitrate,
+        /// What pictures may take in a second, for longer than a moment.
+        carries: Bitrate,
     },
 }
 
@@ -101,6 +104,7 @@ impl Line {
             datagrams: Allowance::new(now, Self::DATAGRAMS),
             refused: Refused::default(),
             datagram: BytesMut::new(),
+            wanting: false,
         };
         line.control.set_least(Self::SOUND);
         Some(line)
@@ -155,8 +159,14 @@ impl Line {
         Some(Look::Good {
             use_it,
             cost: Cost::of_link(self.link.round_trip().unwrap_or_default(), self.loss()),
-            rate: self.rate(),
+            carries: self.video.carries(),
         })
+    }
+
+    /// What the look led to.
+    pub(crate) fn looked(&mut self, looked: Looked) {
+        self.wanting = looked.wanting;
+        self.refused.count_many(Reason::UnknownFlow, looked.unmet);
     }
 
     /// Gives QUIC what may leave. The flows that cannot go on without a keyframe.
@@ -164,9 +174,10 @@ impl Line {
         let mut full = false;
         for lane in [Lane::Control, Lane::Video] {
             let held_back = self.link.take_held_back(lane);
-            let wire = match lane {
-                Lane::Control => &mut self.control,
-                Lane::Video => &mut self.video,
+            // A layer that is not sent for lack of room waits as much as a packet does.
+            let (wire, held_back) = match lane {
+                Lane::Control => (&mut self.control, held_back),
+                Lane::Video => (&mut self.video, held_back || self.wanting),
             };
             let rate = wire.rate(held_back);
             self.link.set_rate(now, lane, rate);

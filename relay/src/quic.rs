@@ -132,6 +132,11 @@ impl Shared {
         })
     }
 
+    /// What the path is believed to carry for longer.
+    pub(crate) fn carries(&self) -> Bitrate {
+        self.with(|congestion| congestion.carries())
+    }
+
     fn with<T>(&self, ask: impl FnOnce(&mut Congestion) -> T) -> T {
         ask(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -69,6 +69,10 @@ impl Refused {
         self.0[why as usize] += 1;
     }
 
+    pub(crate) fn count_many(&mut self, why: Reason, many: u64) {
+        self.0[why as usize] += many;
+    }
+
     pub(crate) fn of(&self, why: Reason) -> u64 {
         self.0[why as usize]
     }

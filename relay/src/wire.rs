@@ -43,6 +43,11 @@ impl Wire {
         self.congestion.rate(held_back)
     }
 
+    /// What the path is believed to carry for longer.
+    pub(crate) fn carries(&self) -> Bitrate {
+        self.congestion.carries()
+    }
+
     /// How many bytes QUIC should take now, at that `rate`.
     pub(crate) fn room(&self, rate: Bitrate) -> usize {
         let waiting = DATAGRAM_BUFFER.saturating_sub(self.connection.datagram_send_buffer_space());

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use media::Bitrate;
 
-use crate::frame::FlowId;
+use crate::frame::{FlowId, Media};
 use crate::scheduler::Class;
 
 /// The layers that one link carries, and those it would.
@@ -27,6 +27,8 @@ struct Layer {
     bytes: u64,
     /// What it takes, bits per second: smoothed, and remembered while it stands still.
     bitrate: f64,
+    /// How many looks it was learned from.
+    samples: u32,
     state: State,
 }
 
@@ -50,11 +52,15 @@ impl Allocation {
     /// How often it looks.
     pub const INTERVAL: Duration = Duration::from_millis(100);
     /// What the rate must leave free before a layer goes on: or it stops again at once.
-    const SLACK: f64 = 0.9;
+    const SLACK: f64 = 0.95;
+    /// What goes around each packet of a picture: our header, and QUIC's with its tag.
+    const AROUND: usize = Media::OVERHEAD + 30;
+    /// What goes on is worth so many times as much as what stands still.
+    const STAYS: f64 = 1.5;
     /// A layer that stopped stays so for a while.
     const REST: Duration = Duration::from_secs(2);
-    /// How fast a bitrate is learned: a second's worth of pictures.
-    const LEARN: f64 = 0.1;
+    /// Looks that a bitrate is averaged over: a second's worth of pictures.
+    const REMEMBERED: u32 = 10;
 
     /// A layer is to be carried.
     pub fn begin(&mut self, flow: FlowId, class: Class, listeners: u32) {
@@ -63,6 +69,7 @@ impl Allocation {
             listeners,
             bytes: 0,
             bitrate: 0.0,
+            samples: 0,
             state: State::Carried,
         });
         layer.listeners = listeners;
@@ -78,7 +85,7 @@ impl Allocation {
         let Some(layer) = self.flows.get_mut(&flow) else {
             return false;
         };
-        layer.bytes += bytes as u64;
+        layer.bytes += (bytes + Self::AROUND) as u64;
         layer.state == State::Carried
     }
 
@@ -99,6 +106,8 @@ impl Allocation {
         let rate = rate.0.saturating_sub(spent.0) as f64;
         let mut used = 0.0;
         let mut turns = Vec::new();
+        // What all that stopped would take at once, a line that was just found free may not carry.
+        let mut resumed = false;
         for flow in order {
             let layer = self.flows.get_mut(&flow).expect("it was listed above");
             let limit = match layer.state {
@@ -111,7 +120,10 @@ impl Allocation {
                     layer.state = State::Paused(now);
                     turns.push(Turn::Pause(flow));
                 }
-                State::Paused(at) if fits && now.saturating_duration_since(at) >= Self::REST => {
+                State::Paused(at)
+                    if fits && !resumed && now.saturating_duration_since(at) >= Self::REST =>
+                {
+                    resumed = true;
                     layer.state = State::Carried;
                     turns.push(Turn::Resume(flow));
                 }
@@ -146,17 +158,22 @@ impl Layer {
             return;
         }
         let sample = bytes as f64 * 8.0 / passed.as_secs_f64();
-        let share = if self.bitrate == 0.0 {
-            1.0
-        } else {
-            Allocation::LEARN
-        };
-        self.bitrate += (sample - self.bitrate) * share;
+        // All samples count alike until they fill the time that is remembered: the first of them
+        // is a keyframe's.
+        self.samples = (self.samples + 1).min(Allocation::REMEMBERED);
+        self.bitrate += (sample - self.bitrate) / f64::from(self.samples);
     }
 
-    /// The order in which layers are carried.
+    /// The order in which layers are carried. Those that are give way only to what is worth more by
+    /// far: each change costs a keyframe, and somebody's picture.
     fn before(&self, other: &Self) -> std::cmp::Ordering {
-        let worth = |layer: &Self| f64::from(layer.listeners.max(1)) / layer.bitrate.max(1.0);
+        let worth = |layer: &Self| {
+            let stays = match layer.state {
+                State::Carried => Allocation::STAYS,
+                State::Paused(_) => 1.0,
+            };
+            f64::from(layer.listeners.max(1)) / layer.bitrate.max(1.0) * stays
+        };
         self.class
             .cmp(&other.class)
             .then_with(|| worth(other).total_cmp(&worth(self)))

@@ -9,6 +9,7 @@ mod arrivals;
 mod congestion;
 pub mod control;
 mod doubles;
+mod early;
 mod exchange;
 mod frame;
 pub mod heartbeat;
@@ -30,7 +31,7 @@ mod wants;
 pub use allocation::{Allocation, Turn};
 pub use arrivals::{Arrival, Arrivals, Patience};
 pub use congestion::{Congestion, Limits};
-pub use exchange::{Exchange, Output, Taken, Wanted};
+pub use exchange::{Exchange, Looked, Output, Taken, Wanted};
 pub use frame::{
     Copy, End, FlowId, Frame, FrameError, Heartbeat, Keyframe, Lane, LinkSeq, Media, Missing,
     Place, Reference,

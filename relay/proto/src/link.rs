@@ -220,6 +220,11 @@ impl Link {
         self.scheduler.forget(flow);
     }
 
+    /// A layer stops: what waits of it is left out, and what follows up to a keyframe.
+    pub fn pause(&mut self, flow: FlowId) {
+        self.scheduler.pause(flow);
+    }
+
     /// How the other end is: the better of both lanes.
     pub fn health(&self, now: Instant) -> Health {
         match (self.control.pulse.health(now), self.video.pulse.health(now)) {

@@ -4,7 +4,8 @@ use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use crate::allocation::Allocation;
-use crate::frame::FlowId;
+use crate::early::Early;
+use crate::frame::{FlowId, Media};
 use crate::layers::{LayerId, Paused};
 
 /// Both sides' wishes on one link.
@@ -24,6 +25,11 @@ pub(crate) struct Neighbour {
     last_wish: u32,
     /// What it sends us.
     incoming: HashMap<FlowId, LayerId>,
+    /// The newest of those flows. It numbers them in the order it begins them.
+    newest: u32,
+    early: Early,
+    /// Packets of flows that it never told of, since that was asked last.
+    unmet: u64,
     /// Flows that we gave up, and when what was under way has come.
     fading: VecDeque<(Instant, FlowId)>,
 }
@@ -142,16 +148,30 @@ impl Neighbour {
         id
     }
 
-    /// It sends what we asked for.
-    pub(crate) fn subscribed(&mut self, id: u32, flow: FlowId) {
+    /// It sends what we asked for: the packets of it that came before this word.
+    pub(crate) fn subscribed(&mut self, id: u32, flow: FlowId) -> Vec<Media> {
+        self.newest = self.newest.max(flow.number());
+        let early = self.early.take(flow);
         let Some(layer) = self.ours.get(&id).copied() else {
-            return;
+            self.unmet += early.len() as u64;
+            return Vec::new();
         };
         if let Some(ours) = self.asked.get_mut(&layer) {
             let before = ours.flow.replace(flow);
             self.forget(before);
             self.incoming.insert(flow, layer);
         }
+        early
+    }
+
+    /// Keeps a packet of a flow that it may be about to tell of; `false` if that cannot be.
+    pub(crate) fn keep(&mut self, now: Instant, media: Media) -> bool {
+        !self.asked.is_empty() && media.flow.number() > self.newest && self.early.push(now, media)
+    }
+
+    /// Packets that were kept in vain, since this was asked last.
+    pub(crate) fn take_unmet(&mut self) -> u64 {
+        std::mem::take(&mut self.unmet)
     }
 
     /// It does not send it.
@@ -172,7 +192,7 @@ impl Neighbour {
         Some(ours.id)
     }
 
-    /// Forgets the flows that have faded.
+    /// Forgets the flows that have faded, and packets that nobody told of.
     pub(crate) fn fade(&mut self, now: Instant) {
         while let Some((at, flow)) = self.fading.front()
             && *at <= now
@@ -180,6 +200,7 @@ impl Neighbour {
             self.incoming.remove(flow);
             self.fading.pop_front();
         }
+        self.unmet += self.early.expire(now);
     }
 
     /// The number of our wish for a layer.

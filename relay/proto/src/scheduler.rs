@@ -227,6 +227,11 @@ impl Scheduler {
         self.shed.get(&reason).copied().unwrap_or(0)
     }
 
+    /// A flow stops: nothing more of it leaves before a keyframe, which who stops it asks for.
+    pub fn pause(&mut self, flow: FlowId) {
+        self.flows.insert(flow, Flow::Broken);
+    }
+
     /// A flow ended: nothing of it is remembered.
     pub fn forget(&mut self, flow: FlowId) {
         self.flows.remove(&flow);

@@ -3,10 +3,14 @@
 
 mod map;
 
-use map::{Map, key, start};
-use media::Layer;
-use relay_proto::control::{Kind, Message, Refusal, Refused};
-use relay_proto::{Handle, Keyframe, LinkId, Output, Use, Wanted};
+use std::time::Duration;
+
+use map::{Map, key, rtp, start};
+use media::{Bitrate, Layer};
+use relay_proto::control::{Kind, Message, Refusal, Refused, Subscribed};
+use relay_proto::{
+    Copy, FlowId, Handle, Keyframe, LinkId, LinkSeq, Media, Output, Place, Taken, Use, Wanted,
+};
 
 #[test]
 fn however_many_want_a_layer_it_crosses_a_link_once() {
@@ -317,4 +321,42 @@ fn a_wish_that_was_refused_is_told_again() {
     assert_eq!(map.feed_many("lagos", "mic", 10), 0);
     map.pass(600);
     assert_eq!(map.feed_many("lagos", "mic", 10), 10);
+}
+
+#[test]
+fn what_overtakes_the_word_of_what_it_is_is_not_lost() {
+    let mut map = Map::new(&["lagos", "kano"]);
+    map.link("lagos", "kano", 10);
+    map.publish("lagos", "mic", Kind::Audio);
+    let now = map.now;
+    let kano = map.node("kano");
+    kano.want(now, key("mic", Layer::LOW), Handle(1), Wanted::Yes);
+    let mut outputs = Vec::new();
+    kano.take_outputs(&mut outputs);
+    let [Output::Tell(link, Message::Subscribe(wish))] = &outputs[..] else {
+        panic!("{outputs:?}");
+    };
+    let (link, id) = (*link, wish.id);
+    outputs.clear();
+    let media = |flow, seq| Media {
+        flow: FlowId::new(flow).unwrap(),
+        seq: LinkSeq(seq),
+        copy: Copy::Original,
+        place: Place::default(),
+        rtp: rtp(seq as u16),
+    };
+    assert_eq!(kano.media(now, link, media(1, 1)), Taken::Early);
+    assert_eq!(kano.media(now, link, media(2, 2)), Taken::Early);
+    let subscribed = Subscribed { id, flow: 1 };
+    kano.message(now, link, Message::Subscribed(subscribed))
+        .unwrap();
+    kano.take_outputs(&mut outputs);
+    assert!(
+        matches!(&outputs[..], [Output::Deliver(Handle(1), ..)]),
+        "{outputs:?}"
+    );
+    assert_eq!(kano.media(now, link, media(1, 3)), Taken::Passed);
+    let later = now + Duration::from_secs(1);
+    let looked = kano.look(later, link, Bitrate::kilobits(1_000), Bitrate::ZERO);
+    assert_eq!(looked.unmet, 1, "nobody told of the other flow");
 }

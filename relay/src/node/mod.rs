@@ -203,7 +203,7 @@ impl Node {
             let why = match line.link.receive(now, lane, datagram) {
                 Ok(Received::Media(media)) => {
                     match self.exchange.media(now, LinkId(token.0), media) {
-                        Taken::Passed => continue,
+                        Taken::Passed | Taken::Early => continue,
                         Taken::Double => Reason::Double,
                         Taken::UnknownFlow => Reason::UnknownFlow,
                     }
@@ -264,7 +264,11 @@ impl Node {
         match line.look(now) {
             None => {}
             Some(Look::Close(why)) => self.down(now, token, why),
-            Some(Look::Good { use_it, cost, rate }) => {
+            Some(Look::Good {
+                use_it,
+                cost,
+                carries,
+            }) => {
                 if let Some(use_it) = use_it {
                     info!(node = line.identity.node(), ?use_it, "link");
                     self.exchange.set_use(now, link, use_it);
@@ -272,7 +276,8 @@ impl Node {
                 if use_it != Some(Use::Avoid) {
                     self.exchange.set_cost(now, link, cost);
                 }
-                self.exchange.look(now, link, rate, Bitrate::ZERO);
+                let looked = self.exchange.look(now, link, carries, Bitrate::ZERO);
+                line.looked(looked);
             }
         }
     }
@@ -297,6 +302,11 @@ impl Node {
                     }
                 }
                 Output::Tell(link, message) => self.say(now, Token(link.0), message),
+                Output::Pause(link, flow) => {
+                    if let Some((line, _)) = self.lines.get_mut(&Token(link.0)) {
+                        line.link.pause(flow);
+                    }
+                }
                 Output::Forget(link, flow) => {
                     if let Some((line, _)) = self.lines.get_mut(&Token(link.0)) {
                         line.link.forget(flow);

@@ -16,6 +16,7 @@ mod cubic;
 mod loss;
 mod shortest;
 
+use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 use media::Bitrate;
@@ -58,6 +59,10 @@ pub struct Congestion {
     loss: LossTolerance,
     /// When the path was full last, and what it carried.
     full_at: Option<(Instant, f64)>,
+    /// What arrived in the round before, bits per second.
+    arrived: f64,
+    /// The rate without its ups and downs of a moment, bits per second.
+    steady: f64,
 }
 
 /// How it answers a queue.
@@ -122,18 +127,21 @@ impl Congestion {
     const ENOUGH: u64 = 20 * 1_200;
     const SHORTEST_ROUND: Duration = Duration::from_millis(10);
     const RAISE: f64 = 1.05;
-    const RAISE_NEAR: f64 = 1.005;
-    /// From this share of where the path was full it is near.
-    const NEAR: f64 = 0.85;
+    /// In a second: each time that the queue has to drain costs more than is won.
+    const RAISE_NEAR: f64 = 0.03;
+    /// Of where the path was full. Above it the path carries more than it did.
+    const NEAR: RangeInclusive<f64> = 0.85..=1.15;
     const REMEMBERED: Duration = Duration::from_secs(20);
     /// Below what arrives, so that a queue drains.
     const LOWER: f64 = 0.85;
     /// Once the queue is gone: what the path carried, less a little.
-    const AFTER_DRAIN: f64 = 0.95;
+    const AFTER_DRAIN: f64 = 0.97;
     /// One round lowers by no more, however little arrived.
     const STEEPEST: f64 = 0.5;
     /// A queue that should be gone so much over is filled by somebody else.
     const IN_VAIN: f64 = 2.0;
+    /// CUBIC's ups and downs are longer than a round.
+    const STEADY: Duration = Duration::from_secs(2);
     /// What may be on its way before anything is known: a keyframe.
     const INITIAL_WINDOW: u64 = 64 * 1_200;
 
@@ -148,6 +156,8 @@ impl Congestion {
             mode: Mode::Yield(Yield::Free),
             loss: LossTolerance::default(),
             full_at: None,
+            arrived: 0.0,
+            steady: limits.start.0 as f64,
         }
     }
 
@@ -206,6 +216,12 @@ impl Congestion {
         Bitrate(self.rate as u64)
     }
 
+    /// What the path is believed to carry for longer than a moment: by this layers are chosen. A
+    /// queue that is to drain, or a look at who fills it, makes packets wait and not layers stop.
+    pub fn carries(&self) -> Bitrate {
+        Bitrate(self.steady as u64)
+    }
+
     /// How long packets waited on the path of late.
     pub fn waiting(&self) -> Duration {
         self.round.shortest.map_or(Duration::ZERO, |sample| {
@@ -239,6 +255,18 @@ impl Congestion {
             Mode::Compete(cubic) => self.compete(now, cubic, seen),
             Mode::Look(look) => self.look(now, look, seen),
         }
+        self.arrived = seen.arrived;
+        self.steady = match self.mode {
+            Mode::Yield(Yield::Free) => self.rate,
+            Mode::Yield(Yield::Draining { carries, .. }) => {
+                self.rate.max(carries * Self::AFTER_DRAIN)
+            }
+            Mode::Compete(_) => {
+                let share = took.div_duration_f64(Self::STEADY).min(1.0);
+                self.steady + (self.rate - self.steady) * share
+            }
+            Mode::Look(_) => self.steady,
+        };
     }
 
     fn give_way(&mut self, now: Instant, took: Duration, state: Yield, seen: Seen) {
@@ -256,7 +284,7 @@ impl Congestion {
         } else {
             self.loss.usual(seen.lost);
             if seen.held_back && seen.waiting < Self::LOW {
-                self.set_rate(self.rate * self.raise(now));
+                self.set_rate(self.rate * self.raise(now, took));
             }
         }
         let Mode::Yield(Yield::Draining {
@@ -276,13 +304,13 @@ impl Congestion {
     }
 
     /// Near where the path was full of late, a little at a time.
-    fn raise(&self, now: Instant) -> f64 {
+    fn raise(&self, now: Instant, took: Duration) -> f64 {
         match self.full_at {
             Some((at, rate))
-                if self.rate > rate * Self::NEAR
+                if Self::NEAR.contains(&(self.rate / rate))
                     && now.saturating_duration_since(at) < Self::REMEMBERED =>
             {
-                Self::RAISE_NEAR
+                1.0 + Self::RAISE_NEAR * took.as_secs_f64()
             }
             _ => Self::RAISE,
         }
@@ -291,12 +319,14 @@ impl Congestion {
     /// Packets wait: so much less that they do not in two rounds.
     fn drain(&mut self, took: Duration, state: Yield, seen: Seen) {
         let drains = 1.0 - seen.waiting.as_secs_f64() / (2.0 * took.as_secs_f64());
-        let below = (seen.arrived * drains.clamp(Self::STEEPEST, Self::LOWER))
-            .max(self.rate * Self::STEEPEST);
+        // Pictures come in bursts: one round may have seen few by chance.
+        let arrived = seen.arrived.max(self.arrived);
+        let below =
+            (arrived * drains.clamp(Self::STEEPEST, Self::LOWER)).max(self.rate * Self::STEEPEST);
         let next = match state {
             Yield::Free => Yield::Draining {
-                before: self.rate.min(seen.arrived),
-                carries: seen.arrived,
+                before: self.rate.min(arrived),
+                carries: arrived,
                 queue: seen.waiting,
                 expected: Duration::ZERO,
                 last: seen.waiting,
@@ -309,7 +339,8 @@ impl Congestion {
                 ..
             } => Yield::Draining {
                 before,
-                carries: carries.max(seen.arrived),
+                // All the while there was a queue: what arrives is what the path carries.
+                carries: (carries + seen.arrived) / 2.0,
                 queue: queue.max(seen.waiting),
                 expected: expected + took.mul_f64((1.0 - self.rate / carries).clamp(0.0, 1.0)),
                 last: seen.waiting,

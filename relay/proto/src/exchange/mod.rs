@@ -44,6 +44,8 @@ pub enum Output {
     Tell(LinkId, Message),
     /// Give a packet to the link of a neighbour.
     Send(LinkId, Queued),
+    /// A flow of a link stops: nothing more of it is sent before a keyframe.
+    Pause(LinkId, FlowId),
     /// A flow of a link ended: nothing of it need be remembered.
     Forget(LinkId, FlowId),
     /// A packet for the room on this node.
@@ -69,6 +71,15 @@ pub enum Wanted {
     No,
 }
 
+/// What a look at a link found.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Looked {
+    /// A layer waits for the link to carry more.
+    pub wanting: bool,
+    /// Packets that were kept for the word of what they are, which never came.
+    pub unmet: u64,
+}
+
 /// What became of a packet that came.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Taken {
@@ -76,6 +87,8 @@ pub enum Taken {
     Passed,
     /// It came before, over another way.
     Double,
+    /// It came before the word of what it is, and waits for that.
+    Early,
     /// Nobody asked for it, or nobody wants it any more.
     UnknownFlow,
 }
@@ -225,7 +238,10 @@ impl Exchange {
                 if let Some(flow) = FlowId::new(subscribed.flow)
                     && let Some(neighbour) = self.links.get_mut(&link)
                 {
-                    neighbour.subscribed(subscribed.id, flow);
+                    let early = neighbour.subscribed(subscribed.id, flow);
+                    for media in early {
+                        self.media(now, link, media);
+                    }
                 }
             }
             Message::Refused(refused) => self.refused(now, link, refused.id),
@@ -249,12 +265,14 @@ impl Exchange {
 
     /// A packet came over `link`.
     pub fn media(&mut self, now: Instant, link: LinkId, media: Media) -> Taken {
-        let Some(id) = self
-            .links
-            .get(&link)
-            .and_then(|neighbour| neighbour.incoming(media.flow))
-        else {
+        let Some(neighbour) = self.links.get_mut(&link) else {
             return Taken::UnknownFlow;
+        };
+        let Some(id) = neighbour.incoming(media.flow) else {
+            return match neighbour.keep(now, media) {
+                true => Taken::Early,
+                false => Taken::UnknownFlow,
+            };
         };
         let Some(passing) = self.layers.get_mut(id) else {
             return Taken::UnknownFlow;
@@ -268,13 +286,20 @@ impl Exchange {
         self.pass(now, id, media.place, media.rtp)
     }
 
-    /// A link's rate, and what of it goes to sound: decides which layers it carries.
-    pub fn look(&mut self, now: Instant, link: LinkId, rate: Bitrate, spent: Bitrate) {
+    /// What a link carries, and what of it goes to sound: decides which layers go over it. Whether
+    /// one waits for the link to carry more, and how many packets were kept in vain for the word of
+    /// what they are.
+    pub fn look(&mut self, now: Instant, link: LinkId, rate: Bitrate, spent: Bitrate) -> Looked {
         let Some(neighbour) = self.links.get_mut(&link) else {
-            return;
+            return Looked::default();
         };
         neighbour.fade(now);
-        for turn in neighbour.allocation.look(now, rate, spent) {
+        let turns = neighbour.allocation.look(now, rate, spent);
+        let looked = Looked {
+            wanting: neighbour.allocation.is_wanting(),
+            unmet: neighbour.take_unmet(),
+        };
+        for turn in turns {
             let (Turn::Pause(flow) | Turn::Resume(flow)) = turn;
             let layer = self
                 .links
@@ -285,10 +310,11 @@ impl Exchange {
             };
             self.tell_state(link, id);
             match turn {
-                Turn::Pause(_) => {}
+                Turn::Pause(flow) => self.outputs.push(Output::Pause(link, flow)),
                 Turn::Resume(_) => self.keyframe_needed(now, id),
             }
         }
+        looked
     }
 
     /// Flows of `link` that were broken by what had to be left out.

@@ -270,7 +270,7 @@ impl Map {
                 self.paused
                     .push(format!("{from}: {} {paused:?}", key.track.track));
             }
-            Output::Forget(..) => {}
+            Output::Pause(..) | Output::Forget(..) => {}
             Output::Keyframe(_) => self.keyframes_asked += 1,
             Output::Track(track, _, wanted) => {
                 let word = match wanted {
@@ -298,7 +298,8 @@ impl Map {
 fn link_of(output: &Output) -> Option<LinkId> {
     match output {
         Output::Tell(link, _) | Output::Send(link, _) => Some(*link),
-        Output::Forget(..)
+        Output::Pause(..)
+        | Output::Forget(..)
         | Output::Deliver(..)
         | Output::Feed(..)
         | Output::Keyframe(_)
@@ -321,7 +322,7 @@ fn on_the_wire(queued: Queued) -> Media {
     }
 }
 
-fn rtp(sequence: u16) -> Bytes {
+pub(crate) fn rtp(sequence: u16) -> Bytes {
     let mut rtp = BytesMut::new();
     rtp.put_u16(0x8000);
     rtp.put_u16(sequence);

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use bytes::{BufMut, Bytes, BytesMut};
 use media::Bitrate;
 use relay_proto::{
-    Class, Congestion, End, FlowId, Keyframe, Lane, Limits, Link, Load, Place, Queued, Received,
-    Reference, RoomKey,
+    Allocation, Class, Congestion, End, FlowId, Keyframe, Lane, Limits, Link, Load, Place, Queued,
+    Received, Reference, RoomKey, Turn,
 };
 
 use super::Path;
@@ -23,6 +23,7 @@ pub(crate) struct World {
     far: Node,
     file: Option<File>,
     publishers: Vec<Publisher>,
+    allocation: Allocation,
     pub(crate) seen: Seen,
 }
 
@@ -71,6 +72,8 @@ struct Publisher {
     next_at: Instant,
     sequence: u16,
     keyframe: Keyframe,
+    /// Counts from one.
+    picture: u32,
 }
 
 /// What came of what was published.
@@ -78,8 +81,11 @@ struct Publisher {
 pub(crate) struct Seen {
     published: HashMap<Class, u64>,
     delays: HashMap<Class, Vec<Duration>>,
-    pictures: HashMap<(FlowId, u64), u16>,
+    pictures: HashMap<(FlowId, u32), u16>,
+    /// The last picture of each flow that could be shown.
+    shown: HashMap<FlowId, u32>,
     pub(crate) whole: u64,
+    pub(crate) decodable: u64,
     pub(crate) all_pictures: u64,
     pub(crate) file_bytes: u64,
     pub(crate) media_bytes: u64,
@@ -104,6 +110,7 @@ impl World {
             far: Node::new(now, limits),
             file: None,
             publishers: Vec::new(),
+            allocation: Allocation::default(),
             seen: Seen::default(),
         }
     }
@@ -119,8 +126,12 @@ impl World {
     ) {
         for index in 0..count {
             let number = self.publishers.len() as u32 + 1;
+            let flow = FlowId::new(number).expect("counted from one");
+            if packets > 1 {
+                self.allocation.begin(flow, class, 1);
+            }
             self.publishers.push(Publisher {
-                flow: FlowId::new(number).expect("counted from one"),
+                flow,
                 class,
                 room: RoomKey(1 + index % 4),
                 every,
@@ -129,6 +140,7 @@ impl World {
                 next_at: self.now + every * index / count,
                 sequence: 0,
                 keyframe: Keyframe::Yes,
+                picture: 0,
             });
         }
     }
@@ -164,8 +176,11 @@ impl World {
 
     /// Only what is published from now on counts.
     pub(crate) fn count_from_here(&mut self) {
+        let before = std::mem::take(&mut self.seen);
         self.seen = Seen {
             from: Some(self.now),
+            pictures: before.pictures,
+            shown: before.shown,
             ..Seen::default()
         };
     }
@@ -188,8 +203,15 @@ impl World {
     fn step(&mut self) {
         let now = self.now;
         for publisher in &mut self.publishers {
-            publisher.publish(now, self.start, &mut self.near.link, &mut self.seen);
+            publisher.publish(
+                now,
+                self.start,
+                &mut self.near.link,
+                &mut self.allocation,
+                &mut self.seen,
+            );
         }
+        self.allocate();
         while let Some(packet) = self.forward.receive(now) {
             self.arrives_far(packet);
         }
@@ -199,11 +221,7 @@ impl World {
         self.near.send(now, &mut self.forward);
         self.far.send(now, &mut self.back);
         for flow in self.near.link.take_broken() {
-            let publisher = self
-                .publishers
-                .iter_mut()
-                .find(|publisher| publisher.flow == flow);
-            publisher.expect("only what is published breaks").keyframe = Keyframe::Yes;
+            self.refresh(flow);
         }
         if let Some(file) = &mut self.file {
             file.sender.settle(now);
@@ -212,6 +230,26 @@ impl World {
                 self.forward.send(now, 1_472, Packet::Segment { number });
             }
         }
+    }
+
+    /// Layers that the path does not carry stop, as a node lets them.
+    fn allocate(&mut self) {
+        let carries = self.near.video.0.control.carries();
+        for turn in self.allocation.look(self.now, carries, Bitrate::ZERO) {
+            match turn {
+                Turn::Pause(flow) => self.near.link.pause(flow),
+                Turn::Resume(flow) => self.refresh(flow),
+            }
+        }
+        if self.allocation.is_wanting() {
+            self.near.video.0.control.hold_back();
+        }
+    }
+
+    fn refresh(&mut self, flow: FlowId) {
+        let mut publishers = self.publishers.iter_mut();
+        let publisher = publishers.find(|publisher| publisher.flow == flow);
+        publisher.expect("only what is published breaks").keyframe = Keyframe::Yes;
     }
 
     fn arrives_far(&mut self, packet: Packet) {
@@ -353,25 +391,41 @@ impl Node {
 }
 
 impl Publisher {
-    fn publish(&mut self, now: Instant, start: Instant, link: &mut Link, seen: &mut Seen) {
+    fn publish(
+        &mut self,
+        now: Instant,
+        start: Instant,
+        link: &mut Link,
+        allocation: &mut Allocation,
+        seen: &mut Seen,
+    ) {
+        /// A keyframe is so many times as large as other pictures.
+        const KEYFRAME: u16 = 4;
         while self.next_at <= now {
             let keyframe = std::mem::take(&mut self.keyframe);
-            for index in 1..=self.packets {
-                let end = if index == self.packets {
-                    End::Yes
-                } else {
-                    End::No
-                };
+            let packets = match keyframe {
+                Keyframe::Yes if self.packets > 1 => self.packets * KEYFRAME,
+                Keyframe::Yes | Keyframe::No => self.packets,
+            };
+            self.picture += 1;
+            for index in 1..=packets {
+                let end = if index == packets { End::Yes } else { End::No };
                 let rtp = write_rtp(
                     self.bytes,
                     self.sequence,
-                    index,
-                    self.packets,
-                    self.class,
-                    self.next_at - start,
+                    &Stamp {
+                        class: self.class,
+                        published_at: self.next_at - start,
+                        picture: self.picture,
+                        packets,
+                        keyframe,
+                    },
                 );
                 self.sequence = self.sequence.wrapping_add(1);
                 seen.published(self.next_at, self.class);
+                if packets > 1 && !allocation.offer(self.flow, rtp.len()) {
+                    continue;
+                }
                 let load = Load::Fresh {
                     flow: self.flow,
                     place: Place {
@@ -390,7 +444,7 @@ impl Publisher {
                     },
                 );
             }
-            if self.packets > 1 && seen.counts(self.next_at) {
+            if packets > 1 && seen.counts(self.next_at) {
                 seen.all_pictures += 1;
             }
             self.next_at += self.every;
@@ -410,23 +464,36 @@ impl Seen {
     }
 
     fn arrived(&mut self, now: Instant, start: Instant, flow: FlowId, rtp: &Bytes) {
-        let (published_at, class, packets) = read_rtp(rtp, start);
-        if !self.counts(published_at) {
-            return;
-        }
-        self.media_bytes += rtp.len() as u64;
-        self.delays
-            .entry(class)
-            .or_default()
-            .push(now - published_at);
-        if packets > 1 {
-            let picture = (flow, (published_at - start).as_micros() as u64);
-            let came = self.pictures.entry(picture).or_default();
+        let stamp = Stamp::read(rtp);
+        let published_at = start + stamp.published_at;
+        let counts = self.counts(published_at);
+        if stamp.packets > 1 {
+            let came = self.pictures.entry((flow, stamp.picture)).or_default();
             *came += 1;
-            if *came == packets {
-                self.whole += 1;
+            if *came == stamp.packets {
+                let shown = self.show(flow, &stamp);
+                self.whole += u64::from(counts);
+                self.decodable += u64::from(counts && shown);
             }
         }
+        if counts {
+            self.media_bytes += rtp.len() as u64;
+            self.delays
+                .entry(stamp.class)
+                .or_default()
+                .push(now - published_at);
+        }
+    }
+
+    /// A picture came whole: if it stands alone, or the one before it was shown, it can be.
+    fn show(&mut self, flow: FlowId, stamp: &Stamp) -> bool {
+        let last = self.shown.get(&flow);
+        let follows = last.is_some_and(|last| last + 1 == stamp.picture);
+        let shown = follows || stamp.keyframe == Keyframe::Yes;
+        if shown {
+            self.shown.insert(flow, stamp.picture);
+        }
+        shown
     }
 
     /// The share of what was published in `class` that came within `limit`.
@@ -494,32 +561,42 @@ impl Shape {
     }
 }
 
-/// A packet that tells when it was published, in which class, and how many its picture has.
-fn write_rtp(
-    bytes: usize,
-    sequence: u16,
-    index: u16,
-    packets: u16,
+/// What a packet tells of itself.
+struct Stamp {
     class: Class,
-    at: Duration,
-) -> Bytes {
-    let mut rtp = BytesMut::with_capacity(bytes);
-    rtp.put_u8(0x80);
-    rtp.put_u8(class as u8);
-    rtp.put_u16(sequence);
-    rtp.put_u64(at.as_micros() as u64);
-    rtp.put_u16(index);
-    rtp.put_u16(packets);
-    rtp.resize(bytes, 0);
-    rtp.freeze()
+    /// Since the beginning.
+    published_at: Duration,
+    picture: u32,
+    /// How many its picture has.
+    packets: u16,
+    keyframe: Keyframe,
 }
 
-fn read_rtp(rtp: &[u8], start: Instant) -> (Instant, Class, u16) {
-    let micros = u64::from_be_bytes(rtp[4..12].try_into().expect("eight bytes"));
-    let class = Class::ALL[usize::from(rtp[1])];
-    (
-        start + Duration::from_micros(micros),
-        class,
-        u16::from_be_bytes([rtp[14], rtp[15]]),
-    )
+impl Stamp {
+    fn read(rtp: &[u8]) -> Self {
+        let micros = u64::from_be_bytes(rtp[4..12].try_into().expect("eight bytes"));
+        Self {
+            class: Class::ALL[usize::from(rtp[1])],
+            published_at: Duration::from_micros(micros),
+            picture: u32::from_be_bytes(rtp[12..16].try_into().expect("four bytes")),
+            packets: u16::from_be_bytes([rtp[16], rtp[17]]),
+            keyframe: match rtp[18] {
+                0 => Keyframe::No,
+                _ => Keyframe::Yes,
+            },
+        }
+    }
+}
+
+fn write_rtp(bytes: usize, sequence: u16, stamp: &Stamp) -> Bytes {
+    let mut rtp = BytesMut::with_capacity(bytes);
+    rtp.put_u8(0x80);
+    rtp.put_u8(stamp.class as u8);
+    rtp.put_u16(sequence);
+    rtp.put_u64(stamp.published_at.as_micros() as u64);
+    rtp.put_u32(stamp.picture);
+    rtp.put_u16(stamp.packets);
+    rtp.put_u8(u8::from(stamp.keyframe == Keyframe::Yes));
+    rtp.resize(bytes, 0);
+    rtp.freeze()
 }
