@@ -99,6 +99,8 @@ enum Padding {
 #[derive(Clone, Copy, Debug)]
 struct Silence {
     before: Bitrate,
+    /// The number of the next packet when it was last looked for.
+    sent_to: u64,
 }
 
 /// Between hearings, as long as it takes to believe in silence; and two round trips more.
@@ -351,8 +353,14 @@ impl Bandwidth {
 
     fn consider_probe(&mut self, now: Instant, sent: &SentLog) {
         let quiet = self.delays.queue() != Queue::Growing && self.delays.waiting() < QUIET;
+        if quiet && self.silence.is_none() {
+            self.probe(now, sent);
+        }
+    }
+
+    fn probe(&mut self, now: Instant, sent: &SentLog) {
         let hears = matches!(self.evidence, Evidence::Feedback);
-        if self.padding == Padding::Impossible || self.silence.is_some() || !quiet || !hears {
+        if self.padding == Padding::Impossible || !hears {
             return;
         }
         let need = Need {
@@ -389,9 +397,11 @@ impl Bandwidth {
         }
         let is_silent = waits_since.is_some_and(|at| at + self.patience() <= now);
         if is_silent && self.reference.is_some() {
-            self.fall_silent();
+            self.fall_silent(now, sent);
         } else if self.silence.is_none() {
-            // Where nothing is sent nothing is heard, and probes find the way back.
+            // Where nothing is sent nothing is heard: what waited then has long arrived, and
+            // probes find the way back.
+            self.delays.restart();
             self.consider_probe(now, sent);
         }
     }
@@ -407,10 +417,19 @@ impl Bandwidth {
         }
     }
 
-    fn fall_silent(&mut self) {
+    fn fall_silent(&mut self, now: Instant, sent: &SentLog) {
+        let sent_to = sent.next();
+        if self
+            .silence
+            .is_some_and(|silence| silence.sent_to == sent_to)
+        {
+            // The last packets were lost, of which nobody tells: only newer ones end this.
+            self.probe(now, sent);
+            return;
+        }
         let before = self.silence.map(|silence| silence.before);
         let before = before.unwrap_or_else(|| self.rate.estimate());
-        self.silence = Some(Silence { before });
+        self.silence = Some(Silence { before, sent_to });
         if self.rate.estimate() > before.scaled(Self::SILENT_SHARE) {
             self.rate.halve();
         }

@@ -164,6 +164,9 @@ impl Prober {
         let State::Sending(cluster, until) = &mut self.state else {
             return 0;
         };
+        if now >= *until && cluster.is_short(sent) {
+            *until = cluster.started_at + Self::LONGEST;
+        }
         if now >= *until {
             self.end(now, sent, round_trip);
             return 0;
@@ -310,6 +313,11 @@ impl Cluster {
     const FILLED: f64 = 0.9;
     /// ... which then is known, and used up to here.
     const USED: f64 = 0.95;
+
+    /// Whether too little was sent to say anything, should one packet be lost.
+    fn is_short(&self, sent: &SentLog) -> bool {
+        sent.next() - self.first <= u64::from(Self::LEAST_PACKETS)
+    }
 
     fn note(&mut self, judged: &Judged, arrived_at: Micros) {
         let seen = self.seen.get_or_insert(Seen {

@@ -15,6 +15,7 @@ pub(super) struct Subscriber {
     pub(super) bandwidth: Bandwidth,
     sent: SentLog,
     pub(super) source: Source,
+    sound: Sound,
     random: Random,
     frame_at: Time,
     sound_at: Time,
@@ -43,6 +44,15 @@ pub(super) enum Source {
     },
     /// Nothing.
     Silent,
+}
+
+/// Whether the client tells which packets of sound arrived. Not every browser does.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Sound {
+    /// It does.
+    Told,
+    /// It does not: such sound is a [`Constant`] flow of its own.
+    Untold,
 }
 
 impl Source {
@@ -86,6 +96,7 @@ impl Subscriber {
             bandwidth,
             sent: SentLog::new(start),
             source,
+            sound: Sound::Told,
             random: Random::new(seed),
             frame_at: 0,
             sound_at: 0,
@@ -95,6 +106,14 @@ impl Subscriber {
             feedback_at: 0,
             padded: 0,
             bytes: 0,
+        }
+    }
+
+    /// Its client tells of pictures alone.
+    pub(super) fn without_sound(self) -> Self {
+        Self {
+            sound: Sound::Untold,
+            ..self
         }
     }
 
@@ -111,7 +130,7 @@ impl Subscriber {
         let mut out = Vec::new();
         if now >= self.sound_at {
             self.sound_at = self.sound_at.max(now) + 20 * MS;
-            if !matches!(self.source, Source::Silent) {
+            if self.sound == Sound::Told && !matches!(self.source, Source::Silent) {
                 out.push(self.packet(now, flow, SOUND_SIZE));
             }
         }
@@ -357,6 +376,7 @@ pub(super) struct Constant {
     pub(super) rate: Bitrate,
     pub(super) on: Time,
     pub(super) off: Time,
+    size: u64,
     number: u64,
     credit: u64,
 }
@@ -367,8 +387,18 @@ impl Constant {
             rate: Bitrate::kilobits(kilobits),
             on,
             off,
+            size: 1_000,
             number: 0,
             credit: 0,
+        }
+    }
+
+    /// Sound of which the client tells nothing.
+    pub(super) fn sound() -> Self {
+        Self {
+            rate: SOUND,
+            size: SOUND_SIZE as u64,
+            ..Self::new(0, SECOND, 0)
         }
     }
 
@@ -377,13 +407,13 @@ impl Constant {
         if now % (self.on + self.off) < self.on {
             self.credit += self.rate.bytes_in(Duration::from_millis(1));
         }
-        while self.credit >= 1_000 {
-            self.credit -= 1_000;
+        while self.credit >= self.size {
+            self.credit -= self.size;
             self.number += 1;
             out.push(Packet {
                 flow,
                 number: self.number,
-                size: 1_000,
+                size: self.size,
             });
         }
         out

@@ -34,6 +34,20 @@ fn joining(seed: u64, from: Time, delay: Time) -> Flow {
     }
 }
 
+/// A subscriber of layers whose client tells what arrives of pictures alone, with the sound
+/// beside it.
+fn untold_sound(path: Path, seed: u64) -> Lab {
+    let mut lab = Lab::new(path, seed);
+    let source = Source::layers([120, 400, 800, 1_700, 2_500]);
+    lab.add(Flow::Subscriber {
+        subscriber: Box::new(Subscriber::new(start(), source, seed).without_sound()),
+        delay: 0,
+        from: 0,
+    });
+    lab.add(Flow::Constant(Constant::sound()));
+    lab
+}
+
 /// A lab with one flow, after so many seconds.
 fn ran(path: Path, flow: Flow, seconds: u64) -> Lab {
     let mut lab = Lab::new(path, 1);
@@ -240,6 +254,81 @@ fn after_a_blackhole_the_estimate_is_soon_what_it_was() {
         lab.draw(&format!("blackhole-{name}"));
         let reached = lab.reaches(0, 30, 1_500.0);
         assert!(reached.is_some_and(|at| at < 33.0), "{name}: {reached:?}");
+    }
+}
+
+/// The seconds it takes from now on until so many layers are sent; at most a minute.
+fn takes(lab: &mut Lab, layers: usize) -> f64 {
+    let from = lab.now;
+    while lab.subscriber(0).source.height() < layers && lab.now < from + 60 * SECOND {
+        lab.step();
+    }
+    (lab.now - from) as f64 / SECOND as f64
+}
+
+#[test]
+fn pictures_come_back_after_congestion_though_nothing_is_told_of_sound() {
+    for seed in 1..=20 {
+        for kilobits in [40, 70, 100] {
+            let wide = Path {
+                kilobits: 3_000,
+                ..Path::default()
+            };
+            let mut lab = untold_sound(wide, seed);
+            lab.run_until(20);
+            lab.bottleneck.path.kilobits = kilobits;
+            lab.run_until(30);
+            assert_eq!(lab.subscriber(0).source.height(), 0, "{seed}: {kilobits}");
+            lab.bottleneck.path.kilobits = 3_000;
+            let took = (takes(&mut lab, 1), takes(&mut lab, 5));
+            if seed == 1 {
+                lab.draw(&format!("untold-sound-{kilobits}"));
+            }
+            assert!(took.0 <= 10.0, "{seed}: {kilobits}: {took:?}");
+            assert!(took.1 <= 15.0, "{seed}: {kilobits}: {took:?}");
+        }
+    }
+}
+
+#[test]
+fn pictures_come_back_after_a_blackhole_though_nothing_is_told_of_sound() {
+    for seed in 1..=20 {
+        let narrow = Path {
+            kilobits: 250,
+            ..Path::default()
+        };
+        let mut lab = untold_sound(narrow, seed);
+        lab.run_until(20);
+        assert_eq!(lab.subscriber(0).source.height(), 1, "{seed}");
+        lab.bottleneck.path.dead = true;
+        lab.run_until(30);
+        assert_eq!(lab.subscriber(0).source.height(), 0, "{seed}");
+        lab.bottleneck.path.dead = false;
+        let took = takes(&mut lab, 1);
+        assert!(took <= 10.0, "{seed}: {took}");
+    }
+}
+
+#[test]
+fn sound_of_which_nothing_is_told_is_not_disturbed_where_no_picture_fits() {
+    for kilobits in [80, 100, 150] {
+        for seed in 1..=5 {
+            let thin = Path {
+                kilobits,
+                ..Path::default()
+            };
+            let mut lab = untold_sound(thin, seed);
+            lab.run_until(20);
+            let dropped = lab.bottleneck.dropped;
+            lab.run_until(120);
+            if seed == 1 {
+                lab.draw(&format!("untold-sound-alone-{kilobits}"));
+            }
+            let (at_times, seldom) = (lab.waited(20, 120, 0.05), lab.waited(20, 120, 0.01));
+            assert_eq!(lab.bottleneck.dropped, dropped, "{seed}: {kilobits}");
+            assert!(at_times < 120.0, "{seed}: {kilobits}: {at_times}");
+            assert!(seldom < 250.0, "{seed}: {kilobits}: {seldom}");
+        }
     }
 }
 
