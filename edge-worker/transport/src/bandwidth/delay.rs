@@ -5,7 +5,8 @@
 //! Frames leave here in bursts, without pacing. So of each group only the packet with the
 //! shortest delay counts, which shows the queue that was there before its frame; and what of
 //! that queue the frames before explain, as they would wait on a path as wide as believed, is
-//! not held against the path. What follows from a growing queue is left to [`rate`](super::rate).
+//! not held against the path. Nor is it what a client takes late, that is short of time: packets
+//! that arrive at once are one group too, of which the last one has waited least. What follows from a growing queue is left to [`rate`](super::rate).
 
 use std::collections::VecDeque;
 
@@ -62,6 +63,8 @@ struct Group {
 impl Delays {
     /// Packets sent within this time of each other are one group.
     const BURST: Micros = 5_000;
+    /// ... and so are those that arrive within this time, however far apart they were sent.
+    const AT_ONCE: Micros = 2_000;
     /// How many groups the line is laid through.
     const LINE: usize = 20;
     /// How much of the delay before is kept in the smoothed one.
@@ -115,6 +118,12 @@ impl Delays {
                     group.delay = delay;
                     group.arrived_at = arrived_at;
                 }
+            }
+            // It came with those before, for which there was no time until now.
+            Some(group) if delay < group.delay && arrived_at - group.arrived_at < Self::AT_ONCE => {
+                group.delay = delay;
+                group.arrived_at = arrived_at;
+                group.explained = explained;
             }
             group => {
                 let next = Group {
@@ -354,6 +363,20 @@ mod tests {
         let unrest = watch(2_000, |i| (i * 7_919 % 31) * 1_000);
         let growing = unrest.iter().filter(|queue| **queue == Queue::Growing);
         assert_eq!(growing.count(), 0);
+    }
+
+    #[test]
+    fn a_client_that_takes_what_has_come_only_at_times_makes_no_queue() {
+        let mut delays = Delays::new();
+        for i in 0..2_000i64 {
+            let sent_at = i * 20_000;
+            // Not for up to 280 ms; but then all of it, one packet after the other.
+            let looks_at = (i / 13 * 13 + 13 + i / 13 % 3) * 20_000;
+            let arrived_at = looks_at.max(sent_at) + i % 13 * 50;
+            delays.arrived(&packet(sent_at, 100), arrived_at + 30_000, WIDTH);
+            assert_ne!(delays.queue(), Queue::Growing, "{i}");
+            assert!(delays.waiting() < 60.0, "{i}: {}", delays.waiting());
+        }
     }
 
     /// Whether a queue is seen to grow where frames of 10,000 bytes, and one of them

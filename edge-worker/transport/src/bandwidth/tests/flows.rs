@@ -16,6 +16,10 @@ pub(super) struct Subscriber {
     sent: SentLog,
     pub(super) source: Source,
     sound: Sound,
+    /// How long the client may be from one look at what has come to the next: a machine that
+    /// does much else.
+    pub(super) looks_within: Time,
+    looks_at: Time,
     random: Random,
     frame_at: Time,
     sound_at: Time,
@@ -97,6 +101,8 @@ impl Subscriber {
             sent: SentLog::new(start),
             source,
             sound: Sound::Told,
+            looks_within: 0,
+            looks_at: 0,
             random: Random::new(seed),
             frame_at: 0,
             sound_at: 0,
@@ -216,7 +222,13 @@ impl Subscriber {
     }
 
     pub(super) fn receive(&mut self, at: Time, packet: Packet) {
-        self.arrived.insert(packet.number, at);
+        while self.looks_at < at {
+            self.looks_at = match self.looks_within {
+                0 => at,
+                within => self.looks_at.max(at - within) + self.random.below(within) + 1,
+            };
+        }
+        self.arrived.insert(packet.number, self.looks_at);
     }
 
     /// The client's feedback, when it is due.

@@ -333,6 +333,32 @@ fn sound_of_which_nothing_is_told_is_not_disturbed_where_no_picture_fits() {
 }
 
 #[test]
+fn a_client_that_is_short_of_time_goes_on_seeing_pictures() {
+    for within in [50, 100, 200] {
+        for seed in 1..=10 {
+            let path = Path {
+                kilobits: 20_000,
+                ..Path::default()
+            };
+            let mut lab = ran(path, layered(seed), 15);
+            lab.subscriber(0).looks_within = within * MS;
+            let mut lowest = usize::MAX;
+            while lab.now < 75 * SECOND {
+                lab.step();
+                lowest = lowest.min(lab.subscriber(0).source.height());
+            }
+            lab.subscriber(0).looks_within = 0;
+            let took = takes(&mut lab, 5);
+            if seed == 1 {
+                lab.draw(&format!("short-of-time-{within}"));
+            }
+            assert!(lowest > 0, "{seed}: {within}");
+            assert!(took <= 10.0, "{seed}: {within}: {took}");
+        }
+    }
+}
+
+#[test]
 fn cross_traffic_is_made_room_for_and_its_room_taken_after() {
     let path = Path {
         kilobits: 2_000,
