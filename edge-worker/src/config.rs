@@ -3,6 +3,7 @@
 
 mod control;
 mod relay;
+mod room;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
@@ -16,6 +17,7 @@ use control::RawControl;
 pub use control::{Control, JoinTokens, NodeKey};
 use relay::RawRelay;
 pub use relay::Relay;
+pub use room::Room;
 
 /// Everything a node is told, checked.
 #[derive(Clone, Debug)]
@@ -72,22 +74,6 @@ pub struct Spread {
     pub at_cpu_percent: u16,
     /// So many people of that room are there; 0: however many.
     pub at_participants: u32,
-}
-
-/// What rooms start with.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct Room {
-    /// How long a room nobody ever joined stays open.
-    pub empty_timeout_s: u32,
-    /// How long a room stays open after the last participant left.
-    pub departure_timeout_s: u32,
-    /// 0: no limit.
-    pub max_participants: u32,
-    /// Whether a room that is not there is made by joining it.
-    pub auto_create: bool,
-    /// Whether the app may unmute participants, not only mute them.
-    pub enable_remote_unmute: bool,
 }
 
 /// Whom to tell what happens in rooms.
@@ -249,14 +235,7 @@ impl Default for Raw {
                 },
             },
             keys: BTreeMap::new(),
-            // LiveKit's own: apps rely on them.
-            room: Room {
-                empty_timeout_s: 300,
-                departure_timeout_s: 20,
-                max_participants: 0,
-                auto_create: true,
-                enable_remote_unmute: false,
-            },
+            room: Room::default(),
             webhook: Webhook {
                 urls: Vec::new(),
                 api_key: String::new(),
@@ -305,6 +284,7 @@ impl Raw {
             }
         }
         let webhook = self.webhook.checked(&self.keys)?;
+        let room = self.room.checked()?;
         let shards = match self.rtc.shards {
             0 => std::thread::available_parallelism().map_or(1, |cores| cores.get() as u16),
             shards @ 1..=MOST_SHARDS => shards,
@@ -356,7 +336,7 @@ impl Raw {
                 spread,
             },
             keys: self.keys,
-            room: self.room,
+            room,
             webhook,
             relay,
             control,
@@ -500,6 +480,22 @@ mod tests {
             (
                 format!("{strong}[room]\nauto_create = 7"),
                 "room.auto_create",
+            ),
+            (
+                format!("{strong}[room]\nmax_playout_delay_ms = 41000"),
+                "room.max_playout_delay_ms",
+            ),
+            (
+                format!("{strong}[room]\nmin_playout_delay_ms = 9\nmax_playout_delay_ms = 8"),
+                "room.min_playout_delay_ms",
+            ),
+            (
+                format!("{strong}[room.presets.slow]\nsync_stream = true"),
+                "sync_stream",
+            ),
+            (
+                format!("{strong}[room.presets.slow]\nmin_playout_delay_ms = 50000"),
+                "room.presets.*.min_playout_delay_ms",
             ),
         ] {
             let figment =

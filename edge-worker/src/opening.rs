@@ -4,9 +4,10 @@
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use livekit::join::RoomSettings;
+use livekit::join::{RoomSettings, Undone};
 use livekit::room_service::{Answer, Failure};
-use sfu::{Beginning, Identity, RoomInfo};
+use sfu::{Beginning, Identity, Playing, RoomInfo};
+use tracing::warn;
 
 use crate::directory::{Found, Place};
 use crate::errands::ask;
@@ -38,7 +39,31 @@ pub(crate) struct Opening {
 /// opens it anew.
 const TRIES: usize = 3;
 
+/// Settings are asked for by a name that this node does not know.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct UnknownPreset;
+
+/// Says what is asked for in vain: apps made for LiveKit's cloud count on it.
+pub(crate) fn warn_of(undone: &[Undone]) {
+    for undone in undone {
+        match undone {
+            Undone::Agents => warn!("a room is to have agents; nothing here calls any"),
+            Undone::Recording => warn!("a room is to be recorded; nothing here records"),
+        }
+    }
+}
+
 impl Node {
+    /// Adds to the settings of a room what is kept under the name they give.
+    pub(crate) fn fill_in(&self, settings: &mut RoomSettings) -> Result<(), UnknownPreset> {
+        let Some(name) = &settings.preset else {
+            return Ok(());
+        };
+        let preset = self.config.room.preset(name).ok_or(UnknownPreset)?;
+        settings.fill_in(&preset);
+        Ok(())
+    }
+
     /// For somebody who comes.
     pub(crate) async fn seat(&self, name: &Arc<str>, settings: &RoomSettings) -> Opening {
         self.open(name, settings, || self.directory.seat(name))
@@ -118,10 +143,13 @@ impl Node {
                 info,
                 beginning: Beginning::Joined,
             },
-            None => NewRoom {
-                info: self.first_room(Arc::clone(name), settings),
-                beginning: Beginning::Anew,
-            },
+            None => {
+                warn_of(&settings.undone);
+                NewRoom {
+                    info: self.first_room(Arc::clone(name), settings),
+                    beginning: Beginning::Anew,
+                }
+            }
         };
         Opening {
             shard: found.shard,
@@ -132,6 +160,7 @@ impl Node {
 
     fn first_room(&self, name: Arc<str>, settings: &RoomSettings) -> RoomInfo {
         let defaults = &self.config.room;
+        let playing = defaults.playing();
         let control = self.control.as_ref();
         let given = control.and_then(|control| control.life_of(&name));
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
@@ -147,6 +176,10 @@ impl Node {
             max_participants: settings
                 .max_participants
                 .unwrap_or(defaults.max_participants),
+            playing: Playing {
+                streams: settings.streams.unwrap_or(playing.streams),
+                delay: settings.playout_delay().or(playing.delay),
+            },
             participants: 0,
             publishers: 0,
             active_recording: false,

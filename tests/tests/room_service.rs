@@ -115,6 +115,57 @@ async fn rl_1_rooms_are_made_listed_changed_and_deleted_without_anybody_in_them(
 }
 
 #[tokio::test]
+async fn rl_1_settings_that_the_node_keeps_are_asked_for_by_name() -> Result<()> {
+    let environment = [
+        ("EDGE_ROOM__MAX_PARTICIPANTS", "9"),
+        ("EDGE_ROOM__PRESETS__LESSONS__MAX_PARTICIPANTS", "7"),
+        ("EDGE_ROOM__PRESETS__LESSONS__EMPTY_TIMEOUT_S", "60"),
+    ];
+    let node = Node::start_with(NodeOptions {
+        environment: environment
+            .map(|(key, it)| (key.to_owned(), it.to_owned()))
+            .into(),
+        ..NodeOptions::default()
+    })
+    .await?;
+    let admin_of = admin("physics");
+    let create = async |body: Value| done(&node, "CreateRoom", &admin_of, body).await;
+    let limits = |room: &Value| {
+        (
+            room["maxParticipants"].clone(),
+            room["emptyTimeout"].clone(),
+        )
+    };
+    let preset = "lessons";
+    let made = create(json!({ "name": "physics", "roomPreset": preset, "emptyTimeout": 30 }));
+    assert_eq!(limits(&made.await?), (json!(7), json!(30)));
+    let other = create(json!({ "name": "music" })).await?;
+    assert_eq!(limits(&other), (json!(9), json!(300)));
+    let changed = create(json!({ "name": "music", "roomPreset": preset })).await?;
+    assert_eq!(limits(&changed), (json!(7), json!(60)));
+
+    let mut claims = claims("maths", "ada");
+    claims["roomPreset"] = json!(preset);
+    claims["roomConfig"] = json!({ "emptyTimeout": 20, "agents": [{ "agentName": "scribe" }] });
+    let (_ada, join) = Signal::join(&node.url(), &sign(&claims, SECRET)?).await?;
+    let room = join.room.unwrap();
+    assert_eq!((room.max_participants, room.empty_timeout), (7, 20));
+    let warned = |line: &String| line.contains("nothing here calls any");
+    assert_eq!(node.log().iter().filter(|line| warned(line)).count(), 1);
+
+    let unknown = "unknown room configuration in create room request";
+    let body = json!({ "name": "physics", "roomPreset": "parties" });
+    let refused = call(&node, "CreateRoom", &admin_of, body).await?;
+    let expected = json!({ "code": "invalid_argument", "msg": unknown });
+    assert_eq!(refused, (400, expected));
+    claims["roomPreset"] = json!("parties");
+    let refused = Signal::open(&node.url(), V0, &sign(&claims, SECRET)?).await?;
+    let refused = refused.unwrap_err();
+    assert_eq!((refused.status, refused.body.as_str()), (400, unknown));
+    Ok(())
+}
+
+#[tokio::test]
 async fn rl_2_a_room_opened_again_is_a_new_one() -> Result<()> {
     let node = Node::start().await?;
     let admin = admin("physics");

@@ -63,8 +63,12 @@ impl Client {
     /// Firefox has no H264 encoder on Linux and Android: it offers what it cannot do.
     pub(crate) fn lacks_h264_encoder(&self) -> bool {
         let os = self.os.to_ascii_lowercase();
+        self.is_firefox() && (os.contains("linux") || os.contains("android"))
+    }
+
+    /// Whether it is Firefox.
+    pub(crate) fn is_firefox(&self) -> bool {
         self.browser.eq_ignore_ascii_case("firefox")
-            && (os.contains("linux") || os.contains("android"))
     }
 
     pub(crate) fn from_proto(client: proto::ClientInfo) -> Self {

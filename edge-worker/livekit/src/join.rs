@@ -4,14 +4,16 @@
 //! room itself are left to the shell.
 
 mod admission;
+mod settings;
 mod wrapped;
 
 use std::collections::BTreeMap;
 
 use media::ParticipantId;
-use sfu::{Permission, Wanted};
+use sfu::{Permission, Streams, Wanted};
 
-pub use admission::{Admission, RoomSettings, authorize};
+pub use admission::{Admission, authorize};
+pub use settings::{RoomSettings, Undone};
 pub use sfu::{MAX_ATTRIBUTES, MAX_METADATA, MAX_NAME};
 pub use wrapped::{MAX_JOIN_REQUEST, decode_join_request};
 
@@ -143,6 +145,22 @@ impl JoinRequest {
     }
 }
 
+impl JoinRequest {
+    /// Whether it finds out whose tracks are streamed together. With one connection m-lines are
+    /// used again, and it has to read in answers which of them carries which track.
+    pub(crate) fn streams(&self) -> Streams {
+        let finds_tracks = match self.mode {
+            Mode::Dual => true,
+            Mode::Single => matches!(self.client.sdk, client::Sdk::Js | client::Sdk::ReactNative),
+        };
+        if finds_tracks && self.client.protocol > 9 && !self.client.is_firefox() {
+            Streams::Together
+        } else {
+            Streams::Apart
+        }
+    }
+}
+
 /// Why a request to join is refused, before the upgrade to a WebSocket. The text
 /// is the response's body.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, thiserror::Error)]
@@ -201,6 +219,9 @@ pub enum JoinError {
     /// Not the inner message.
     #[error("cannot unmarshal join request")]
     Message,
+    /// The token names settings that this node does not keep.
+    #[error("unknown room configuration in create room request")]
+    RoomPreset,
     /// The room is not there and may not be made by joining.
     #[error("requested room does not exist")]
     RoomMissing,
@@ -227,7 +248,8 @@ impl JoinError {
             | Self::Base64
             | Self::Wrapped
             | Self::Compression
-            | Self::Message => 400,
+            | Self::Message
+            | Self::RoomPreset => 400,
             Self::RoomMissing => 404,
             Self::NodeFull => 503,
         }
@@ -403,6 +425,31 @@ mod tests {
                 ..JoinRequest::default()
             };
             assert_eq!(request.primary(&permission(can_subscribe)), expected);
+        }
+    }
+
+    #[test]
+    fn sb_1_streams_are_shared_with_clients_that_still_find_out_whose_tracks_they_are() {
+        for (mode, sdk, protocol, browser, expected) in [
+            (Mode::Dual, Sdk::Js, 16, "Chrome", Streams::Together),
+            (Mode::Dual, Sdk::Swift, 10, "", Streams::Together),
+            (Mode::Dual, Sdk::Js, 9, "Chrome", Streams::Apart),
+            (Mode::Dual, Sdk::Js, 16, "Firefox", Streams::Apart),
+            (Mode::Single, Sdk::Js, 17, "Safari", Streams::Together),
+            (Mode::Single, Sdk::Js, 17, "firefox", Streams::Apart),
+            (Mode::Single, Sdk::Swift, 17, "", Streams::Apart),
+        ] {
+            let request = JoinRequest {
+                mode,
+                client: Client {
+                    sdk,
+                    protocol,
+                    browser: browser.into(),
+                    ..Client::default()
+                },
+                ..JoinRequest::default()
+            };
+            assert_eq!(request.streams(), expected, "{mode:?} {sdk:?} {browser}");
         }
     }
 }

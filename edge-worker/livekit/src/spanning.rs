@@ -160,6 +160,9 @@ pub fn write(telling: &Telling) -> Vec<u8> {
             what: Some(match reply {
                 Reply::Room(room) => form::reply::What::Room(form::RoomReply {
                     room: room.as_ref().map(info::room),
+                    playing: room
+                        .as_ref()
+                        .map(|room| people::write_playing(room.playing)),
                 }),
                 Reply::Called(called) => form::reply::What::Called(form::Called {
                     status: called.status.into(),
@@ -212,8 +215,9 @@ pub fn read(bytes: &Bytes) -> Result<Telling, TellingError> {
         say::What::Reply(form::Reply { id, what }) => Telling::Reply {
             id,
             reply: match what.ok_or(TellingError::Unknown)? {
-                form::reply::What::Room(form::RoomReply { room }) => {
-                    Reply::Room(room.map(|room| people::room(&room)).transpose()?)
+                form::reply::What::Room(form::RoomReply { room, playing }) => {
+                    let whole = |room| people::whole_room(&room, playing);
+                    Reply::Room(room.map(whole).transpose()?)
                 }
                 form::reply::What::Called(called) => Reply::Called(Called {
                     status: u16::try_from(called.status)

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use media::{Codec, MediaKind, ParticipantId, RoomId, TrackId};
+use media::{Codec, MediaKind, ParticipantId, PlayoutDelay, RoomId, TrackId};
 
 use crate::{DataTrackInfo, LeaveReason, Pausing, Wanted};
 
@@ -29,12 +29,33 @@ pub struct RoomInfo {
     pub departure_timeout_s: u32,
     /// 0: no limit.
     pub max_participants: u32,
+    /// How clients play what they receive.
+    pub playing: Playing,
     /// Visible participants.
     pub participants: u32,
     /// Visible participants who publish.
     pub publishers: u32,
     /// Somebody records it.
     pub active_recording: bool,
+}
+
+/// How clients play what they receive in a room.
+#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Playing {
+    /// How tracks are grouped.
+    pub streams: Streams,
+    /// How long pictures wait; `None` leaves it to the client.
+    pub delay: Option<PlayoutDelay>,
+}
+
+/// How tracks are grouped into the streams that clients play in step.
+#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Streams {
+    /// Each track is one.
+    #[default]
+    Apart,
+    /// Sound and picture of one source are one.
+    Together,
 }
 
 /// A participant as clients see it.
@@ -154,6 +175,8 @@ pub struct Membership {
     pub pausing: Pausing,
     /// LiveKit's signalling protocol number.
     pub protocol: i32,
+    /// Whether its client finds out whose tracks are streamed together.
+    pub streams: Streams,
 }
 
 /// Where a track comes from.

@@ -39,8 +39,9 @@ pub use command::{
 };
 pub use data_track::{DataFrame, DataHandle, DataPublication, DataTrackInfo, DataWish};
 pub use description::{
-    AudioFeature, Encryption, Identity, Membership, Muted, ParticipantInfo, Permission, RoomInfo,
-    SimulcastCodec, Source, State, TrackInfo, VideoLayer, VideoQuality, Visibility,
+    AudioFeature, Encryption, Identity, Membership, Muted, ParticipantInfo, Permission, Playing,
+    RoomInfo, SimulcastCodec, Source, State, Streams, TrackInfo, VideoLayer, VideoQuality,
+    Visibility,
 };
 pub use fact::{Fact, Happened};
 pub use fanout::{Binding, DropCounts, DropReason, Fanout, Wish};
@@ -49,7 +50,7 @@ pub use notice::{
     CodecDemand, Notice, Refusal, RefusedWish, StreamState, Streaming, SubscriptionFailure,
 };
 pub use output::{
-    OfferedSection, Opening, Outlet, Output, Received, Reliability, SenderKey, Sink,
+    OfferedSection, Opening, Outlet, Output, Received, Reliability, SenderKey, Sink, StreamName,
     SubscriptionKey, TrackKey, TransportKey,
 };
 pub use pacer::{Admission, Pacer, Waiting};

@@ -105,7 +105,7 @@ pub enum LinkNews {
 pub struct Setup {
     /// Rises with every change, on whichever instance; 0: not known.
     pub edition: u64,
-    /// Of it count the free text, the timeouts and how many may be there.
+    /// Of it count the free text, the timeouts, how many may be there and how clients play.
     pub room: Arc<RoomInfo>,
 }
 

@@ -153,9 +153,18 @@ pub struct Opening {
     /// What.
     pub track: TrackId,
     /// First part of the msid.
-    pub stream: String,
+    pub stream: StreamName,
     /// Two channels.
     pub stereo: bool,
+}
+
+/// Under which name a track is streamed to a subscriber.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct StreamName {
+    /// Its own; it tells publisher and track.
+    pub own: String,
+    /// That of all it is played in step with, if there may be others. It tells the publisher.
+    pub shared: Option<String>,
 }
 
 /// How a data message travels.

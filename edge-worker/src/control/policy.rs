@@ -151,7 +151,7 @@ impl Policy {
             empty_timeout_s: differs(wished.empty_timeout_s, room.empty_timeout_s),
             departure_timeout_s: differs(wished.departure_timeout_s, room.departure_timeout_s),
             max_participants: differs(Some(wished.max_participants), room.max_participants),
-            metadata: None,
+            ..RoomSettings::default()
         };
         (settings != RoomSettings::default()).then_some(settings)
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use livekit::join::RoomSettings;
 use livekit::room_service::{Answer, Failure, Request, Task};
 use livekit::server_data::{Rpc, RpcNews};
-use sfu::{Identity, Muted, RoomChange, RoomInfo};
+use sfu::{Beginning, Identity, Muted, RoomInfo};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -15,27 +15,13 @@ use crate::directory::Distance;
 use crate::errands::{ask, send, wait};
 use crate::ids;
 use crate::node::Node;
-use crate::opening::Opening;
+use crate::opening::{Opening, UnknownPreset, warn_of};
 use crate::shard::{Destination, Forwarding, Order, ToShard};
 
 /// Does what was asked.
 pub(crate) async fn perform(node: &Node, request: Request) -> Result<Answer, Failure> {
     match request {
-        Request::CreateRoom { room, settings } => {
-            let change = RoomChange {
-                empty_timeout_s: settings.empty_timeout_s,
-                departure_timeout_s: settings.departure_timeout_s,
-                max_participants: settings.max_participants,
-                metadata: settings.metadata.clone(),
-            };
-            let Opening { shard, place, room } = node.open_room(&room, &settings).await;
-            let order = Order::Create {
-                room,
-                change,
-                place,
-            };
-            ask(&shard, order).await
-        }
+        Request::CreateRoom { room, settings } => create(node, &room, settings).await,
         Request::ListRooms { names } => list(node, names.into()).await,
         Request::DeleteRoom { room } => delete(node, room).await,
         Request::ListParticipants { room } => {
@@ -57,6 +43,27 @@ pub(crate) async fn perform(node: &Node, request: Request) -> Result<Answer, Fai
             destination,
         } => forward(node, room, identity, destination).await,
     }
+}
+
+async fn create(
+    node: &Node,
+    name: &Arc<str>,
+    mut settings: RoomSettings,
+) -> Result<Answer, Failure> {
+    let filled_in = node.fill_in(&mut settings);
+    filled_in.map_err(|UnknownPreset| Failure::PresetUnknown)?;
+    let Opening { shard, place, room } = node.open_room(name, &settings).await;
+    match room.beginning {
+        // It was said where the room was made.
+        Beginning::Anew => {}
+        Beginning::Joined => warn_of(&settings.undone),
+    }
+    let order = Order::Create {
+        room,
+        change: settings.change(),
+        place,
+    };
+    ask(&shard, order).await
 }
 
 async fn in_one_room(node: &Node, room: Arc<str>, task: Task) -> Result<Answer, Failure> {

@@ -16,6 +16,7 @@ use livekit::token;
 
 use crate::control::{Closed, ControlInbox};
 use crate::node::Node;
+use crate::opening::UnknownPreset;
 use crate::signal;
 
 /// A signal message may be this large (2 MiB); larger ones end the connection.
@@ -210,6 +211,8 @@ fn check(
         return Err(JoinError::Revoked.into());
     }
     let mut admission = admission;
+    let filled_in = node.fill_in(&mut admission.room_settings);
+    filled_in.map_err(|UnknownPreset| JoinError::RoomPreset)?;
     let mut placed = false;
     if let Some(policy) = control {
         policy.admit(&claims, &request)?;

@@ -100,10 +100,17 @@ impl Shard {
         let Some(slot) = self.transports.get_mut(key) else {
             return;
         };
+        let sfu::StreamName { own, shared } = opening.stream;
+        // Who has one connection is told in answers which m-line carries which track.
+        let (stream, shared) = match (shared, member.publisher == key) {
+            (Some(shared), true) => (shared, None),
+            (shared, _) => (own, shared),
+        };
         let (ssrc, rtx) = (Ssrc(rand::random()), Ssrc(rand::random()));
         let sender = slot.transport.add_sender(Sender {
             codec: opening.codec,
-            stream: opening.stream,
+            stream,
+            shared,
             track: opening.track.to_string(),
             cname: opening.publisher.to_string(),
             ssrc,

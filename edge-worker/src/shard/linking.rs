@@ -10,7 +10,7 @@ use media::{Layer, ParticipantId, Rtcp};
 use rustc_hash::FxHashMap;
 use sfu::{
     Carried, Identity, LeaveReason, LinkKey, LinkNews, Linked, Membership, Notice, Pausing,
-    TrackKey, Wanted,
+    Streams, TrackKey, Wanted,
 };
 use tokio::sync::oneshot;
 
@@ -434,6 +434,7 @@ fn membership(linked: &Linked, now_ms: i64) -> Membership {
         adaptive_stream: false,
         pausing: Pausing::Allowed,
         protocol: 0,
+        streams: Streams::Apart,
     }
 }
 

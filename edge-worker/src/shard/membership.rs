@@ -112,11 +112,13 @@ impl Shard {
     ) -> Option<TransportKey> {
         let ice = credentials();
         let ufrag = ice.ufrag.clone();
+        let open = self.rooms.get(&room);
         let setup = Setup {
             identity: self.identity.clone(),
             ice,
             candidates: self.advertised.clone(),
             negotiator,
+            playout: open.and_then(|open| open.room.playout_delay(owner)),
         };
         let transport = Transport::new(now, setup);
         let key = self

@@ -37,6 +37,7 @@ impl Connection {
         claims.video.room_join = true;
         // Those of the room it was in.
         claims.room_config = None;
+        claims.room_preset.clear();
         claims
     }
 

@@ -1,7 +1,7 @@
 //! RTP headers and their extensions (RFC 3550 section 5.1, RFC 8285), read in place and
 //! written. Lengths that lie are found here, so that nobody after needs to look.
 
-use media::{AudioLevel, Mid, PayloadType, Rid, SeqNo, Ssrc, Timestamp};
+use media::{AudioLevel, Mid, PayloadType, PlayoutDelay, Rid, SeqNo, Ssrc, Timestamp};
 
 use crate::sections::ExtensionIds;
 
@@ -243,13 +243,16 @@ pub(crate) struct NewHeader {
     pub(crate) mid: Option<(u8, Mid)>,
     /// Number of the extension and the number on the transport.
     pub(crate) twcc: Option<(u8, SeqNo)>,
+    /// Number of the extension and how long a picture shall wait.
+    pub(crate) playout: Option<(u8, PlayoutDelay)>,
 }
 
 impl NewHeader {
     /// Appends the header to `out`; answers its length.
     pub(crate) fn write(&self, out: &mut Vec<u8>) -> usize {
         let start = out.len();
-        let extended = u8::from(self.mid.is_some() || self.twcc.is_some()) << 4;
+        let several = self.mid.is_some() || self.playout.is_some();
+        let extended = u8::from(several || self.twcc.is_some()) << 4;
         let padded = u8::from(self.padded == Padded::Yes) << 5;
         let marker = u8::from(self.marker) << 7;
         out.extend_from_slice(&[
@@ -259,35 +262,45 @@ impl NewHeader {
         out.extend_from_slice(&self.seq.0.to_be_bytes());
         out.extend_from_slice(&self.timestamp.0.to_be_bytes());
         out.extend_from_slice(&self.ssrc.0.to_be_bytes());
-        match (self.mid, self.twcc) {
-            (None, None) => {}
-            (None, Some((id, number))) => {
+        match self.twcc {
+            _ if several => self.write_several(out),
+            Some((id, number)) => {
                 let [high, low] = number.0.to_be_bytes();
                 out.extend_from_slice(&ONE_BYTE_PROFILE.to_be_bytes());
                 out.extend_from_slice(&[0, 1, id << 4 | 1, high, low, 0]);
             }
-            (Some(mid), twcc) => write_named(mid, twcc, out),
+            None => {}
         }
         out.len() - start
     }
+
+    /// Appends a block of several extensions: in the first packets of a stream, and where
+    /// pictures are to wait.
+    #[cold]
+    fn write_several(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&ONE_BYTE_PROFILE.to_be_bytes());
+        let count_at = out.len() + 1;
+        out.extend_from_slice(&[0, 0]);
+        let block = out.len();
+        if let Some((id, mid)) = self.mid {
+            element(id, mid.as_str().as_bytes(), out);
+        }
+        if let Some((id, number)) = self.twcc {
+            element(id, &number.0.to_be_bytes(), out);
+        }
+        if let Some((id, delay)) = self.playout {
+            element(id, &delay.to_bytes(), out);
+        }
+        let count = (out.len() - block).div_ceil(4);
+        out[count_at] = count as u8;
+        out.resize(block + 4 * count, 0);
+    }
 }
 
-/// Appends a block of extensions with the m-line's name, a packet of few.
-#[cold]
-fn write_named((id, mid): (u8, Mid), twcc: Option<(u8, SeqNo)>, out: &mut Vec<u8>) {
-    let name = mid.as_str().as_bytes();
-    let numbered = if twcc.is_some() { 3 } else { 0 };
-    let words = (1 + name.len() + numbered).div_ceil(4);
-    let block = out.len() + 4;
-    out.extend_from_slice(&ONE_BYTE_PROFILE.to_be_bytes());
-    out.extend_from_slice(&[0, words as u8]);
-    out.push(id << 4 | (name.len() - 1) as u8);
-    out.extend_from_slice(name);
-    if let Some((id, number)) = twcc {
-        out.push(id << 4 | 1);
-        out.extend_from_slice(&number.0.to_be_bytes());
-    }
-    out.resize(block + 4 * words, 0);
+/// Appends one extension of 1 to 16 bytes.
+fn element(id: u8, value: &[u8], out: &mut Vec<u8>) {
+    out.push(id << 4 | (value.len() - 1) as u8);
+    out.extend_from_slice(value);
 }
 
 #[cfg(test)]
@@ -301,6 +314,7 @@ mod tests {
         repaired_rid: 11,
         audio_level: 1,
         twcc: 3,
+        playout: 5,
     };
 
     fn packet(first: u8, after: &[u8]) -> Vec<u8> {
@@ -452,6 +466,7 @@ mod tests {
             padded: Padded::No,
             mid: None,
             twcc: None,
+            playout: None,
         };
         for (mid, twcc, len) in [
             (None, None, 12),
@@ -479,6 +494,42 @@ mod tests {
             );
             let extensions = read.extensions(packet, &IDS);
             assert_eq!((extensions.mid, extensions.twcc), (mid, twcc));
+        }
+    }
+
+    #[test]
+    fn sb_3_a_picture_says_how_long_it_shall_wait() {
+        let playout = PlayoutDelay::from_ms(200, 400).map(|delay| (5, delay));
+        for (mid, twcc, expected) in [
+            (None, None, &[0, 1, 0x52, 0x01, 0x40, 0x28][..]),
+            (
+                None,
+                Some((3, SeqNo(9))),
+                &[0, 2, 0x31, 0, 9, 0x52, 0x01, 0x40, 0x28, 0],
+            ),
+            (
+                Mid::new(b"0").map(|mid| (4, mid)),
+                Some((3, SeqNo(9))),
+                &[
+                    0, 3, 0x40, b'0', 0x31, 0, 9, 0x52, 0x01, 0x40, 0x28, 0, 0, 0,
+                ],
+            ),
+        ] {
+            let header = NewHeader {
+                marker: true,
+                padded: Padded::No,
+                payload_type: PayloadType(96),
+                seq: SeqNo(1),
+                timestamp: Timestamp(2),
+                ssrc: Ssrc(3),
+                mid,
+                twcc,
+                playout,
+            };
+            let mut out = Vec::new();
+            let len = header.write(&mut out);
+            assert_eq!(out[14..], *expected);
+            assert_eq!(RtpHeader::parse(&out).unwrap().len, len);
         }
     }
 }

@@ -28,6 +28,7 @@ fn senders() -> [Sender; 2] {
     [(Codec::Opus, MIC), (Codec::Vp8, CAMERA)].map(|(codec, ssrc)| Sender {
         codec,
         stream: "PA_ada".into(),
+        shared: None,
         track: format!("TR_{}", ssrc.0),
         cname: "ada".into(),
         ssrc,

@@ -13,7 +13,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use common::client::{Profiles, Role};
 use common::{Call, Options};
-use media::{Codec, Delivery, Nack, Outgoing, ReceptionReport, Rtcp, SeqNo, Ssrc, Timestamp};
+use media::{
+    Codec, Delivery, Nack, Outgoing, PlayoutDelay, ReceptionReport, Rtcp, SeqNo, Ssrc, Timestamp,
+};
 use rtc_rtp::Packet;
 use rtc_shared::marshal::Unmarshal;
 use transport::{Channel, Channels, DropReason, Event, SealError, Sender, SenderId};
@@ -28,6 +30,7 @@ fn senders() -> [Sender; 2] {
     let sender = |codec, ssrc: Ssrc, track: &str| Sender {
         codec,
         stream: "PA_ada".into(),
+        shared: None,
         track: track.into(),
         cname: "ada".into(),
         ssrc,
@@ -211,6 +214,29 @@ fn packets_name_their_m_line_until_the_client_reports_on_them() {
             let mid = opened.header.get_extension(MID);
             assert_eq!(mid.as_deref(), Some(&b"1"[..]));
         }
+    }
+}
+
+#[test]
+fn sb_3_each_picture_says_how_long_it_shall_wait_and_no_sound_does() {
+    /// The number of that extension, in our offers.
+    const PLAYOUT: u8 = 5;
+    let options = Options {
+        playout: PlayoutDelay::from_ms(200, 400),
+        ..Options::default()
+    };
+    let (mut call, [mic, camera]) = Call::offered(options, senders());
+    call.connect();
+    for seq in 0..3 {
+        let picture = outgoing(seq, Codec::Vp8, b"\x90\x80", b"picture");
+        let opened = send(&mut call, camera, &picture);
+        let waits = opened.header.get_extension(PLAYOUT);
+        assert_eq!(waits.as_deref(), Some(&b"\x01\x40\x28"[..]));
+        assert_eq!(&opened.payload[..], b"\x90\x80picture");
+        let opened = send(&mut call, mic, &outgoing(seq, Codec::Opus, b"", b"sound"));
+        assert_eq!(opened.header.get_extension(PLAYOUT), None);
+        // Where its m-line is known, too.
+        say(&mut call, &receiver_report(CAMERA));
     }
 }
 

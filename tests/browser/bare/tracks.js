@@ -9,7 +9,7 @@ const ARRIVING = [
   'packetsReceived', 'packetsLost', 'bytesReceived', 'framesReceived', 'framesDecoded', 'framesDropped',
   'keyFramesDecoded', 'frameWidth', 'frameHeight', 'framesPerSecond', 'freezeCount', 'totalFreezesDuration',
   'nackCount', 'pliCount', 'audioLevel', 'totalAudioEnergy', 'concealedSamples', 'silentConcealedSamples',
-  'totalSamplesReceived',
+  'totalSamplesReceived', 'jitterBufferDelay', 'jitterBufferEmittedCount',
 ];
 const SENDING = [
   'packetsSent', 'bytesSent', 'framesEncoded', 'framesSent', 'frameWidth', 'frameHeight', 'framesPerSecond',

@@ -12,7 +12,7 @@ use std::{
 };
 
 use libfuzzer_sys::{Corpus, fuzz_target};
-use media::{Codec, Ssrc};
+use media::{Codec, PlayoutDelay, Ssrc};
 use transport::{
     Channels, IceCredentials, Identity, Negotiator, Sender, Setup, Transport,
     sdp::{Description, SdpKind},
@@ -89,6 +89,7 @@ fn transport(now: Instant, negotiator: Negotiator) -> Transport {
         ice: IceCredentials { ufrag: "ours".to_owned(), pwd: "p".repeat(24) },
         candidates: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 7882))],
         negotiator,
+        playout: PlayoutDelay::from_ms(200, 400),
     };
     Transport::new(now, setup)
 }
@@ -99,6 +100,7 @@ fn add_sender(transport: &mut Transport, round: usize) {
     transport.add_sender(Sender {
         codec,
         stream: format!("PA_{round}"),
+        shared: None,
         track: format!("TR_{round}"),
         cname: "cname".to_owned(),
         ssrc: Ssrc(1_000 + number),

@@ -10,8 +10,8 @@ use libfuzzer_sys::fuzz_target;
 use livekit::spanning::{self, Telling};
 use media::{Outgoing, Rtcp};
 use sfu::{
-    Beginning, Identity, LinkKey, Membership, Outlet, ParticipantInfo, Pausing, Permission, Room,
-    RoomInfo, Sink, State, TransportKey, Visibility, Wanted,
+    Beginning, Identity, LinkKey, Membership, Outlet, ParticipantInfo, Pausing, Permission, Playing, Room,
+    RoomInfo, Sink, State, Streams, TransportKey, Visibility, Wanted,
 };
 
 /// Nobody listens.
@@ -68,6 +68,7 @@ fn room() -> RoomInfo {
         empty_timeout_s: 300,
         departure_timeout_s: 20,
         max_participants: 0,
+        playing: Playing::default(),
         participants: 0,
         publishers: 0,
         active_recording: false,
@@ -108,5 +109,6 @@ fn ada() -> Membership {
         adaptive_stream: false,
         pausing: Pausing::Allowed,
         protocol: 16,
+        streams: Streams::Apart,
     }
 }

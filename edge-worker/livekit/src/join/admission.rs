@@ -4,14 +4,13 @@
 use std::collections::BTreeMap;
 
 use media::ParticipantId;
-use serde_json::Value;
 use sfu::{
     Identity, MAX_ATTRIBUTES, MAX_METADATA, MAX_NAME, Membership, ParticipantInfo, Pausing,
     Permission, State,
 };
 
-use super::{JoinError, JoinRequest};
-use crate::{Claims, proto};
+use super::{JoinError, JoinRequest, RoomSettings};
+use crate::Claims;
 
 /// Somebody who may join.
 #[derive(Clone, Debug)]
@@ -34,19 +33,6 @@ pub struct Admission {
     pub kind_details: Vec<i32>,
     /// For the room, if this join creates it.
     pub room_settings: RoomSettings,
-}
-
-/// How a room shall be that is created by a join; `None` leaves the node's default.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct RoomSettings {
-    /// Seconds it stays open when nobody ever joined.
-    pub empty_timeout_s: Option<u32>,
-    /// Seconds it stays open after the last participant left.
-    pub departure_timeout_s: Option<u32>,
-    /// Most participants at a time.
-    pub max_participants: Option<u32>,
-    /// Free text of the app.
-    pub metadata: Option<String>,
 }
 
 /// Decides whether `request` may join with these claims, of a token that was
@@ -87,10 +73,7 @@ pub fn authorize(claims: Option<&Claims>, request: &JoinRequest) -> Result<Admis
         attributes,
         kind: claims.participant_kind(),
         kind_details: claims.participant_kind_details(),
-        room_settings: claims
-            .room_config
-            .as_ref()
-            .map_or(Ok(RoomSettings::default()), settings)?,
+        room_settings: RoomSettings::of(claims)?,
     })
 }
 
@@ -130,6 +113,7 @@ impl Admission {
                 Some(true) | None => Pausing::Allowed,
             },
             protocol: request.client.protocol,
+            streams: request.streams(),
         }
     }
 }
@@ -183,21 +167,6 @@ fn check_sizes(metadata: &str, attributes: &BTreeMap<String, String>) -> Result<
         return Err(JoinError::AttributesTooLarge);
     }
     Ok(())
-}
-
-fn settings(json: &Value) -> Result<RoomSettings, JoinError> {
-    use serde::Deserialize;
-    let message = proto::RoomConfiguration::deserialize(json).map_err(|_| JoinError::RoomConfig)?;
-    let number = |value: u32| Some(value).filter(|value| *value > 0);
-    if message.metadata.len() > MAX_METADATA {
-        return Err(JoinError::MetadataTooLarge);
-    }
-    Ok(RoomSettings {
-        empty_timeout_s: number(message.empty_timeout),
-        departure_timeout_s: number(message.departure_timeout),
-        max_participants: number(message.max_participants),
-        metadata: Some(message.metadata).filter(|metadata| !metadata.is_empty()),
-    })
 }
 
 #[cfg(test)]
@@ -354,35 +323,6 @@ mod tests {
         let admission = authorize(Some(&claims()), &request).unwrap();
         assert_eq!(&*admission.identity.0, "ada#screen");
         assert!(admission.permission.can_publish && !admission.permission.can_subscribe);
-    }
-
-    #[test]
-    fn the_room_configuration_is_read_in_both_spellings() {
-        for (json, expected) in [
-            (r"{}", (None, None, None)),
-            (
-                r#"{"emptyTimeout":30,"max_participants":5,"tags":{}}"#,
-                (Some(30), None, Some(5)),
-            ),
-            (
-                r#"{"departureTimeout":7,"noSuch":[1]}"#,
-                (None, Some(7), None),
-            ),
-        ] {
-            let claims = changed(|c| c.room_config = Some(serde_json::from_str(json).unwrap()));
-            let settings = authorize(Some(&claims), &JoinRequest::default())
-                .unwrap()
-                .room_settings;
-            let seen = (
-                settings.empty_timeout_s,
-                settings.departure_timeout_s,
-                settings.max_participants,
-            );
-            assert_eq!(seen, expected, "{json}");
-        }
-        let claims = changed(|c| c.room_config = Some(Value::from("no")));
-        let error = authorize(Some(&claims), &JoinRequest::default()).unwrap_err();
-        assert_eq!(error.status(), 401);
     }
 
     #[test]

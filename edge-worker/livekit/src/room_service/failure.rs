@@ -47,6 +47,9 @@ pub enum Failure {
     /// The client's method failed.
     #[error("RPC error {}: {}", .0.code, .0.message)]
     RpcFailed(RpcError),
+    /// It names settings that this node does not keep.
+    #[error("unknown room configuration in create room request")]
+    PresetUnknown,
     /// The node has too much to do.
     #[error("this node has too much to do")]
     Busy,
@@ -85,7 +88,7 @@ impl From<Failure> for Error {
                 Self::new(Code::FailedPrecondition, text)
             }
             Failure::IdentityTaken => Self::new(Code::AlreadyExists, text),
-            Failure::TooLong => Self::new(Code::InvalidArgument, text),
+            Failure::TooLong | Failure::PresetUnknown => Self::new(Code::InvalidArgument, text),
             Failure::DestinationFull | Failure::TooManyRpcs => {
                 Self::new(Code::ResourceExhausted, text)
             }

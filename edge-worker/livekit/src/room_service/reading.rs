@@ -115,10 +115,8 @@ fn in_room(
     Ok(Request::InRoom { room, task })
 }
 
-/// Of a room's settings those that this node can keep. Not taken: playout delays and synced
-/// streams (subscribers are offered neither; their clients keep sound and picture together
-/// by the publisher's clock), agents (nothing here dispatches them), tags and presets
-/// (LiveKit's cloud reads them), and on which node the room shall be.
+/// Not taken: tags (LiveKit's cloud searches by them; nothing that clients or apps are told has
+/// them), replay, and on which node the room shall be.
 fn create(call: proto::CreateRoomRequest, caller: &Caller<'_>) -> Result<Request, Error> {
     caller.may(|grants| grants.room_create)?;
     let room = room_name(&call.name)?;
@@ -128,15 +126,9 @@ fn create(call: proto::CreateRoomRequest, caller: &Caller<'_>) -> Result<Request
         let msg = "egress not connected (redis required)";
         return Err(Error::new(Code::Internal, msg));
     }
-    let chosen = |number: u32| (number > 0).then_some(number);
     Ok(Request::CreateRoom {
         room,
-        settings: RoomSettings {
-            empty_timeout_s: chosen(call.empty_timeout),
-            departure_timeout_s: chosen(call.departure_timeout),
-            max_participants: chosen(call.max_participants),
-            metadata: (!call.metadata.is_empty()).then_some(call.metadata),
-        },
+        settings: RoomSettings::created(call),
     })
 }
 

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use prost::Message as _;
 use serde_json::{Value, json};
-use sfu::{Identity, ParticipantInfo, RoomInfo, State, Visibility, Wanted};
+use sfu::{Identity, ParticipantInfo, Playing, RoomInfo, State, Streams, Visibility, Wanted};
 
 use super::*;
+use crate::join::Undone;
 use crate::proto;
 use crate::server_data::RpcError;
 use crate::twirp::Code;
@@ -167,6 +168,38 @@ fn tw_2_json_may_be_camel_or_snake_case_with_unknown_fields_and_enums_by_name_or
         };
         assert_eq!(revoke_until, Some(1_700_000_000));
     }
+}
+
+#[test]
+fn rl_1_a_call_says_how_the_room_is_that_it_makes() {
+    let body = json!({
+        "name": "physics", "roomPreset": "lessons", "emptyTimeout": 30, "departureTimeout": 7,
+        "maxParticipants": 5, "metadata": "m", "minPlayoutDelay": 200, "maxPlayoutDelay": 400,
+        "syncStreams": true, "agents": [{ "agentName": "scribe" }], "tags": { "a": "b" },
+        "nodeId": "ND_x", "replayEnabled": true,
+    });
+    let Ok(Request::CreateRoom { settings, .. }) = call("CreateRoom", &body, &admin("physics"))
+    else {
+        panic!("{body}");
+    };
+    let expected = RoomSettings {
+        empty_timeout_s: Some(30),
+        departure_timeout_s: Some(7),
+        max_participants: Some(5),
+        metadata: Some("m".into()),
+        min_playout_delay_ms: Some(200),
+        max_playout_delay_ms: Some(400),
+        streams: Some(Streams::Together),
+        preset: Some("lessons".into()),
+        undone: vec![Undone::Agents],
+    };
+    assert_eq!(settings, expected);
+    let body = json!({ "name": "physics", "egress": { "room": { "roomName": "physics" } } });
+    let Err(error) = call("CreateRoom", &body, &admin("physics")) else {
+        panic!("{body}");
+    };
+    assert_eq!(error.code(), Code::Internal);
+    assert_eq!(error.to_string(), "egress not connected (redis required)");
 }
 
 #[test]
@@ -381,6 +414,12 @@ fn every_failure_has_the_code_callers_look_for() {
             412,
             "remote unmute not enabled",
         ),
+        (
+            Failure::PresetUnknown,
+            Code::InvalidArgument,
+            400,
+            "unknown room configuration in create room request",
+        ),
         (failed(1400), Code::NotFound, 404, "RPC error 1400: no"),
         (
             failed(101),
@@ -420,6 +459,7 @@ fn answers_are_written_in_the_form_that_was_asked_for() {
         empty_timeout_s: 300,
         departure_timeout_s: 20,
         max_participants: 7,
+        playing: Playing::default(),
         participants: 2,
         publishers: 1,
         active_recording: false,

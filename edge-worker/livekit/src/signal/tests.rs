@@ -7,9 +7,9 @@ use media::{Codec, MediaKind, Mid};
 use prost::Message;
 use sfu::{
     Access, CodecDemand, ConnectionQuality, Encryption, Identity, LeaveReason, Loudness, Muted,
-    Notice, ParticipantInfo, Permission, Quality, Refusal, RefusedWish, RoomInfo, SimulcastCodec,
-    Source, Speaker, State, StreamState, Streaming, SubscriptionFailure, TrackInfo, VideoLayer,
-    VideoQuality,
+    Notice, ParticipantInfo, Permission, Playing, Quality, Refusal, RefusedWish, RoomInfo,
+    SimulcastCodec, Source, Speaker, State, StreamState, Streaming, SubscriptionFailure, TrackInfo,
+    VideoLayer, VideoQuality,
 };
 
 use super::*;
@@ -26,6 +26,7 @@ fn room() -> RoomInfo {
         empty_timeout_s: 300,
         departure_timeout_s: 20,
         max_participants: 9,
+        playing: Playing::default(),
         participants: 2,
         publishers: 1,
         active_recording: false,

@@ -118,6 +118,21 @@ pub(super) mod reply {
 pub(super) struct RoomReply {
     #[prost(message, optional, tag = "1")]
     pub(super) room: Option<proto::Room>,
+    #[prost(message, optional, tag = "2")]
+    pub(super) playing: Option<Playing>,
+}
+
+/// How clients play what they receive: LiveKit's description of a room leaves it out.
+#[derive(Clone, Copy, PartialEq, Message)]
+pub(super) struct Playing {
+    #[prost(bool, tag = "1")]
+    pub(super) together: bool,
+    /// Milliseconds.
+    #[prost(uint32, tag = "2")]
+    pub(super) min_delay: u32,
+    /// Milliseconds; 0: none is said.
+    #[prost(uint32, tag = "3")]
+    pub(super) max_delay: u32,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -285,6 +300,8 @@ pub(super) struct Setup {
     pub(super) edition: u64,
     #[prost(message, optional, tag = "2")]
     pub(super) room: Option<proto::Room>,
+    #[prost(message, optional, tag = "3")]
+    pub(super) playing: Option<Playing>,
 }
 
 #[derive(Clone, PartialEq, Message)]

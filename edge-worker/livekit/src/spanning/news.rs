@@ -73,6 +73,7 @@ pub(super) fn write(news: &LinkNews) -> form::News {
         LinkNews::Room(setup) => What::Setup(Box::new(form::Setup {
             edition: setup.edition,
             room: Some(info::room(&setup.room)),
+            playing: Some(people::write_playing(setup.room.playing)),
         })),
         LinkNews::Received(track) => What::Received(track.to_string()),
         LinkNews::Kept => What::Kept(form::Kept {}),
@@ -126,7 +127,7 @@ pub(super) fn read(news: form::News) -> Result<LinkNews, TellingError> {
             let room = setup.room.ok_or(TellingError::Missing("room"))?;
             LinkNews::Room(Setup {
                 edition: setup.edition,
-                room: Arc::new(people::room(&room)?),
+                room: Arc::new(people::whole_room(&room, setup.playing)?),
             })
         }
         What::Received(track) => LinkNews::Received(id(&track, "track")?),

@@ -2,11 +2,11 @@
 //! whole: it comes from a node of ours, or from nobody.
 
 use bytes::Bytes;
-use media::{Codec, MediaKind, Rid};
+use media::{Codec, MediaKind, PlayoutDelay, Rid};
 use prost::Message;
 use sfu::{
     Allowance, DataTrackInfo, Grantee, Identity, LeaveReason, Linked, LinkedTrack, Muted,
-    ParticipantInfo, RoomInfo, Share, SimulcastCodec, State, TrackInfo, TrackKey,
+    ParticipantInfo, Playing, RoomInfo, Share, SimulcastCodec, State, Streams, TrackInfo, TrackKey,
 };
 use std::sync::Arc;
 
@@ -59,6 +59,34 @@ pub(super) fn read(linked: form::Linked) -> Result<Linked, TellingError> {
     })
 }
 
+/// What LiveKit's description of a room leaves out.
+pub(super) fn write_playing(playing: Playing) -> form::Playing {
+    form::Playing {
+        together: playing.streams == Streams::Together,
+        min_delay: playing.delay.map_or(0, PlayoutDelay::min_ms),
+        max_delay: playing.delay.map_or(0, PlayoutDelay::max_ms),
+    }
+}
+
+/// A room, and what its description leaves out.
+pub(super) fn whole_room(
+    described: &proto::Room,
+    playing: Option<form::Playing>,
+) -> Result<RoomInfo, TellingError> {
+    let playing = playing.unwrap_or_default();
+    Ok(RoomInfo {
+        playing: Playing {
+            streams: if playing.together {
+                Streams::Together
+            } else {
+                Streams::Apart
+            },
+            delay: PlayoutDelay::from_ms(playing.min_delay, playing.max_delay),
+        },
+        ..room(described)?
+    })
+}
+
 /// A room. Its counts are each instance's own.
 pub(crate) fn room(room: &proto::Room) -> Result<RoomInfo, TellingError> {
     Ok(RoomInfo {
@@ -72,6 +100,7 @@ pub(crate) fn room(room: &proto::Room) -> Result<RoomInfo, TellingError> {
         empty_timeout_s: room.empty_timeout,
         departure_timeout_s: room.departure_timeout,
         max_participants: room.max_participants,
+        playing: Playing::default(),
         participants: room.num_participants,
         publishers: room.num_publishers,
         active_recording: room.active_recording,

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use media::{Bitrate, Codec, Layer, MediaKind, Rid};
+use media::{Bitrate, Codec, Layer, MediaKind, PlayoutDelay, Rid};
 use sfu::{
     Allowance, ConnectionQuality, DataFrame, DataTrackInfo, Destinations, Encryption, Grantee,
     Identity, LeaveReason, LinkNews, Linked, LinkedTrack, Muted, ParticipantInfo, Permission,
-    Quality, Reliability, RoomInfo, Setup, Share, SimulcastCodec, Source, State, Supply, TrackInfo,
-    TrackKey, VideoLayer, VideoQuality, Visibility,
+    Playing, Quality, Reliability, RoomInfo, Setup, Share, SimulcastCodec, Source, State, Streams,
+    Supply, TrackInfo, TrackKey, VideoLayer, VideoQuality, Visibility,
 };
 
 use super::{Call, Called, Question, Reply, Telling, TellingError, read, write};
@@ -100,6 +100,10 @@ fn room() -> RoomInfo {
         empty_timeout_s: 300,
         departure_timeout_s: 20,
         max_participants: 9,
+        playing: Playing {
+            streams: Streams::Together,
+            delay: PlayoutDelay::from_ms(200, 400),
+        },
         participants: 2,
         publishers: 1,
         active_recording: true,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use sfu::TrackInfo;
+use sfu::{Playing, TrackInfo};
 
 use super::*;
 use crate::join::{JoinRequest, authorize};
@@ -32,6 +32,7 @@ fn told(happened: Happened) -> Value {
         empty_timeout_s: 300,
         departure_timeout_s: 20,
         max_participants: 0,
+        playing: Playing::default(),
         participants: 1,
         publishers: 0,
         active_recording: false,

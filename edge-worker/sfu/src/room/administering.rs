@@ -4,12 +4,12 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use media::{ParticipantId, TrackId};
+use media::{ParticipantId, PlayoutDelay, TrackId};
 
 use super::Room;
 use super::message::Message;
 use super::nonces::Nonce;
-use crate::{Identity, Muted, Notice, Outlet, ParticipantInfo, RoomInfo, TrackInfo};
+use crate::{Identity, Muted, Notice, Outlet, ParticipantInfo, RoomInfo, Streams, TrackInfo};
 
 /// What of a room's settings shall change; `None` leaves it.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -22,6 +22,10 @@ pub struct RoomChange {
     pub max_participants: Option<u32>,
     /// Free text of the app.
     pub metadata: Option<String>,
+    /// How tracks are grouped, for what is subscribed to from now on.
+    pub streams: Option<Streams>,
+    /// How long pictures wait, for who joins from now on.
+    pub playout_delay: Option<PlayoutDelay>,
 }
 
 impl Room {
@@ -38,6 +42,10 @@ impl Room {
         if let Some(most) = change.max_participants {
             info.max_participants = most;
         }
+        if let Some(streams) = change.streams {
+            info.playing.streams = streams;
+        }
+        info.playing.delay = change.playout_delay.or(info.playing.delay);
         self.retime(&before);
         match change.metadata {
             Some(metadata) => self.set_metadata(now, metadata),

@@ -42,6 +42,7 @@ mod setup;
 mod shortfalls;
 mod spanning;
 mod speaking;
+mod streams;
 mod subscribe;
 mod subscriptions;
 mod tracks;

@@ -16,7 +16,7 @@ use super::publishing::Publishing;
 use super::tracks::Track;
 use crate::{
     DataTrackInfo, Identity, LeaveReason, Membership, Origin, Outlet, ParticipantInfo, Received,
-    TrackInfo, TrackKey, VideoQuality, Wanted,
+    Streams, TrackInfo, TrackKey, VideoQuality, Wanted,
 };
 
 /// Somebody between two rooms.
@@ -27,6 +27,7 @@ pub struct Luggage {
     auto_subscribe_data: Wanted,
     first_quality: VideoQuality,
     protocol: i32,
+    streams: Streams,
     media: Media,
     origin: Option<Origin>,
     publishing: Publishing,
@@ -109,6 +110,7 @@ impl Room {
             auto_subscribe_data: found.auto_subscribe_data,
             first_quality: found.first_quality,
             protocol: found.protocol,
+            streams: found.streams,
             media,
             origin: found.origin,
             tracks: tracks.collect(),
@@ -223,6 +225,7 @@ impl Luggage {
             adaptive_stream: self.first_quality == VideoQuality::Low,
             pausing: self.reception.pausing(),
             protocol: self.protocol,
+            streams: self.streams,
         }
     }
 }

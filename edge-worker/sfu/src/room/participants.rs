@@ -17,7 +17,7 @@ use super::linking::Arrived;
 use super::publishing::Publishing;
 use super::speaking::Voice;
 use crate::{
-    Identity, LinkKey, Membership, Origin, ParticipantInfo, Pausing, State, VideoQuality,
+    Identity, LinkKey, Membership, Origin, ParticipantInfo, Pausing, State, Streams, VideoQuality,
     Visibility, Wanted,
 };
 
@@ -129,6 +129,8 @@ pub(super) struct Participant {
     pub(super) home: Option<LinkKey>,
     pub(super) seat: Seat,
     pub(super) protocol: i32,
+    /// Whether it finds out whose tracks are streamed together.
+    pub(super) streams: Streams,
     pub(super) auto_subscribe: Wanted,
     pub(super) auto_subscribe_data: Wanted,
     /// The layer it is sent before it says what it shows.
@@ -165,6 +167,7 @@ impl Participant {
             adaptive_stream,
             pausing,
             protocol,
+            streams,
         } = membership;
         participant.state = State::Joined;
         participant.version = participant.version.saturating_add(1);
@@ -175,6 +178,7 @@ impl Participant {
             info: Arc::new(participant),
             home: None,
             protocol,
+            streams,
             auto_subscribe,
             auto_subscribe_data,
             first_quality: if adaptive_stream {
@@ -211,6 +215,7 @@ impl Participant {
             adaptive_stream: false,
             pausing: Pausing::Allowed,
             protocol: 0,
+            streams: Streams::Apart,
         };
         Self {
             info,

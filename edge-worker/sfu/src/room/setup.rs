@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use super::Room;
-use crate::{LinkNews, RoomInfo, Setup};
+use crate::{LinkNews, Playing, RoomInfo, Setup};
 
 impl Room {
     /// The room was set up differently here: all others are to follow.
@@ -48,17 +48,19 @@ impl Room {
         info.empty_timeout_s = told.room.empty_timeout_s;
         info.departure_timeout_s = told.room.departure_timeout_s;
         info.max_participants = told.room.max_participants;
+        info.playing = told.room.playing;
         self.retime(&before);
         before.metadata != self.info.metadata
     }
 }
 
 /// What is set up.
-fn essence(info: &RoomInfo) -> (&str, u32, u32, u32) {
+fn essence(info: &RoomInfo) -> (&str, u32, u32, u32, Playing) {
     (
         &info.metadata,
         info.empty_timeout_s,
         info.departure_timeout_s,
         info.max_participants,
+        info.playing,
     )
 }

@@ -8,6 +8,7 @@ use super::Room;
 use super::allowance::access;
 use super::interests::Received;
 use super::participants::{Participant, ParticipantKey};
+use super::streams;
 use super::subscriptions::SubscriptionState;
 use super::tracks::Audience;
 use super::wish::wish;
@@ -198,6 +199,7 @@ impl Room {
         if interest.subscription.is_some() || interest.undecodable == Some(codec) {
             return;
         }
+        let streamed = self.info.playing.streams.min(subscriber.streams);
         let subscription = self.subscriptions.insert(key, track_key);
         interest.subscription = Some(subscription);
         match (&mut interest.settings, interest.received) {
@@ -213,8 +215,7 @@ impl Room {
             codec,
             publisher: publisher_id,
             track: track.info.id,
-            // Clients find publisher and track in it.
-            stream: format!("{publisher_id}|{}", track.info.id),
+            stream: streams::name(publisher_id, &track.info, streamed),
             stereo: track.info.stereo,
         })));
         self.demanded(key, track_key);

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use sfu::{Destinations, Message, Muted, Reliability, RoomChange};
+use media::{PlayoutDelay, TrackId};
+use sfu::{
+    Destinations, Membership, Message, Muted, Opening, Reliability, RoomChange, Source, Streams, TrackInfo,
+};
 
 use crate::stage::{Stage, id, identity, microphone, track_id};
 
@@ -135,4 +138,82 @@ fn rl_1_a_shorter_timeout_than_has_passed_ends_a_room_at_once() {
     stage.room.configure(stage.now, change);
     stage.pass(Duration::from_millis(1));
     assert!(stage.room.is_over(stage.now));
+}
+
+#[test]
+fn sb_1_what_is_subscribed_to_in_a_synced_room_comes_in_one_stream_per_source() {
+    let mut stage = Stage::with(|info| info.playing.streams = Streams::Together);
+    for name in ["alice", "bob"] {
+        stage.join(name);
+    }
+    let apart = |membership: &mut Membership| membership.streams = Streams::Apart;
+    stage.join_as("fox", apart).unwrap();
+    let of = |name: &str, source, stream: &str| TrackInfo {
+        source,
+        stream: stream.into(),
+        ..microphone(name)
+    };
+    for (track, expected) in [
+        (of("mic", Source::Microphone, ""), "PA_alice|camera"),
+        (of("camera", Source::Camera, ""), "PA_alice|camera"),
+        (of("screen", Source::ScreenShare, ""), "PA_alice|screen"),
+        (of("sound", Source::ScreenShareAudio, ""), "PA_alice|screen"),
+        (of("other", Source::Unknown, ""), "PA_alice|unknown"),
+        (of("desk", Source::Camera, "my desk"), "PA_alice|my_desk"),
+    ] {
+        let named = track.id;
+        stage.publish("alice", track);
+        assert_eq!(stream(&stage, "bob", named), expected);
+        let own = format!("PA_alice|{named}");
+        assert_eq!(stream(&stage, "fox", named), own);
+    }
+}
+
+/// Under which name somebody is sent a track.
+fn stream(stage: &Stage, who: &str, track: TrackId) -> String {
+    let of_them = |it: &&Opening| it.participant == id(who) && it.track == track;
+    let opened = stage.openings.values().find(of_them).unwrap();
+    let name = &opened.stream;
+    name.shared.clone().unwrap_or_else(|| name.own.clone())
+}
+
+#[test]
+fn sb_1_each_track_is_a_stream_until_the_room_is_synced() {
+    let mut stage = Stage::new();
+    stage.join("alice");
+    stage.join("bob");
+    stage.publish("alice", microphone("mic"));
+    let change = RoomChange {
+        streams: Some(Streams::Together),
+        ..RoomChange::default()
+    };
+    stage.room.configure(stage.now, change);
+    stage.publish("alice", microphone("song"));
+    for (track, expected) in [("mic", "PA_alice|TR_mic"), ("song", "PA_alice|camera")] {
+        assert_eq!(stream(&stage, "bob", track_id(track)), expected);
+    }
+}
+
+#[test]
+fn sb_3_pictures_wait_in_a_room_that_says_so_unless_the_sound_could_not() {
+    let delay = PlayoutDelay::from_ms(200, 400);
+    for (streams, client, expected) in [
+        (Streams::Apart, Streams::Apart, delay),
+        (Streams::Apart, Streams::Together, delay),
+        (Streams::Together, Streams::Together, delay),
+        (Streams::Together, Streams::Apart, None),
+    ] {
+        let mut stage = Stage::with(|info| info.playing.streams = streams);
+        let join = |membership: &mut Membership| membership.streams = client;
+        stage.join_as("alice", join).unwrap();
+        assert_eq!(stage.room.playout_delay(id("alice")), None);
+        let change = RoomChange {
+            playout_delay: delay,
+            ..RoomChange::default()
+        };
+        stage.room.configure(stage.now, change);
+        stage.room.configure(stage.now, RoomChange::default());
+        let waits = stage.room.playout_delay(id("alice"));
+        assert_eq!(waits, expected, "{streams:?} {client:?}");
+    }
 }

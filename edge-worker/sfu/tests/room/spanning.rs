@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use media::{Bitrate, Codec, Layer, NtpTime, Packet, Rid, Rtcp, SenderReport, Ssrc, Timestamp};
+use media::{
+    Bitrate, Codec, Layer, NtpTime, Packet, PlayoutDelay, Rid, Rtcp, SenderReport, Ssrc, Timestamp,
+};
 use sfu::{
     Allowance, Beginning, Command, DataFrame, DataPublication, DataWish, Destinations, Encryption,
     Grantee, LeaveReason, LinkKey, LinkNews, Linked, LinkedTrack, Message, Muted,
-    ParticipantChange, Reliability, RoomChange, Share, Streaming, Supply, Synced, TrackKey,
-    TrackSettings, TransportKey, VideoQuality, Visibility, Wanted,
+    ParticipantChange, Playing, Reliability, RoomChange, Share, Streaming, Streams, Supply, Synced,
+    TrackKey, TrackSettings, TransportKey, VideoQuality, Visibility, Wanted,
 };
 
 use crate::film::{RATES, layered};
@@ -441,7 +443,13 @@ fn the_rooms_own_settings_are_the_same_everywhere_and_whoever_comes_later_hears_
     let change = RoomChange {
         departure_timeout_s: Some(7),
         max_participants: Some(3),
+        streams: Some(Streams::Together),
+        playout_delay: PlayoutDelay::from_ms(200, 400),
         ..RoomChange::default()
+    };
+    let playing = Playing {
+        streams: Streams::Together,
+        delay: PlayoutDelay::from_ms(200, 400),
     };
     room.configure(*now, change);
     nodes.settle();
@@ -451,6 +459,7 @@ fn the_rooms_own_settings_are_the_same_everywhere_and_whoever_comes_later_hears_
         let info = nodes.stages[node].room.info();
         assert_eq!(info.metadata, " of maths", "{node}");
         assert_eq!(info.departure_timeout_s, 7, "{node}");
+        assert_eq!(info.playing, playing, "{node}");
     }
     // Those elsewhere take places too.
     nodes.join(late, "carol");

@@ -11,9 +11,10 @@ use media::{
 use sfu::{
     Beginning, Binding, Carried, Command, Destinations, Encryption, Identity, JoinRefusal, Joined,
     LayerSet, LeaveReason, LinkKey, LinkNews, Load, Membership, Message, Muted, Notice,
-    OfferedSection, Opening, Outlet, Output, ParticipantInfo, Pausing, Permission, Publication,
-    Received, RefusedWish, Reliability, Room, RoomInfo, SenderKey, Sink, Source, State,
-    SubscriptionKey, TrackInfo, TrackKey, TrackSettings, TransportKey, Visibility, Wanted,
+    OfferedSection, Opening, Outlet, Output, ParticipantInfo, Pausing, Permission, Playing,
+    Publication, Received, RefusedWish, Reliability, Room, RoomInfo, SenderKey, Sink, Source,
+    State, Streams, SubscriptionKey, TrackInfo, TrackKey, TrackSettings, TransportKey, Visibility,
+    Wanted,
 };
 
 /// The room under test and what surrounds it.
@@ -120,6 +121,7 @@ impl Stage {
             empty_timeout_s: 300,
             departure_timeout_s: 20,
             max_participants: 0,
+            playing: Playing::default(),
             participants: 0,
             publishers: 0,
             active_recording: false,
@@ -431,7 +433,11 @@ impl Stage {
                     name(opening.participant),
                     opening.track,
                     opening.codec,
-                    opening.stream
+                    opening
+                        .stream
+                        .shared
+                        .as_ref()
+                        .unwrap_or(&opening.stream.own)
                 );
                 let key = opening.subscription.0;
                 assert!(self.openings.insert(key, *opening).is_none(), "reused key");
@@ -671,6 +677,7 @@ pub(crate) fn membership(name: &str) -> Membership {
         adaptive_stream: false,
         pausing: Pausing::Allowed,
         protocol: 16,
+        streams: Streams::Together,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use livekit::join::{JoinRequest, authorize};
 use livekit::{Claims, VideoGrants};
+use sfu::Playing;
 
 use super::*;
 use crate::config::JoinTokens;
@@ -33,6 +34,7 @@ fn room() -> Arc<RoomInfo> {
         empty_timeout_s: 300,
         departure_timeout_s: 20,
         max_participants: 0,
+        playing: Playing::default(),
         participants: 1,
         publishers: 0,
         active_recording: false,

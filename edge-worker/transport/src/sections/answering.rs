@@ -29,6 +29,9 @@ impl Sections {
         for section in bundled(offer) {
             extensions.merge(section)?;
         }
+        if self.playout.is_none() {
+            extensions.leave_playout_out();
+        }
         // Nothing below can fail.
         self.set_remote(remote);
         self.extensions = extensions;
@@ -181,6 +184,7 @@ impl Sections {
             codecs: chosen.iter().map(Carried::sending).collect(),
             mid_extension: extensions::mid_id(&section.extensions),
             twcc_extension: extensions::twcc_id(&section),
+            playout: self.playout_in(&section),
         };
         name_sources(&mut section, sender, sending.rtx_ssrc);
         self.ready(id, sending);
@@ -328,7 +332,7 @@ pub(super) fn media_section(slot: &Slot, direction: Direction) -> Section {
 /// Names the stream of a sender and its repairs (RFC 8830, RFC 5576).
 pub(super) fn name_sources(section: &mut Section, sender: &Sender, rtx: Option<Ssrc>) {
     let msid = Msid {
-        stream: sender.stream.clone(),
+        stream: sender.stream().to_owned(),
         track: sender.track.clone(),
     };
     let line = |ssrc| SsrcLine {

@@ -1,7 +1,9 @@
 //! The RTP header extensions we read and write (RFC 8285), and their numbers.
 
+use media::{MediaKind, PlayoutDelay};
+
 use super::error::NegotiationError;
-use crate::sdp::{CodecLine, Direction, Extension, Section};
+use crate::sdp::{CodecLine, Direction, Extension, Section, SectionKind};
 
 /// The number of each extension; 0 where it is not negotiated. In a bundle a number
 /// means the same in every m-line (RFC 9143 section 9.1).
@@ -17,6 +19,8 @@ pub(crate) struct ExtensionIds {
     pub(crate) audio_level: u8,
     /// Number on the transport, for its feedback.
     pub(crate) twcc: u8,
+    /// How long pictures wait with whom they are sent to.
+    pub(crate) playout: u8,
 }
 
 impl ExtensionIds {
@@ -53,6 +57,11 @@ impl ExtensionIds {
         .collect()
     }
 
+    /// Does not agree to what nobody here has to say.
+    pub(super) fn leave_playout_out(&mut self) {
+        self.playout = 0;
+    }
+
     fn id(&self, kind: Kind) -> u8 {
         match kind {
             Kind::Mid => self.mid,
@@ -60,6 +69,7 @@ impl ExtensionIds {
             Kind::RepairedRid => self.repaired_rid,
             Kind::AudioLevel => self.audio_level,
             Kind::Twcc => self.twcc,
+            Kind::Playout => self.playout,
         }
     }
 
@@ -70,6 +80,7 @@ impl ExtensionIds {
             Kind::RepairedRid => &mut self.repaired_rid,
             Kind::AudioLevel => &mut self.audio_level,
             Kind::Twcc => &mut self.twcc,
+            Kind::Playout => &mut self.playout,
         }
     }
 }
@@ -81,15 +92,17 @@ enum Kind {
     RepairedRid,
     AudioLevel,
     Twcc,
+    Playout,
 }
 
 impl Kind {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::Mid,
         Self::Rid,
         Self::RepairedRid,
         Self::AudioLevel,
         Self::Twcc,
+        Self::Playout,
     ];
 
     fn uri(self) -> &'static str {
@@ -101,6 +114,7 @@ impl Kind {
             Self::Twcc => {
                 "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
             }
+            Self::Playout => "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay",
         }
     }
 
@@ -112,20 +126,26 @@ impl Kind {
 }
 
 /// The `extmap` lines of a section of our own offers.
-pub(super) fn our_extensions() -> Vec<Extension> {
-    let ours = [(OUR_TWCC, Kind::Twcc), (OUR_MID, Kind::Mid)];
-    ours.map(|(id, kind)| Extension {
+pub(super) fn our_extensions(kind: MediaKind, playout: Option<PlayoutDelay>) -> Vec<Extension> {
+    let always = [(OUR_TWCC, Kind::Twcc), (OUR_MID, Kind::Mid)].into_iter();
+    let playout = match (kind, playout) {
+        (MediaKind::Video, Some(_)) => Some((OUR_PLAYOUT, Kind::Playout)),
+        (MediaKind::Audio, _) | (MediaKind::Video, None) => None,
+    };
+    let line = |(id, kind): (u8, Kind)| Extension {
         id: u16::from(id),
         direction: None,
         uri: kind.uri().into(),
-    })
-    .to_vec()
+    };
+    always.chain(playout).map(line).collect()
 }
 
 /// The number of the m-line's name in our own offers.
 const OUR_MID: u8 = 4;
 /// The number of the transport-wide number in our own offers.
 const OUR_TWCC: u8 = 3;
+/// The number of the playout delay in our own offers.
+const OUR_PLAYOUT: u8 = 5;
 
 /// The number the `mid` extension has in a section, if it can be written.
 pub(super) fn mid_id(extensions: &[Extension]) -> Option<u8> {
@@ -145,6 +165,18 @@ pub(super) fn twcc_id(section: &Section) -> Option<u8> {
         .iter()
         .find(|extension| Kind::of(extension) == Some(Kind::Twcc))?;
     usable_id(twcc)
+}
+
+/// The number the playout delay has in a section of pictures, if it can be written.
+pub(super) fn playout_id(section: &Section) -> Option<u8> {
+    if section.kind != SectionKind::Video {
+        return None;
+    }
+    let playout = section
+        .extensions
+        .iter()
+        .find(|extension| Kind::of(extension) == Some(Kind::Playout))?;
+    usable_id(playout)
 }
 
 /// The feedback that tells of every packet of the transport.

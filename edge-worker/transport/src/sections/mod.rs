@@ -21,10 +21,10 @@ mod tests;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 
-use media::{Codec, MediaKind, Mid, Rid};
+use media::{Codec, MediaKind, Mid, PlayoutDelay, Rid};
 use rustc_hash::FxHashMap;
 
-use crate::sdp::{Description, Fingerprint};
+use crate::sdp::{Description, Fingerprint, Section};
 use slot::{Load, Receptive, Slot};
 use streams::Streams;
 
@@ -40,6 +40,8 @@ pub(crate) use streams::{RtpIdentity, Stream};
 #[derive(Debug)]
 pub(crate) struct Sections {
     negotiator: Negotiator,
+    /// How long the client shall keep our pictures, if anybody says.
+    playout: Option<PlayoutDelay>,
     slots: Vec<Slot>,
     senders: BTreeMap<SenderId, Entry>,
     sending: FxHashMap<SenderId, Sending>,
@@ -147,9 +149,10 @@ enum Exchange {
 }
 
 impl Sections {
-    pub(crate) fn new(negotiator: Negotiator) -> Self {
+    pub(crate) fn new(negotiator: Negotiator, playout: Option<PlayoutDelay>) -> Self {
         Self {
             negotiator,
+            playout,
             slots: Vec::new(),
             senders: BTreeMap::new(),
             sending: FxHashMap::default(),
@@ -292,6 +295,12 @@ impl Sections {
         self.slots.iter().filter_map(placed).collect()
     }
 
+    /// What is said of waiting in an m-line as negotiated.
+    fn playout_in(&self, section: &Section) -> Option<(u8, PlayoutDelay)> {
+        let id = extensions::playout_id(section)?;
+        self.playout.map(|delay| (id, delay))
+    }
+
     fn slot_mut(&mut self, mid: Mid) -> Option<&mut Slot> {
         self.slots.iter_mut().find(|slot| slot.mid == Some(mid))
     }
@@ -306,6 +315,9 @@ impl Sections {
         let entry = self.senders.get_mut(&id).expect("placed senders are kept");
         entry.progress = Progress::Placed(at);
         let slot = &mut self.slots[at];
+        if slot.worn {
+            entry.sender.shared = None;
+        }
         slot.load = Load::Sending(id);
         slot.worn = true;
     }

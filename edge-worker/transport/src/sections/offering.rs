@@ -36,16 +36,19 @@ impl Sections {
         Ok(offer)
     }
 
-    /// An idle m-line of the kind, else a refused one under a new name, else a new one.
+    /// An idle m-line of the kind, else a refused one under a new name, else a new one; for a
+    /// sender that shares its stream's name an idle one last.
     fn place_in_offer(&mut self, id: SenderId) {
-        let kind = self.senders[&id].sender.kind();
+        let sender = &self.senders[&id].sender;
+        let (kind, shares) = (sender.kind(), sender.shared.is_some());
         let position = |test: &dyn Fn(&Slot) -> bool| self.slots.iter().position(test);
-        if let Some(at) = position(&|slot| slot.is_free(kind)) {
-            return self.place(id, at);
-        }
+        let idle = position(&|slot| slot.is_free(kind));
         let refused = position(&|slot| slot.load == Load::Rejected);
-        if refused.is_none() && self.slots.len() == Description::MAX_SECTIONS {
-            return self.refuse(id);
+        let full = refused.is_none() && self.slots.len() == Description::MAX_SECTIONS;
+        match idle {
+            Some(at) if full || !shares => return self.place(id, at),
+            None if full => return self.refuse(id),
+            Some(_) | None => {}
         }
         let word = match kind {
             MediaKind::Audio => SectionKind::Audio,
@@ -84,7 +87,7 @@ impl Sections {
             (Load::Sending(id), _) => self.proposed_sender(slot, *id),
             (Load::Idle(_), Some(kind)) => {
                 let mut section = media_section(slot, Direction::Inactive);
-                section.extensions = extensions::our_extensions();
+                section.extensions = extensions::our_extensions(kind, self.playout);
                 let codec = match kind {
                     MediaKind::Audio => media::Codec::Opus,
                     MediaKind::Video => media::Codec::Vp8,
@@ -99,7 +102,7 @@ impl Sections {
     fn proposed_sender(&self, slot: &Slot, id: SenderId) -> Section {
         let sender = &self.senders[&id].sender;
         let mut section = media_section(slot, Direction::SendOnly);
-        section.extensions = extensions::our_extensions();
+        section.extensions = extensions::our_extensions(sender.kind(), self.playout);
         section.codecs = codecs::our_lines(sender.codec, sender.channels);
         let repaired = sender.kind() == MediaKind::Video;
         name_sources(&mut section, sender, repaired.then_some(sender.rtx));
@@ -179,6 +182,7 @@ impl Sections {
             codecs: chosen.iter().map(codecs::Carried::sending).collect(),
             mid_extension: extensions::mid_id(&section.extensions),
             twcc_extension: extensions::twcc_id(section),
+            playout: self.playout_in(section),
         };
         self.ready(id, sending);
     }

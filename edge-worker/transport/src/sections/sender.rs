@@ -1,6 +1,6 @@
 //! What we send to a client in one m-line: asked for, and as negotiated.
 
-use media::{Codec, MediaKind, Mid, PayloadType, Ssrc};
+use media::{Codec, MediaKind, Mid, PayloadType, PlayoutDelay, Ssrc};
 
 /// One stream towards the client, of one forwarder.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -10,6 +10,10 @@ pub struct Sender {
     pub codec: Codec,
     /// First word of the `msid`.
     pub stream: String,
+    /// First word of the `msid` instead, where others with it are to be played in step. By the
+    /// second word alone a client knows only the first sender of an m-line, so that it is
+    /// placed in a fresh one; if there is none any more, under `stream`.
+    pub shared: Option<String>,
     /// Second word of the `msid`.
     pub track: String,
     /// Shared by streams of the same clock.
@@ -26,6 +30,11 @@ impl Sender {
     /// Sound or picture.
     pub fn kind(&self) -> MediaKind {
         self.codec.kind()
+    }
+
+    /// First word of the `msid`.
+    pub(super) fn stream(&self) -> &str {
+        self.shared.as_ref().unwrap_or(&self.stream)
     }
 }
 
@@ -68,6 +77,8 @@ pub(crate) struct Sending {
     /// Number of the header extension that carries the number on the transport, where the
     /// client tells what it received by these.
     pub(crate) twcc_extension: Option<u8>,
+    /// Number of the header extension that says how long pictures shall wait, and how long.
+    pub(crate) playout: Option<(u8, PlayoutDelay)>,
 }
 
 impl Sending {

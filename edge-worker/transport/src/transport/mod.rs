@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use media::{Bitrate, Codec, Mid, Packet, Rtcp, Ssrc, Timestamp};
+use media::{Bitrate, Codec, Mid, Packet, PlayoutDelay, Rtcp, Ssrc, Timestamp};
 use rustc_hash::FxHashMap;
 
 use crate::bandwidth::{Bandwidth, SentLog, Wanted};
@@ -43,6 +43,9 @@ pub struct Setup {
     pub candidates: Vec<SocketAddr>,
     /// Who makes the offers.
     pub negotiator: Negotiator,
+    /// How long the client shall keep our pictures before it shows them; `None` leaves it to
+    /// the client.
+    pub playout: Option<PlayoutDelay>,
 }
 
 /// What a transport asks for or tells.
@@ -247,6 +250,7 @@ impl Transport {
             ice,
             candidates,
             negotiator,
+            playout,
         } = setup;
         let opens = match negotiator {
             Negotiator::Local => Opens::Us,
@@ -256,7 +260,7 @@ impl Transport {
             ice: Ice::new(ice, Arc::clone(identity.crypto())),
             identity,
             candidates,
-            sections: Sections::new(negotiator),
+            sections: Sections::new(negotiator, playout),
             dtls: None,
             keys: None,
             data: DataChannels::new(opens),

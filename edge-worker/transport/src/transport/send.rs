@@ -79,6 +79,7 @@ impl Transport {
             ssrc: sending.ssrc,
             mid,
             twcc: sending.twcc_extension.map(|id| (id, self.sent.number())),
+            playout: sending.playout,
         };
         let mut original = None;
         let mut place = &mut outbound.place;
@@ -145,6 +146,7 @@ impl Transport {
                 Placed::Unknown => sending.mid_extension.map(|id| (id, sending.mid)),
             },
             twcc: Some(twcc),
+            playout: None,
         };
         let mut out = Vec::with_capacity(320);
         let len = header.write(&mut out);

@@ -16,6 +16,7 @@ mod repeater;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use media::PlayoutDelay;
 use transport::sdp::{Description, SdpKind};
 use transport::{
     Event, IceCredentials, Identity, Negotiator, Output, Sender, SenderId, Setup, Transport,
@@ -59,6 +60,7 @@ pub(crate) struct Options {
     pub(crate) round_trip: Duration,
     pub(crate) loss_percent: u64,
     pub(crate) seed: u64,
+    pub(crate) playout: Option<PlayoutDelay>,
 }
 
 impl Default for Options {
@@ -71,6 +73,7 @@ impl Default for Options {
             round_trip: Duration::from_millis(20),
             loss_percent: 0,
             seed: 1,
+            playout: None,
         }
     }
 }
@@ -117,6 +120,7 @@ impl Call {
             ice: ours.clone(),
             candidates: vec![SERVER.parse().unwrap()],
             negotiator,
+            playout: options.playout,
         };
         Self {
             now,

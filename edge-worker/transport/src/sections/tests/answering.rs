@@ -1,7 +1,7 @@
 //! The client makes the offers.
 
 use media::Codec::{H264, Opus, Red, Vp8};
-use media::{MediaKind, PayloadType, Rid, Ssrc};
+use media::{MediaKind, PayloadType, PlayoutDelay, Rid, Ssrc};
 
 use super::*;
 use crate::sdp::{HashAlgorithm, SetupRole};
@@ -497,4 +497,19 @@ fn hundreds_of_sections_are_negotiated() {
     }
     answer(&mut sections, &text(&lines));
     assert_eq!(sections.placements().len(), 150);
+}
+
+#[test]
+fn sb_3_a_playout_delay_is_agreed_to_where_there_is_one_to_say() {
+    let uri = "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay";
+    let video = format!("{VIDEO}a=extmap:12 {uri}\n");
+    let offered = text(&[with(&video, "a=recvonly\n"), with(DATA, "")]);
+    let delay = PlayoutDelay::from_ms(200, 400);
+    for (playout, expected) in [(delay, delay.map(|delay| (12, delay))), (None, None)] {
+        let mut sections = Sections::new(Negotiator::Remote, playout);
+        let id = sections.add_sender(sender(Vp8, 1));
+        let answer = answer(&mut sections, &offered);
+        assert_eq!(answer.print().contains(uri), playout.is_some());
+        assert_eq!(sections.sending(id).unwrap().playout, expected);
+    }
 }

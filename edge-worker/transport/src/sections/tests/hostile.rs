@@ -22,7 +22,7 @@ fn survive(text: &str) {
     let mut sections = answering();
     answer(&mut sections, SINGLE);
     let _ = sections.apply_offer(&offer);
-    let mut sections = Sections::new(Negotiator::Local);
+    let mut sections = Sections::new(Negotiator::Local, None);
     sections.add_sender(sender(Vp8, 2));
     with_local(|local| sections.offer(local)).unwrap();
     let mut answer = offer;

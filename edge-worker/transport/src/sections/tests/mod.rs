@@ -72,13 +72,14 @@ pub(super) fn with_local<T>(action: impl FnOnce(&Local<'_>) -> T) -> T {
 }
 
 pub(super) fn answering() -> Sections {
-    Sections::new(Negotiator::Remote)
+    Sections::new(Negotiator::Remote, None)
 }
 
 pub(super) fn sender(codec: Codec, number: u32) -> Sender {
     Sender {
         codec,
         stream: format!("PA_a|TR_{number}"),
+        shared: None,
         track: format!("TR_{number}"),
         cname: "PA_a".into(),
         ssrc: Ssrc(1_000 + number),

@@ -1,7 +1,7 @@
 //! We make the offers.
 
 use media::Codec::{H264, Opus, Red, Vp8};
-use media::{PayloadType, Ssrc};
+use media::{PayloadType, PlayoutDelay, Ssrc};
 
 use super::*;
 use crate::sdp::{Direction, SetupRole};
@@ -10,7 +10,7 @@ use crate::sections::{DtlsRole, NegotiationError};
 const SUBSCRIBE: &str = include_str!("../../../tests/fixtures/chromium_subscribe_answer.sdp");
 
 fn offering() -> Sections {
-    Sections::new(Negotiator::Local)
+    Sections::new(Negotiator::Local, None)
 }
 
 fn make_offer(sections: &mut Sections) -> Description {
@@ -176,6 +176,78 @@ fn sb_9_a_removed_sender_leaves_its_section_to_the_next() {
     assert_eq!(offer.sections.len(), 2);
     assert_eq!(offer.sections[1].ssrcs[0].ssrc, Ssrc(1_002));
     assert_eq!(sections.placements(), [(mid("1"), two)]);
+}
+
+fn sharing(codec: Codec, number: u32) -> Sender {
+    Sender {
+        shared: Some("PA_a|camera".into()),
+        ..sender(codec, number)
+    }
+}
+
+/// The names in the m-line at `index`.
+fn named(offer: &Description, index: usize) -> Option<String> {
+    let section = &offer.sections[index];
+    let msid = section.msids.first()?;
+    assert_eq!(section.ssrcs[0].msid.as_ref(), Some(msid));
+    Some(format!("{} {}", msid.stream, msid.track))
+}
+
+#[test]
+fn sb_1_senders_of_one_stream_say_so_in_m_lines_that_had_no_other() {
+    let mut sections = offering();
+    let sound = sections.add_sender(sharing(Opus, 1));
+    sections.add_sender(sharing(Vp8, 2));
+    let offer = negotiate(&mut sections);
+    assert_eq!(named(&offer, 1).unwrap(), "PA_a|camera TR_1");
+    assert_eq!(named(&offer, 2).unwrap(), "PA_a|camera TR_2");
+
+    // A browser goes on to call the track of a used m-line by its first name.
+    sections.remove_sender(sound);
+    sections.add_sender(sharing(Opus, 3));
+    let offer = negotiate(&mut sections);
+    assert_eq!(named(&offer, 1), None);
+    assert_eq!(named(&offer, 3).unwrap(), "PA_a|camera TR_3");
+    sections.add_sender(sender(Opus, 4));
+    let offer = negotiate(&mut sections);
+    assert_eq!(named(&offer, 1).unwrap(), "PA_a|TR_4 TR_4");
+}
+
+#[test]
+fn sb_1_without_fresh_m_lines_a_sender_leaves_its_stream() {
+    let mut sections = offering();
+    let last = Description::MAX_SECTIONS as u32 - 1;
+    let ids: Vec<_> = (0..last)
+        .map(|number| sections.add_sender(sharing(Opus, number)))
+        .collect();
+    negotiate(&mut sections);
+    sections.remove_sender(ids[6]);
+    sections.add_sender(sharing(Opus, 1_000));
+    let offer = negotiate(&mut sections);
+    assert_eq!(named(&offer, 7).unwrap(), "PA_a|TR_1000 TR_1000");
+}
+
+#[test]
+fn sb_3_a_playout_delay_is_offered_with_pictures_and_written_where_it_is_taken() {
+    let delay = PlayoutDelay::from_ms(200, 400).unwrap();
+    let uri = "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay";
+    let waits = |section: &Section| section.extensions.iter().any(|it| it.uri == uri);
+    for taken in [true, false] {
+        let mut sections = Sections::new(Negotiator::Local, Some(delay));
+        let ids = [Opus, Vp8].map(|codec| sections.add_sender(sender(codec, 1)));
+        let offer = make_offer(&mut sections);
+        assert_eq!(
+            offer.sections.iter().map(waits).collect::<Vec<_>>(),
+            [false, false, true]
+        );
+        let mut answer = agree(&offer);
+        if !taken {
+            answer.sections[2].extensions.retain(|it| it.uri != uri);
+        }
+        sections.apply_answer(&answer).unwrap();
+        let written = ids.map(|id| sections.sending(id).unwrap().playout);
+        assert_eq!(written, [None, taken.then_some((5, delay))]);
+    }
 }
 
 #[test]
