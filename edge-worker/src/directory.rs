@@ -33,6 +33,15 @@ pub(crate) enum Distance {
     OtherShard,
 }
 
+/// Whether a room is open.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Open {
+    /// On a shard at least.
+    Somewhere,
+    /// On none, though somebody may be on the way to one.
+    Nowhere,
+}
+
 /// What a place is held for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Purpose {
@@ -303,6 +312,19 @@ impl Place {
             purpose,
         }
     }
+
+    /// Gives it up; whether the room is still open on any shard.
+    pub(crate) fn give_up(self) -> Open {
+        let (directory, name) = (self.directory.clone(), Arc::clone(&self.name));
+        drop(self);
+        let state = directory.state();
+        let homes = state.rooms.get(&name).map_or(&[][..], Vec::as_slice);
+        if homes.iter().any(Home::is_open) {
+            Open::Somewhere
+        } else {
+            Open::Nowhere
+        }
+    }
 }
 
 impl Drop for Place {
@@ -410,11 +432,14 @@ mod tests {
         let all: Vec<_> = all.into_iter().map(shard_of).collect();
         assert_eq!(all, [0, 1]);
         let far_room = late.place.also(Purpose::Room);
-        drop((early, room));
+        assert_eq!(room.give_up(), Open::Somewhere);
+        drop(early);
         assert_eq!(shards.shards_of("maths"), [1]);
         let (_, found) = directory.find(&maths).unwrap();
         assert_eq!(found.shard, 1);
-        drop((late, far_room, found));
+        assert_eq!(far_room.give_up(), Open::Nowhere);
+        assert!(directory.has("maths"));
+        drop((late, found));
         assert!(!directory.has("maths"));
     }
 

@@ -17,10 +17,19 @@ use crate::webhooks;
 #[derive(Clone, Debug)]
 pub(crate) struct Facts {
     /// `None` where nobody wants to hear of them.
-    webhooks: Option<mpsc::Sender<Fact>>,
+    webhooks: Option<mpsc::Sender<Told>>,
     /// `None` without a control plane.
     control: Option<mpsc::Sender<Report>>,
     metrics: Metrics,
+}
+
+/// Something for the app's webhooks.
+#[derive(Debug)]
+pub(crate) enum Told {
+    /// Something happened in a room.
+    Fact(Fact),
+    /// The room of this name was left by the last of its shards here, after all that they told.
+    LeftShards(Arc<str>),
 }
 
 /// Something for the control plane, and when it happened.
@@ -52,7 +61,7 @@ pub(crate) enum News {
 
 impl Facts {
     pub(crate) fn new(
-        webhooks: Option<mpsc::Sender<Fact>>,
+        webhooks: Option<mpsc::Sender<Told>>,
         control: Option<mpsc::Sender<Report>>,
         metrics: Metrics,
     ) -> Self {
@@ -72,11 +81,19 @@ impl Facts {
     pub(crate) fn tell(&self, fact: Fact) {
         if let Some(queue) = &self.webhooks
             && webhook::name(&fact.happened).is_some()
-            && queue.try_send(fact.clone()).is_err()
+            && queue.try_send(Told::Fact(fact.clone())).is_err()
         {
             webhooks::Dropped::QueueFull.count(&self.metrics);
         }
         self.report(News::Fact(fact));
+    }
+
+    /// A room was left by the last of its shards here.
+    pub(crate) fn left_shards(&self, room: Arc<str>) {
+        if let Some(queue) = &self.webhooks {
+            // Without it the room's end is told a little later.
+            let _ = queue.try_send(Told::LeftShards(room));
+        }
     }
 
     /// The same for the control plane only.

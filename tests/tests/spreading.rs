@@ -280,7 +280,8 @@ async fn who_comes_back_finds_its_place_on_whichever_shard_that_is() -> Result<(
 }
 
 #[tokio::test]
-async fn a_shard_is_left_when_nobody_is_on_it_and_the_app_hears_of_everything_once() -> Result<()> {
+async fn wh_6_a_shard_is_left_when_nobody_is_on_it_and_the_app_hears_of_everything_in_order()
+-> Result<()> {
     let app = App::listen().await?;
     let url = format!("[\"http://{}/hook\"]", app.address);
     let node = spreading(&[("EDGE_WEBHOOK__URLS", url)]).await?;
@@ -320,7 +321,6 @@ async fn a_shard_is_left_when_nobody_is_on_it_and_the_app_hears_of_everything_on
     let (status, _) = call(&node, "DeleteRoom", json!({ "room": ROOM })).await?;
     assert_eq!(status, 404);
 
-    // Each shard's events keep their order; which shard's come first is open.
     let counts = [
         "room_started",
         "participant_joined",
@@ -332,22 +332,33 @@ async fn a_shard_is_left_when_nobody_is_on_it_and_the_app_hears_of_everything_on
     let told = until("the room's end", PATIENCE, all).await;
     anyhow::ensure!(told.is_ok(), "the app heard {:?}", counted());
     assert_eq!(app.rooms(), 1);
+    // Whoever told it: the room's own come first and last, and who left had joined.
+    let told = app.told();
+    assert_eq!(told.first().unwrap().0, "room_started");
+    assert_eq!(told.last().unwrap().0, "room_finished", "{told:?}");
+    for (_, who) in told.iter().filter(|(event, _)| event == "participant_left") {
+        let place = |word: &str| told.iter().position(|it| it.0 == word && it.1 == *who);
+        assert!(
+            place("participant_joined") < place("participant_left"),
+            "{told:?}"
+        );
+    }
     Ok(())
 }
 
 /// The app's server.
 struct App {
     address: std::net::SocketAddr,
-    /// Events by id, as they are repeated where an answer was lost. Written by a task, read by
-    /// the test.
-    events: Arc<Mutex<BTreeMap<String, Value>>>,
+    /// Events as they came, each once: they are repeated where an answer was lost. Written by a
+    /// task, read by the test.
+    events: Arc<Mutex<Vec<Value>>>,
 }
 
 impl App {
     async fn listen() -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
-        let events: Arc<Mutex<BTreeMap<String, Value>>> = Arc::default();
+        let events: Arc<Mutex<Vec<Value>>> = Arc::default();
         let heard = Arc::clone(&events);
         tokio::spawn(async move {
             while let Ok((connection, _)) = listener.accept().await {
@@ -359,27 +370,41 @@ impl App {
 
     fn count(&self, event: &str) -> usize {
         let events = self.events.lock().unwrap();
-        events.values().filter(|it| it["event"] == event).count()
+        events.iter().filter(|it| it["event"] == event).count()
+    }
+
+    /// What happened, and with whom.
+    fn told(&self) -> Vec<(String, String)> {
+        let events = self.events.lock().unwrap();
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let told = |it: &Value| (text(&it["event"]), text(&it["participant"]["identity"]));
+        events.iter().map(told).collect()
     }
 
     fn rooms(&self) -> usize {
         let events = self.events.lock().unwrap();
-        let sids = events.values().map(|it| it["room"]["sid"].to_string());
+        let sids = events.iter().map(|it| it["room"]["sid"].to_string());
         sids.collect::<std::collections::BTreeSet<_>>().len()
     }
 }
 
-async fn hear(mut connection: TcpStream, events: Arc<Mutex<BTreeMap<String, Value>>>) {
+async fn hear(mut connection: TcpStream, events: Arc<Mutex<Vec<Value>>>) {
     let mut bytes = Vec::new();
     while let Some((body, length)) = next_request(&mut connection, &mut bytes).await {
         let event: Value = serde_json::from_slice(&bytes[body..body + length]).unwrap();
-        let id = event["id"].as_str().unwrap().to_owned();
-        events.lock().unwrap().insert(id, event);
+        note(&events, event);
         bytes.drain(..body + length);
         let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
         if connection.write_all(answer).await.is_err() {
             return;
         }
+    }
+}
+
+fn note(events: &Mutex<Vec<Value>>, event: Value) {
+    let mut events = events.lock().unwrap();
+    if events.iter().all(|it| it["id"] != event["id"]) {
+        events.push(event);
     }
 }
 

@@ -13,7 +13,7 @@ use super::inbox::{Arrival, ToSignal};
 use super::member::Member;
 use super::transports::guarded;
 use super::{OpenRoom, RoomKey, Shard, Timer};
-use crate::directory::{Place, Purpose};
+use crate::directory::{Open, Place, Purpose};
 use crate::ids;
 use crate::opening::NewRoom;
 
@@ -243,5 +243,9 @@ impl Shard {
         }
         self.timers.set(Timer::Room(key), None);
         self.metrics.rooms.dec();
+        match open.place.give_up() {
+            Open::Somewhere => {}
+            Open::Nowhere => self.facts.left_shards(open.name),
+        }
     }
 }

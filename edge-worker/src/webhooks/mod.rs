@@ -4,6 +4,7 @@
 //! Events and signatures are LiveKit's ([`livekit::webhook`]). Each URL has an
 //! [`Endpoint`] of its own, so that one that is down holds up nobody else.
 
+mod endings;
 mod endpoint;
 mod event;
 mod post;
@@ -11,7 +12,7 @@ mod queue;
 mod spool;
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
 use livekit::token::Keys;
@@ -19,11 +20,14 @@ use livekit::webhook;
 use sfu::Fact;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio::time::timeout_at;
 use tracing::warn;
 
 use crate::config;
+use crate::facts::Told;
 use crate::ids;
 use crate::metrics::Metrics;
+use endings::Endings;
 use endpoint::Endpoint;
 use event::Event;
 use post::Post;
@@ -72,7 +76,7 @@ impl Dropped {
 /// Everything between the shards and the app's servers.
 #[derive(Debug)]
 pub struct Webhooks {
-    facts: mpsc::Receiver<Fact>,
+    told: mpsc::Receiver<Told>,
     endpoints: Vec<Endpoint>,
     metrics: Metrics,
 }
@@ -83,8 +87,8 @@ pub(crate) fn prepare(
     config: &config::Webhook,
     keys: &Keys,
     metrics: &Metrics,
-) -> anyhow::Result<(Option<mpsc::Sender<Fact>>, Webhooks)> {
-    let (queue, facts) = mpsc::channel(FACTS);
+) -> anyhow::Result<(Option<mpsc::Sender<Told>>, Webhooks)> {
+    let (queue, told) = mpsc::channel(FACTS);
     let mut endpoints = Vec::new();
     if !config.urls.is_empty() {
         let post = Arc::new(Post::new(config, keys.clone())?);
@@ -96,7 +100,7 @@ pub(crate) fn prepare(
     }
     let queue = (!endpoints.is_empty()).then_some(queue);
     let webhooks = Webhooks {
-        facts,
+        told,
         endpoints,
         metrics: metrics.clone(),
     };
@@ -108,34 +112,57 @@ impl Webhooks {
     pub(crate) async fn run(mut self) {
         let mut running = JoinSet::new();
         let mut inboxes = Vec::new();
-        for endpoint in self.endpoints {
+        for endpoint in std::mem::take(&mut self.endpoints) {
             let (inbox, events) = mpsc::channel(EVENTS);
             inboxes.push(inbox);
             running.spawn(endpoint.run(events));
         }
-        while let Some(fact) = self.facts.recv().await {
-            let now = SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .unwrap_or_default();
-            let id = format!("{}{}", webhook::ID_PREFIX, ids::random_suffix());
-            let Some(body) = webhook::event(&fact, &id, now.as_secs() as i64) else {
-                warn!(what = ?webhook::name(&fact.happened), "cannot be said");
-                Dropped::Unsayable.count(&self.metrics);
-                continue;
+        let mut endings = Endings::default();
+        loop {
+            let told = match endings.deadline() {
+                None => Ok(self.told.recv().await),
+                Some(at) => timeout_at(at.into(), self.told.recv()).await,
             };
-            let event = Event {
-                id,
-                room: fact.room.name.to_string(),
-                at_ms: now.as_millis() as u64,
-                body,
-            };
-            let event = Arc::new(event);
-            for inbox in &inboxes {
-                // An endpoint ends after its inbox closes, so somebody takes it.
-                let _ = inbox.send(Arc::clone(&event)).await;
+            let now = Instant::now();
+            match told {
+                Ok(Some(told)) => {
+                    for fact in endings.take(now, told) {
+                        self.send(&fact, &inboxes).await;
+                    }
+                }
+                Ok(None) => break,
+                Err(_) => {}
             }
+            while let Some(fact) = endings.overdue(now) {
+                self.send(&fact, &inboxes).await;
+            }
+        }
+        for fact in endings.into_rest() {
+            self.send(&fact, &inboxes).await;
         }
         drop(inboxes);
         running.join_all().await;
+    }
+
+    async fn send(&self, fact: &Fact, inboxes: &[mpsc::Sender<Arc<Event>>]) {
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        let id = format!("{}{}", webhook::ID_PREFIX, ids::random_suffix());
+        let Some(body) = webhook::event(fact, &id, now.as_secs() as i64) else {
+            warn!(what = ?webhook::name(&fact.happened), "cannot be said");
+            return Dropped::Unsayable.count(&self.metrics);
+        };
+        let event = Event {
+            id,
+            room: fact.room.name.to_string(),
+            at_ms: now.as_millis() as u64,
+            body,
+        };
+        let event = Arc::new(event);
+        for inbox in inboxes {
+            // An endpoint ends after its inbox closes, so somebody takes it.
+            let _ = inbox.send(Arc::clone(&event)).await;
+        }
     }
 }

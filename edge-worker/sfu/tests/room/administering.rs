@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use media::{PlayoutDelay, TrackId};
 use sfu::{
-    Destinations, Membership, Message, Muted, Opening, Reliability, RoomChange, Source, Streams, TrackInfo,
+    Destinations, Membership, Message, Muted, Opening, Reliability, RoomChange, Source, Streams,
+    TrackInfo,
 };
 
 use crate::stage::{Stage, id, identity, microphone, track_id};
