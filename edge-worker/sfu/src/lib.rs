@@ -54,7 +54,7 @@ pub use output::{
     SubscriptionKey, TrackKey, TransportKey,
 };
 pub use pacer::{Admission, Pacer, Waiting};
-pub use quality::{ConnectionQuality, Quality, Summary};
+pub use quality::{ConnectionQuality, Picture, Quality, Summary};
 pub use room::{
     Beginning, DataDrops, Destinations, JoinRefusal, Joined, Luggage, MAX_ATTRIBUTES, MAX_METADATA,
     MAX_NAME, Message, Moved, Nonce, ParticipantChange, Passed, Resumed, Room, RoomChange, Synced,

@@ -64,6 +64,25 @@ pub(crate) struct Findings {
     /// Bytes it sent, and bytes it was sent.
     sent: u64,
     received: u64,
+    /// The best of what it shows.
+    shown: Option<Shown>,
+}
+
+/// A picture that somebody sent during one window. By rank: who shows a face and a page is
+/// judged by the face, as a page stands still.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shown {
+    pub(crate) of: Subject,
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+    pub(crate) frames: u64,
+}
+
+/// What a picture is of.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) enum Subject {
+    Screen,
+    Person,
 }
 
 /// Which way a stream goes, seen from the participant.
@@ -98,6 +117,14 @@ impl Findings {
         match way {
             Way::Sent => self.sent += leg.bytes,
             Way::Received => self.received += leg.bytes,
+        }
+    }
+
+    /// A picture it sends.
+    pub(crate) fn show(&mut self, picture: Shown) {
+        let rank = |it: &Shown| (it.of, u64::from(it.width) * u64::from(it.height), it.frames);
+        if self.shown.is_none_or(|best| rank(&best) < rank(&picture)) {
+            self.shown = Some(picture);
         }
     }
 
@@ -230,6 +257,19 @@ pub struct Summary {
     pub received: u64,
     /// Times that its network fell silent.
     pub silences: u64,
+    /// What it sent of its camera, or else of its screen; `None` if it showed nothing.
+    pub picture: Option<Picture>,
+}
+
+/// What somebody's picture was like, on average over the time it was sent.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Picture {
+    /// Pixels; 0 if it was never told.
+    pub width: u32,
+    /// Pixels; 0 if it was never told.
+    pub height: u32,
+    /// As they came.
+    pub frames_per_second: f32,
 }
 
 /// Gathers what becomes a [`Summary`].
@@ -245,6 +285,34 @@ pub(crate) struct Gathering {
     sent: u64,
     received: u64,
     silences: u64,
+    gallery: Gallery,
+}
+
+/// Sums over the windows in which there was a picture.
+#[derive(Clone, Copy, Debug, Default)]
+struct Gallery {
+    windows: u32,
+    width: u64,
+    height: u64,
+    frames: u64,
+}
+
+impl Gallery {
+    fn add(&mut self, picture: &Shown) {
+        self.windows += 1;
+        self.width += u64::from(picture.width);
+        self.height += u64::from(picture.height);
+        self.frames += picture.frames;
+    }
+
+    fn average(&self) -> Option<Picture> {
+        let side = |sum: u64| u32::try_from(sum.checked_div(self.windows.into())?).ok();
+        Some(Picture {
+            width: side(self.width)?,
+            height: side(self.height)?,
+            frames_per_second: self.frames as f32 / (WINDOW * self.windows).as_secs_f32(),
+        })
+    }
 }
 
 impl Gathering {
@@ -261,6 +329,9 @@ impl Gathering {
         }
         self.sent += findings.sent;
         self.received += findings.received;
+        if let Some(picture) = &findings.shown {
+            self.gallery.add(picture);
+        }
         (self.windows >= SUMMED).then(|| self.take())
     }
 
@@ -280,6 +351,7 @@ impl Gathering {
             sent: it.sent,
             received: it.received,
             silences: it.silences,
+            picture: it.gallery.average(),
         }
     }
 }
@@ -479,9 +551,79 @@ mod tests {
             assert_eq!((summary.score, summary.loss_percent), (90.0, 5.0));
             assert_eq!(summary.round_trip, Some(Duration::from_millis(200)));
             assert_eq!((summary.sent, summary.received), (12_000, 24_000));
-            assert_eq!(summary.silences, 1);
+            assert_eq!((summary.silences, summary.picture), (1, None));
         }
         let first = gathering.add(&Findings::default(), 0.0);
         assert_eq!(first, None, "the next minute begins");
+    }
+
+    #[test]
+    fn a_minute_tells_of_the_face_while_there_was_one_and_else_of_the_page() {
+        let shown = |of, width, height, frames| Shown {
+            of,
+            width,
+            height,
+            frames,
+        };
+        let face = |frames| shown(Subject::Person, 640, 360, frames);
+        let small = shown(Subject::Person, 320, 180, 100);
+        let page = shown(Subject::Screen, 1_920, 1_080, 10);
+        let told = |width, height, frames_per_second| {
+            Some(Picture {
+                width,
+                height,
+                frames_per_second,
+            })
+        };
+        for (first_half, second_half, expected, what) in [
+            (vec![], vec![], None, "nothing"),
+            (
+                vec![face(150)],
+                vec![face(75)],
+                told(640, 360, 22.5),
+                "slower",
+            ),
+            (
+                vec![face(150)],
+                vec![],
+                told(640, 360, 30.0),
+                "muted for a half",
+            ),
+            (
+                vec![face(100)],
+                vec![small],
+                told(480, 270, 20.0),
+                "smaller",
+            ),
+            (
+                vec![page, face(100)],
+                vec![face(100), page],
+                told(640, 360, 20.0),
+                "both",
+            ),
+            (vec![page], vec![page], told(1_920, 1_080, 2.0), "a page"),
+            (
+                vec![small, face(50)],
+                vec![face(50)],
+                told(640, 360, 10.0),
+                "two cameras",
+            ),
+        ] {
+            let mut gathering = Gathering::default();
+            let mut summary = None;
+            for window in 0..SUMMED {
+                let mut findings = Findings::default();
+                let half = if window < SUMMED / 2 {
+                    &first_half
+                } else {
+                    &second_half
+                };
+                for picture in half {
+                    findings.show(*picture);
+                }
+                summary = gathering.add(&findings, 90.0);
+            }
+            assert_eq!(summary.unwrap().picture, expected, "{what}");
+        }
     }
 }

@@ -9,7 +9,7 @@ use livekit::Tof;
 use livekit::chat::{Said, Text};
 use livekit::disconnect_word;
 use media::ParticipantId;
-use sfu::{Fact, LeaveReason, Muted, ParticipantInfo, RoomInfo, State, Summary, TrackInfo};
+use sfu::{Fact, LeaveReason, ParticipantInfo, Picture, RoomInfo, State, Summary, TrackInfo};
 
 use super::policy::Policy;
 use super::wire::event::Figures;
@@ -171,7 +171,7 @@ impl Reporter {
                 summary,
             } => Happened::Quality {
                 sid: participant.id.to_string(),
-                figures: figures(at_ms, &participant, &summary),
+                figures: figures(at_ms, &summary),
             },
             sfu::Happened::TrackPublished { publisher, track } => Happened::TrackPublished {
                 sid: publisher.id.to_string(),
@@ -271,14 +271,13 @@ fn is_up(participant: &ParticipantInfo) -> bool {
     hand.is_some_and(|hand| !DOWN.contains(&hand.as_str()))
 }
 
-fn figures(at_ms: u64, who: &ParticipantInfo, summary: &Summary) -> Figures {
+fn figures(at_ms: u64, summary: &Summary) -> Figures {
     let lasted_ms = summary.lasted.as_millis() as u64;
     let millis = |time: Duration| time.as_secs_f64() * 1_000.0;
     let kbps = |bytes: u64| rounded(bytes as f64 * 8.0 / lasted_ms.max(1) as f64);
-    let pictures = who.tracks.iter().filter(|track| {
-        track.kind == media::MediaKind::Video && track.muted == Muted::No && track.width > 0
-    });
-    let largest = pictures.max_by_key(|track| track.width * track.height);
+    let picture = summary.picture;
+    // A rate without a size is of use, a size of 0 is not.
+    let side = |side: fn(&Picture) -> u32| picture.as_ref().map(side).filter(|side| *side > 0);
     Figures {
         from_ms: at_ms.saturating_sub(lasted_ms),
         to_ms: at_ms,
@@ -289,9 +288,9 @@ fn figures(at_ms: u64, who: &ParticipantInfo, summary: &Summary) -> Figures {
         round_trip_ms: rounded(millis(summary.round_trip.unwrap_or_default())),
         sent_kbps: kbps(summary.sent),
         received_kbps: kbps(summary.received),
-        width: largest.map(|track| track.width),
-        height: largest.map(|track| track.height),
-        frames_per_second: None,
+        width: side(|picture| picture.width),
+        height: side(|picture| picture.height),
+        frames_per_second: picture.map(|it| rounded(it.frames_per_second.into())),
         drops: summary.silences,
     }
 }

@@ -30,6 +30,8 @@ pub(crate) struct Intake {
     /// When the newest packet came, empty or not.
     arrived_at: Instant,
     meter: Meter,
+    /// That ended since they were taken last.
+    frames: u64,
 }
 
 /// Whether anybody would show a keyframe.
@@ -69,6 +71,7 @@ impl Intake {
             },
             arrived_at: now,
             meter: Meter::new(now),
+            frames: 0,
         }
     }
 
@@ -186,6 +189,11 @@ impl Intake {
         self.meter.take_bytes()
     }
 
+    /// Frames that came since this was asked last.
+    pub(crate) fn take_frames(&mut self) -> u64 {
+        std::mem::take(&mut self.frames)
+    }
+
     /// The newest packet's number.
     pub(crate) fn newest(&self) -> u64 {
         self.sequence.newest().unwrap_or(0)
@@ -260,6 +268,7 @@ impl Intake {
             heard_at: now,
             frames_elsewhere: 0,
         };
+        self.frames += u64::from(arrival.marks.ends_frame());
         let vp8 = arrival.marks.vp8.as_ref();
         let temporal = vp8.and_then(|vp8| vp8.descriptor.temporal_layer);
         self.meter

@@ -405,6 +405,18 @@ impl Fanout {
         leg
     }
 
+    /// The largest layer that was sent since this was asked last, and how many of its frames
+    /// came. One that came or went meanwhile is not what was sent most of the time.
+    pub(crate) fn take_frames(&mut self) -> Option<(Layer, u64)> {
+        let mut frames = [0; Layer::COUNT];
+        for (count, intake) in frames.iter_mut().zip(self.intakes.iter_mut()) {
+            *count = intake.as_mut().map_or(0, |intake| intake.take_frames());
+        }
+        let most = frames.iter().max().copied().unwrap_or(0);
+        let mut sent = Layer::ALL.into_iter().zip(frames);
+        sent.rfind(|(_, count)| *count > 0 && *count * 2 >= most)
+    }
+
     /// How packets came at a subscriber that wants `wanted` since this was asked last, as
     /// far as it told, and how far it is away, once it is known.
     pub(crate) fn take_reception(

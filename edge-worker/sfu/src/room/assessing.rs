@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use media::ParticipantId;
+use media::{MediaKind, ParticipantId};
 
 use super::Room;
 use super::participants::{Participant, ParticipantKey};
 use super::subscriptions::SubscriptionState;
-use crate::quality::{Assessor, Findings, Gathering, WINDOW, Way};
-use crate::{ConnectionQuality, Happened, LinkNews, Muted, Notice, Quality};
+use super::tracks::Track;
+use super::wish::size_of;
+use crate::quality::{Assessor, Findings, Gathering, Shown, Subject, WINDOW, Way};
+use crate::{ConnectionQuality, Happened, LinkNews, Muted, Notice, Quality, Source};
 
 /// One participant's connection, and what it was told of connections.
 #[derive(Debug, Default)]
@@ -139,6 +141,7 @@ impl Room {
         }
         for track in self.tracks.iter_mut() {
             let leg = track.fanout.take_arrivals();
+            let picture = picture_of(track);
             if !track.is_far()
                 && let Some(publisher) = self.participants.find_mut(track.publisher)
             {
@@ -146,6 +149,9 @@ impl Room {
                 findings.carried(Way::Sent, &leg);
                 if track.info.muted == Muted::No {
                     findings.add(&leg);
+                    if let Some(picture) = picture {
+                        findings.show(picture);
+                    }
                 }
             }
         }
@@ -208,4 +214,25 @@ impl Room {
             self.outputs.tell(id, Notice::Qualities(news));
         }
     }
+}
+
+/// What came of a track's pictures since the last time, if it has any.
+fn picture_of(track: &mut Track) -> Option<Shown> {
+    let (layer, frames) = track.fanout.take_frames()?;
+    if track.info.kind != MediaKind::Video {
+        return None;
+    }
+    let (width, height) = size_of(&track.info, track.layers(), layer);
+    let of = match track.info.source {
+        Source::ScreenShare => Subject::Screen,
+        Source::Camera | Source::Microphone | Source::ScreenShareAudio | Source::Unknown => {
+            Subject::Person
+        }
+    };
+    Some(Shown {
+        of,
+        width,
+        height,
+        frames,
+    })
 }

@@ -56,30 +56,41 @@ pub(super) fn layer_of(track: &TrackInfo, layers: usize, quality: VideoQuality) 
 /// The smallest layer that looks sharp in `width` x `height`. Pictures keep their
 /// shape, so their shorter side decides: the height of a landscape.
 fn layer_covering(track: &TrackInfo, layers: usize, width: u32, height: u32) -> Layer {
-    let (full, wished) = if track.width < track.height {
-        (track.width, width)
+    let wished = if track.width < track.height {
+        width
     } else {
-        (track.height, height)
+        height
+    };
+    let size = |index: usize| {
+        let (width, height) = size_of(track, layers, layer(index));
+        if track.width < track.height {
+            width
+        } else {
+            height
+        }
     };
     let top = layers.saturating_sub(1);
-    let size = |index: usize| {
-        if track.layers.len() == layers {
-            let announced = track.layers[index];
-            let size = if track.width < track.height {
-                announced.width
-            } else {
-                announced.height
-            };
-            if size > 0 {
-                return size;
-            }
-        }
-        // Encoders halve the picture from layer to layer unless told otherwise.
-        full >> (top - index)
-    };
     let covers =
         |index: &usize| u64::from(size(*index)) * 100 >= u64::from(wished) * SHARP_ENOUGH_PERCENT;
     layer((0..top).find(covers).unwrap_or(top))
+}
+
+/// The width and height of one layer of `track`, published in `layers` layers.
+pub(super) fn size_of(track: &TrackInfo, layers: usize, layer: Layer) -> (u32, u32) {
+    let top = layers.saturating_sub(1);
+    let index = layer.index().min(top);
+    let announced = track
+        .layers
+        .get(index)
+        .filter(|_| track.layers.len() == layers);
+    // Encoders halve the picture from layer to layer unless told otherwise.
+    let halved = |full: u32| full >> (top - index);
+    let side =
+        |announced: Option<u32>, full| announced.filter(|it| *it > 0).unwrap_or(halved(full));
+    (
+        side(announced.map(|it| it.width), track.width),
+        side(announced.map(|it| it.height), track.height),
+    )
 }
 
 /// A picture may be enlarged a little before a layer with four times the pixels is

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use media::{ReceptionReport, Rtcp, Ssrc};
-use sfu::{Muted, TrackKey, Wanted};
+use sfu::{Happened, Muted, Picture, TrackKey, Wanted};
 
-use crate::stage::{Stage, id, microphone};
+use crate::film::{Film, layered, roll};
+use crate::stage::{Stage, camera, id, microphone, name};
 
 const WINDOW: Duration = Duration::from_secs(5);
 
@@ -167,4 +168,52 @@ fn cq_1_who_is_not_connected_yet_has_no_quality() {
     stage.log();
     stage.pass(WINDOW);
     assert_eq!(stage.qualities, [""; 0]);
+}
+
+#[test]
+fn a_minute_tells_the_size_and_the_rate_of_the_picture_that_came() {
+    let mut stage = Stage::new();
+    for who in ["alice", "bob"] {
+        stage.join(who);
+        stage.room.activated(stage.now, id(who));
+    }
+    let mut film = Film::publish(&mut stage, "alice", layered("camera"));
+    stage.announce("bob", camera("silent"));
+    let mut minute = |on| {
+        film.on = on;
+        roll(&mut stage, &mut [&mut film], Duration::from_secs(60));
+        let facts = stage.facts.drain(..);
+        let told = facts.filter_map(|fact| match fact.happened {
+            Happened::ParticipantAssessed {
+                participant,
+                summary,
+            } => Some((name(participant.id), summary.picture)),
+            _ => None,
+        });
+        let mut told: Vec<_> = told.collect();
+        told.sort_by(|one, other| one.0.cmp(&other.0));
+        let [(alice, picture), (bob, None)] = &told[..] else {
+            panic!("{told:?}");
+        };
+        assert_eq!((alice.as_str(), bob.as_str()), ("alice", "bob"));
+        *picture
+    };
+    for (on, expected) in [
+        ([true; 3], Some((1_280, 720))),
+        ([true, true, false], Some((640, 360))),
+        ([true, false, false], Some((320, 180))),
+        ([false; 3], None),
+    ] {
+        // Minutes begin a little before the cameras change.
+        minute(on);
+        let told = minute(on);
+        assert_eq!(told.map(|it| (it.width, it.height)), expected, "{on:?}");
+        let Some(Picture {
+            frames_per_second, ..
+        }) = told
+        else {
+            continue;
+        };
+        assert!((29.0..31.5).contains(&frames_per_second), "{told:?}");
+    }
 }
