@@ -1,11 +1,12 @@
 //! What participants write to each other, read from their data messages: text streams of the
 //! topic `lk.chat`, whole or in pieces, compressed or not, and the packets of older clients.
 //!
-//! Whether a message may be sent, and to whom it goes, is decided elsewhere; end-to-end
-//! encrypted ones can only be counted.
+//! Whether a message may be sent, and to whom it goes, is decided elsewhere. End-to-end
+//! encrypted ones can only be counted, and where their topic is hidden too, only roughly.
 
 use std::collections::VecDeque;
 use std::io::Read;
+use std::time::{Duration, Instant};
 
 use flate2::read::DeflateDecoder;
 use serde::Deserialize;
@@ -33,8 +34,10 @@ pub enum Fragment {
     },
     /// In an older way, in one piece.
     Whole(Said),
-    /// Only its receivers can read it.
+    /// A text that only its receivers can read.
     Sealed,
+    /// Something only its receivers can read: a text, part of one, or no text at all.
+    Opaque,
 }
 
 /// How a text begins.
@@ -88,7 +91,7 @@ pub enum Said {
         /// This.
         id: String,
     },
-    /// Something only its receivers can read.
+    /// Something that only its receivers can read, and know what it was.
     Sealed,
 }
 
@@ -109,6 +112,10 @@ const MAX_ID: usize = 128;
 
 /// Texts one participant writes at a time; with more, the oldest is given up.
 const MOST_OPEN: usize = 8;
+
+/// The parts of a text come at once, and nobody writes two in this time: what is closer together
+/// and cannot be read counts as one. Apps that send all the time are counted once, not every time.
+const APART: Duration = Duration::from_millis(500);
 
 /// Messages of which the same is not told twice, as they come in two ways.
 const REMEMBERED: usize = 64;
@@ -146,7 +153,7 @@ impl Fragment {
                 let edited = read.edit_timestamp.is_some();
                 whole(read.id, &read.message, read.timestamp as i64, edited, false)
             }
-            Value::EncryptedPacket(_) => Some(Self::Sealed),
+            Value::EncryptedPacket(_) => Some(Self::Opaque),
             Value::StreamHeader(_)
             | Value::User(_)
             | Value::SipDtmf(_)
@@ -258,6 +265,8 @@ impl Text {
 pub struct Reader {
     open: VecDeque<Open>,
     told: VecDeque<String>,
+    /// When something came last that cannot be read.
+    opaque_at: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -268,7 +277,7 @@ struct Open {
 
 impl Reader {
     /// The next message's fragment; what it completes.
-    pub fn read(&mut self, fragment: Fragment) -> Option<Said> {
+    pub fn read(&mut self, now: Instant, fragment: Fragment) -> Option<Said> {
         match fragment {
             Fragment::Begin(mut beginning) => {
                 if let Some(content) = beginning.inline.take() {
@@ -301,6 +310,11 @@ impl Reader {
             }
             Fragment::Whole(said) => self.told_once(said),
             Fragment::Sealed => Some(Said::Sealed),
+            Fragment::Opaque => {
+                let before = self.opaque_at.replace(now);
+                let apart = |at| now.saturating_duration_since(at) >= APART;
+                before.is_none_or(apart).then_some(Said::Sealed)
+            }
         }
     }
 
@@ -391,9 +405,15 @@ mod tests {
         })
     }
 
+    #[expect(clippy::disallowed_methods, reason = "any moment will do")]
+    fn start() -> Instant {
+        Instant::now()
+    }
+
     fn read(reader: &mut Reader, values: impl IntoIterator<Item = Value>) -> Vec<Said> {
+        let now = start();
         let fragments = values.into_iter().filter_map(Fragment::of);
-        fragments.filter_map(|it| reader.read(it)).collect()
+        fragments.filter_map(|it| reader.read(now, it)).collect()
     }
 
     fn wrote(id: &str, text: &str) -> Said {
@@ -529,6 +549,30 @@ mod tests {
             ],
         );
         assert_eq!(said, [Said::Sealed, Said::Sealed]);
+    }
+
+    #[test]
+    fn what_hides_its_topic_too_counts_once_for_what_comes_together() {
+        let mut reader = Reader::default();
+        let mut now = start();
+        let mut count = 0;
+        let text = [0, 5, 40];
+        let stream = [100; 50];
+        for (pauses, expected, what) in [
+            (&text[..], 1, "a text in three parts"),
+            (&[60_000, 5, 40], 2, "another"),
+            (&[900, 5, 40], 3, "a quick answer"),
+            (&[5_000], 4, "the first of what an app sends all the time"),
+            (&stream, 4, "the rest of it"),
+        ] {
+            for pause in pauses {
+                now += Duration::from_millis(*pause);
+                let opaque = Value::EncryptedPacket(proto::EncryptedPacket::default());
+                let fragment = Fragment::of(opaque).unwrap();
+                count += i32::from(reader.read(now, fragment) == Some(Said::Sealed));
+            }
+            assert_eq!(count, expected, "{what}");
+        }
     }
 
     #[test]

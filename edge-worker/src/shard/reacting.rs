@@ -102,6 +102,7 @@ impl Shard {
     /// Part of what somebody writes to others, which goes on record.
     fn overhear_chat(
         &mut self,
+        now: Instant,
         from: ParticipantId,
         room: RoomKey,
         reliability: Reliability,
@@ -115,7 +116,7 @@ impl Shard {
         let Some(said) = self
             .members
             .get_mut(&from)
-            .and_then(|member| member.chat.read(fragment))
+            .and_then(|member| member.chat.read(now, fragment))
         else {
             return;
         };
@@ -212,7 +213,7 @@ impl Shard {
                 let passed =
                     self.with_room(now, room, |room, _| room.handle_data(now, from, message));
                 if let (Some(Passed::On), Some(fragment)) = (passed, fragment) {
-                    self.overhear_chat(from, room, reliability, fragment, &to);
+                    self.overhear_chat(now, from, room, reliability, fragment, &to);
                 }
             }
             Err(reason) => {

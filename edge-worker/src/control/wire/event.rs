@@ -104,7 +104,7 @@ pub(crate) enum Happened {
         message_id: String,
         identity: String,
     },
-    /// Messages that only their receivers can read.
+    /// Messages that only their receivers can read, who alone know which of them were chat.
     ChatSealed { count: u64 },
     /// Somebody raised a hand, or lowered it.
     Hand {
