@@ -75,6 +75,8 @@ pub(super) enum Output {
     Send(u64, Request),
     /// Carry out, one after the other.
     Obey(Command),
+    /// Count a command that waits over there, as too many wait here.
+    PutOff,
     /// Be like this from now on.
     Become(Box<Desired>),
     /// Count what was given up.
@@ -163,6 +165,9 @@ const MOST_BYTES: u64 = 224 * 1024;
 
 /// Acknowledgements in one request.
 const MOST_ACKS: usize = 200;
+
+/// Acknowledgements that wait: a few requests full.
+const MOST_UNCONFIRMED: usize = 2_000;
 
 impl Core {
     /// Goes on from what is in the ledger.
@@ -285,8 +290,9 @@ impl Core {
         self.pace.hurry(now.at);
     }
 
+    /// Those that find no place are told again, and remembered.
     fn acknowledge(&mut self, ack: Ack) {
-        if self.acks.iter().all(|it| it.id != ack.id) {
+        if self.acks.len() < MOST_UNCONFIRMED && self.acks.iter().all(|it| it.id != ack.id) {
             self.acks.push(ack);
         }
     }

@@ -46,7 +46,7 @@ pub(super) struct Running {
     /// Whom the relay was told to be linked to last.
     neighbours: Vec<Neighbour>,
     asking: JoinSet<(u64, Answer)>,
-    /// Commands that wait for the one under way.
+    /// Commands that wait for the one under way; the core gives out only so many at a time.
     orders: VecDeque<Command>,
     obeying: JoinSet<Ack>,
     reconciling: JoinSet<()>,
@@ -306,6 +306,10 @@ impl Running {
                 Output::Obey(command) => {
                     self.orders.push_back(command);
                     self.obey_next();
+                }
+                Output::PutOff => {
+                    let commands = &self.metrics().commands;
+                    commands.with_label_values(&["put_off"]).inc();
                 }
                 Output::Become(desired) => self.take_over(*desired).await,
                 Output::Dropped(reason, count) => self.dropped(reason, count),

@@ -216,7 +216,11 @@ impl Core {
             let ack = ack.clone();
             return self.acknowledge(ack);
         }
-        if self.obeying.len() >= MOST_OBEYED || self.obeying.contains(&command.id) {
+        if self.obeying.contains(&command.id) {
+            return;
+        }
+        if self.obeying.len() >= MOST_OBEYED {
+            self.outputs.push_back(Output::PutOff);
             return;
         }
         if command

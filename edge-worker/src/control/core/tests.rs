@@ -145,6 +145,7 @@ struct World {
     told: Vec<Event>,
     dropped: HashMap<Dropped, u64>,
     obeyed: HashMap<String, u32>,
+    put_off: u32,
     news: Vec<News>,
     became: Vec<String>,
     requests: u64,
@@ -180,6 +181,7 @@ impl World {
             told: Vec::new(),
             dropped: HashMap::new(),
             obeyed: HashMap::new(),
+            put_off: 0,
             news: Vec::new(),
             became: Vec::new(),
             requests: 0,
@@ -240,6 +242,7 @@ impl World {
                     let after = self.random.random_range(0..50);
                     self.post(after, Letter::Obeyed { life, ack });
                 }
+                Output::PutOff => self.put_off += 1,
                 Output::Become(desired) => self.became.push(desired.hash),
                 Output::Dropped(reason, count) => *self.dropped.entry(reason).or_default() += count,
                 Output::Tell(news) => self.news.push(news),
@@ -575,6 +578,33 @@ fn commands_are_carried_out_once_however_often_they_are_told() {
         world.settle();
         assert_eq!(world.obeyed["c00"], 1, "also after a restart");
     }
+}
+
+#[test]
+fn more_commands_than_fit_are_counted_and_done_when_they_are_told_again() {
+    const MOST: usize = 1_000;
+    const ALL: usize = MOST + 500;
+    let mut world = World::new(5, FINE);
+    world.pass(2_000);
+    for number in 0..ALL {
+        let id = format!("c{number:04}");
+        let order = json!({ "id": id, "type": "close_room", "room": "r", "reason": "ended" });
+        world.convex.commands.insert(id, order);
+    }
+    world.input(Input::Poked);
+    while world.obeyed.is_empty() {
+        world.pass(1);
+    }
+    // What is done so soon makes room.
+    assert!(
+        (MOST..ALL).contains(&world.obeyed.len()),
+        "{}",
+        world.obeyed.len()
+    );
+    assert_eq!(world.obeyed.len() + world.put_off as usize, ALL);
+    world.settle();
+    assert_eq!(world.obeyed.len(), ALL);
+    assert!(world.obeyed.values().all(|times| *times == 1));
 }
 
 #[test]
