@@ -14,7 +14,7 @@ use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinSet;
 use transport::Identity;
 
-use crate::cascade::{Cascade, CascadeInbox, Linked};
+use crate::cascade::{Beginnings, Cascade, CascadeInbox, Linked};
 use crate::config::Config;
 use crate::control::{self, Control, ControlInbox};
 use crate::directory::Directory;
@@ -47,6 +47,8 @@ pub struct Node {
     pub(crate) directory: Directory,
     /// To rooms that are on other shards and nodes; none where there are none.
     pub(crate) cascade: Option<CascadeInbox>,
+    /// Rooms that are about to be opened, here and on other nodes.
+    pub(crate) beginnings: Beginnings,
     /// To look at the links to other nodes.
     pub(crate) links: Option<relay::Observer>,
     /// To the conversation with the control plane; none where there is none.
@@ -139,6 +141,7 @@ pub fn assemble(config: Config) -> anyhow::Result<Assembly> {
         keys,
         directory: Directory::new(inboxes, config.rtc.spread),
         cascade,
+        beginnings: Beginnings::default(),
         links: linked.as_ref().map(Linked::observer),
         control,
         revocations: Revocations::default(),

@@ -1,5 +1,6 @@
 //! Where somebody finds a room: which instance of it, and what it is like should it have to be
-//! opened there. All instances of a room begin like the first, on this node and elsewhere.
+//! opened there. All instances of a room begin like the first, on this node and elsewhere; of
+//! nodes that open it at the same time, its home says which is the first.
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -9,8 +10,10 @@ use livekit::room_service::{Answer, Failure};
 use sfu::{Beginning, Identity, Playing, RoomInfo};
 use tracing::warn;
 
+use crate::control::ControlInbox;
 use crate::directory::{Found, Place};
 use crate::errands::ask;
+use crate::http::describe_room;
 use crate::ids;
 use crate::node::Node;
 use crate::shard::{Order, ShardInbox};
@@ -145,16 +148,46 @@ impl Node {
             },
             None => {
                 warn_of(&settings.undone);
-                NewRoom {
-                    info: self.first_room(Arc::clone(name), settings),
-                    beginning: Beginning::Anew,
-                }
+                self.begin(name, settings).await
             }
         };
         Opening {
             shard: found.shard,
             place: found.place,
             room,
+        }
+    }
+
+    /// As its home settles it. Where that is out of reach the room begins here and now, and nodes
+    /// that did so agree on one later.
+    async fn begin(&self, name: &Arc<str>, settings: &RoomSettings) -> NewRoom {
+        let wish = || self.first_room(Arc::clone(name), settings);
+        let Some(cascade) = &self.cascade else {
+            return NewRoom {
+                info: wish(),
+                beginning: Beginning::Anew,
+            };
+        };
+        let (info, beginning) = self.beginnings.share(name, &self.id, wish);
+        let policy = self.control.as_ref().map(ControlInbox::policy);
+        let placing = policy.map(|policy| policy.placing(name));
+        match cascade
+            .begin(info.clone(), placing.unwrap_or_default())
+            .await
+        {
+            Some(settled) if settled.id != info.id => NewRoom {
+                info: settled,
+                beginning: Beginning::Joined,
+            },
+            Some(_) | None => NewRoom { info, beginning },
+        }
+    }
+
+    /// What a room shall be like that another node wants to open, this being its home.
+    pub(crate) async fn settle(&self, by: &str, wish: RoomInfo) -> RoomInfo {
+        match describe_room(self, &wish.name).await {
+            Some(open) => open,
+            None => self.beginnings.settle(by, wish),
         }
     }
 

@@ -11,6 +11,7 @@ use e2e::{
     peer::{LOSSY, Peer, RELIABLE},
     seen::DataMessage,
     server_api::{admin, call, done, names},
+    signal::Signal,
     tokens,
     until::{PATIENCE, until},
 };
@@ -60,6 +61,54 @@ async fn a_room_that_two_nodes_open_at_once_is_one_room_within_a_second() -> Res
         })
         .await?;
         tokio::try_join!(ada.receives_more("bayo", 20), bayo.receives_more("ada", 20))?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn people_who_open_a_room_on_several_nodes_at_once_are_told_the_same_room() -> Result<()> {
+    let fleet = Fleet::start(&["abuja", "kano", "lagos"]).await?;
+    let open = async |node: &Node, room: &str| {
+        let token = tokens::token(room, &node.url())?;
+        let (signal, joined) = Signal::join(&node.url(), &token).await?;
+        let room = joined.room.unwrap_or_default();
+        // By what a receiver of encrypted media knows what is not its sender's.
+        anyhow::Ok((signal, room.sid, room.creation_time_ms, joined.sif_trailer))
+    };
+    let told = async |room: &str| {
+        let [abuja, kano, lagos] = &fleet.nodes[..] else {
+            panic!("there are three");
+        };
+        tokio::try_join!(open(abuja, room), open(kano, room), open(lagos, room))
+    };
+    // Each of the three is the home of some.
+    let mut lives = std::collections::BTreeSet::new();
+    for number in 0..12 {
+        let room = format!("ROOM-{number}");
+        let (abuja, kano, lagos) = told(&room).await?;
+        for other in [&kano, &lagos] {
+            let (one, other) = ((&abuja.1, abuja.2, &abuja.3), (&other.1, other.2, &other.3));
+            assert_eq!(one, other, "{room}");
+        }
+        assert!(lives.insert(abuja.1), "{room}");
+    }
+
+    // Closed, a room begins another life, at once and wherever it begins.
+    let room = "ROOM-AGAIN";
+    for from in [0, 1, 2, 0] {
+        let (first, _, _) = told(room).await?;
+        assert!(lives.insert(first.1), "an older life");
+        let delete = json!({ "room": room });
+        done(&fleet.nodes[from], "DeleteRoom", &admin(room)?, delete).await?;
+        until("the room to be gone everywhere", PATIENCE, || async {
+            for node in &fleet.nodes {
+                if names(node).await.ok()?.iter().any(|name| name == room) {
+                    return None;
+                }
+            }
+            Some(())
+        })
+        .await?;
     }
     Ok(())
 }

@@ -69,6 +69,8 @@ pub enum Question {
     Room(String),
     /// To do what an app asked.
     Call(Call),
+    /// What a room that is about to be opened shall be like: so, unless somebody else was first.
+    Begin(RoomInfo),
 }
 
 /// A call of a server API, as it came.
@@ -146,6 +148,7 @@ pub fn write(telling: &Telling) -> Vec<u8> {
             id: *id,
             what: Some(match question {
                 Question::Room(name) => form::question::What::Room(name.clone()),
+                Question::Begin(room) => form::question::What::Begin(info::room(room)),
                 Question::Call(call) => form::question::What::Call(form::Call {
                     method: call.method.clone(),
                     content_type: call.content_type.clone(),
@@ -203,6 +206,7 @@ pub fn read(bytes: &Bytes) -> Result<Telling, TellingError> {
             id,
             question: match what.ok_or(TellingError::Unknown)? {
                 form::question::What::Room(name) => Question::Room(name),
+                form::question::What::Begin(room) => Question::Begin(people::room(&room)?),
                 form::question::What::Call(call) => Question::Call(Call {
                     method: call.method,
                     content_type: call.content_type,

@@ -51,6 +51,15 @@ pub(crate) enum Asked {
         /// Dropped by who waits no longer.
         reply: oneshot::Sender<Result<Reply, AskError>>,
     },
+    /// To have a room's home settle how it begins; dropped where this node is the home.
+    Begin {
+        /// As it would be here.
+        wish: RoomInfo,
+        /// What the control plane says.
+        placing: Placing,
+        /// What it shall be like.
+        reply: oneshot::Sender<Result<Reply, AskError>>,
+    },
     /// To tell all nodes that somebody's tokens are refused.
     Revoked {
         /// The room.
@@ -60,6 +69,15 @@ pub(crate) enum Asked {
         /// Issued up to then, in seconds since 1970.
         until: u64,
     },
+}
+
+/// What the control plane said last of where a room belongs.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Placing {
+    /// Its home, if it is placed.
+    pub(crate) home: Option<String>,
+    /// Nodes that take nobody new, and no rooms.
+    pub(crate) leaving: Vec<String>,
 }
 
 /// Why another node did not answer.
@@ -157,6 +175,24 @@ impl CascadeInbox {
             }
         });
         timeout(PATIENCE, first).await.ok()?
+    }
+
+    /// What a room that is open nowhere shall be like, by the word of its home. None if this node is
+    /// the home, or the home does not answer.
+    pub(crate) async fn begin(&self, wish: RoomInfo, placing: Placing) -> Option<RoomInfo> {
+        /// There and back between any two cities, and once more: somebody waits to be let in.
+        const PATIENCE: Duration = Duration::from_millis(300);
+        let (reply, answer) = oneshot::channel();
+        let asked = Asked::Begin {
+            wish,
+            placing,
+            reply,
+        };
+        self.send(ToCascade::Asked(Box::new(asked))).ok()?;
+        match timeout(PATIENCE, answer).await {
+            Ok(Ok(Ok(Reply::Room(room)))) => room,
+            Ok(Ok(Ok(Reply::Called(_)) | Err(_)) | Err(_)) | Err(_) => None,
+        }
     }
 
     async fn hosts(&self, room: &Arc<str>) -> Vec<String> {
@@ -259,8 +295,9 @@ impl Asking {
 }
 
 /// What this node answers to a question of another one.
-pub(super) async fn answer(node: &Node, question: Question) -> Reply {
+pub(super) async fn answer(node: &Node, from: &str, question: Question) -> Reply {
     match question {
+        Question::Begin(wish) => Reply::Room(Some(node.settle(from, wish).await)),
         Question::Room(name) => Reply::Room(http::describe_room(node, &name).await),
         Question::Call(call) => Reply::Called(http::called_from_afar(node, call).await),
     }

@@ -4,13 +4,15 @@
 //! nodes are the relay's, rooms themselves the shards'.
 
 mod asking;
+mod beginnings;
 mod feeds;
 mod parts;
 mod places;
+mod rendezvous;
 mod rooms;
 pub(crate) mod rtp;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -30,8 +32,9 @@ use tracing::warn;
 use crate::config;
 use crate::node::Node;
 use crate::shard::{FarPacket, SpanMessage, ToShard};
-pub(crate) use asking::Asked;
 use asking::Asking;
+pub(crate) use asking::{Asked, Placing};
+pub(crate) use beginnings::Beginnings;
 pub(crate) use feeds::FeedId;
 use feeds::Target;
 use parts::Parts;
@@ -157,6 +160,10 @@ impl Linked {
 /// The task's state.
 struct Running {
     node: Arc<Node>,
+    /// Its name on the relay.
+    name: String,
+    /// The nodes there is a way to.
+    reachable: BTreeSet<String>,
     rooms: Rooms,
     relay: Option<Relay>,
     parts: Parts,
@@ -194,8 +201,10 @@ impl Cascade {
         let mut looks = tokio::time::interval(LOOK);
         let (answers, mut answered) = mpsc::channel(Running::MOST_ANSWERS);
         let mut running = Running {
-            rooms: Rooms::new(name, epoch),
+            rooms: Rooms::new(name.clone(), epoch),
             node: Arc::clone(&self.node),
+            name,
+            reachable: BTreeSet::new(),
             relay,
             parts: Parts::default(),
             asking: Asking::default(),
@@ -300,7 +309,12 @@ impl Running {
     fn handle(&mut self, now: Instant, message: ToCascade) {
         match message {
             ToCascade::Opened { at, name } => self.rooms.opened(at, &name),
-            ToCascade::Closed { at } => self.rooms.closed(at),
+            ToCascade::Closed { at } => {
+                if let Some(name) = self.rooms.name_of(at) {
+                    self.node.beginnings.closed(name, &self.node.id);
+                }
+                self.rooms.closed(at);
+            }
             ToCascade::News { at, news } => self.rooms.said_here(at, *news),
             ToCascade::Want { at, track, layers } => self.rooms.wanted_here(at, track, layers),
             ToCascade::Ask { at, track, layer } => self.rooms.asked_here(at, track, layer),
@@ -314,9 +328,19 @@ impl Running {
         match event {
             Event::Track(key, Kind::Host, has) => {
                 self.rooms.host(now, &key.room, &key.track, has);
-                if has == Wanted::No && *key.room == *NODES {
-                    self.parts.forget(&key.track);
-                    self.asking.lost(&key.track);
+                match has {
+                    Wanted::Yes if *key.room == *NODES => {
+                        if *key.track != *self.name {
+                            self.reachable.insert(key.track.to_string());
+                        }
+                    }
+                    Wanted::Yes => {}
+                    Wanted::No if *key.room == *NODES => {
+                        self.reachable.remove(&*key.track);
+                        self.parts.forget(&key.track);
+                        self.asking.lost(&key.track);
+                    }
+                    Wanted::No => self.node.beginnings.closed(&key.room, &key.track),
                 }
             }
             Event::Feed(key, id, wanted) => self.rooms.wanted_elsewhere(&key, id, wanted),
@@ -375,7 +399,7 @@ impl Running {
         }
         let (node, answers) = (Arc::clone(&self.node), self.answers.clone());
         self.answering.spawn(async move {
-            let reply = asking::answer(&node, question).await;
+            let reply = asking::answer(&node, &to, question).await;
             // The node stops if nobody takes it.
             let _ = answers.send((to, Telling::Reply { id, reply })).await;
         });
@@ -404,6 +428,18 @@ impl Running {
             } => self
                 .asking
                 .begin(now, rand::random(), node, question, reply),
+            Asked::Begin {
+                wish,
+                placing,
+                reply,
+            } => {
+                // Nobody is told anything where this node is the home.
+                if let Some(home) = self.home_elsewhere(&wish.name, &placing) {
+                    let question = Question::Begin(wish);
+                    self.asking
+                        .begin(now, rand::random(), home, question, reply);
+                }
+            }
             Asked::Revoked {
                 room,
                 identity,
@@ -419,6 +455,19 @@ impl Running {
                 self.unsent_tellings.push((everywhere, Vec::new(), revoked));
             }
         }
+    }
+
+    /// The node that settles how a room begins, if it is not this one: as it is placed, or else as
+    /// all find it who know of the same nodes.
+    fn home_elsewhere(&self, room: &str, placing: &Placing) -> Option<String> {
+        let known = self.reachable.iter().chain([&self.name]);
+        let known: Vec<&str> = known.map(String::as_str).collect();
+        let placed = placing.home.as_deref().filter(|it| known.contains(it));
+        let home = placed.or_else(|| {
+            let stays = |node: &&str| !placing.leaving.iter().any(|it| it == node);
+            rendezvous::home(room, known.into_iter().filter(stays))
+        })?;
+        (home != self.name).then(|| home.to_owned())
     }
 
     /// Gives packets of rooms here to other shards and to the relay.

@@ -15,6 +15,7 @@ use media::RoomId;
 use sfu::RoomInfo;
 
 use super::wire::{AppointedRoom, Desired, ScheduledRoom, Tokens};
+use crate::cascade::Placing;
 use crate::config::JoinTokens;
 
 /// What holds on this node now.
@@ -24,6 +25,8 @@ pub(crate) struct Policy {
     tokens: JoinTokens,
     appointed: HashMap<String, AppointedRoom>,
     scheduled: HashMap<String, ScheduledRoom>,
+    /// Nodes that take nobody new.
+    leaving: Vec<String>,
     draining: Draining,
 }
 
@@ -86,6 +89,14 @@ impl Policy {
             trust.add_node(&peer.node, &peer.signing_key);
         }
         trust.add_node(own.0, own.1);
+        let draining = if desired.draining {
+            Draining::Yes
+        } else {
+            commanded
+        };
+        let leaving = desired.peers.iter().filter(|peer| peer.draining);
+        let leaving = leaving.map(|peer| peer.node.as_str());
+        let leaving = leaving.chain((draining == Draining::Yes).then_some(own.0));
         let appointed = desired.rooms.iter().cloned();
         let scheduled = desired.scheduled.iter().cloned();
         Self {
@@ -93,11 +104,8 @@ impl Policy {
             tokens,
             appointed: appointed.map(|it| (it.room.clone(), it)).collect(),
             scheduled: scheduled.map(|it| (it.room.clone(), it)).collect(),
-            draining: if desired.draining {
-                Draining::Yes
-            } else {
-                commanded
-            },
+            leaving: leaving.map(str::to_owned).collect(),
+            draining,
         }
     }
 
@@ -170,6 +178,17 @@ impl Policy {
     /// The version of a room's placement; 0 for one that is not placed.
     pub(super) fn generation(&self, room: &str) -> u64 {
         self.appointed.get(room).map_or(0, |room| room.generation)
+    }
+
+    /// Where a room belongs, as far as it was told.
+    pub(crate) fn placing(&self, room: &str) -> Placing {
+        let appointed = self.appointed.get(room).map(|room| &room.home);
+        let scheduled = self.scheduled.get(room).map(|room| &room.home);
+        let home = appointed.or(scheduled).filter(|home| !home.is_empty());
+        Placing {
+            home: home.cloned(),
+            leaving: self.leaving.clone(),
+        }
     }
 
     /// What the app calls what happens in a room.
@@ -295,6 +314,7 @@ mod tests {
             room.max_participants = 30;
             room.meeting_id = Some("m1".into());
             room.generation = 3;
+            room.home = "kano-1".into();
         });
         desired.scheduled.push(ScheduledRoom {
             room: "chemistry".into(),
@@ -312,6 +332,9 @@ mod tests {
         assert_eq!(settled("chemistry"), (None, Some(40)));
         assert_eq!(settled("other"), (None, None));
         assert!(policy.knows("chemistry") && !policy.knows("other"));
+        let home = |room| policy.placing(room).home;
+        assert_eq!(home("physics").as_deref(), Some("kano-1"));
+        assert_eq!((home("chemistry"), home("other")), (None, None));
         let (physics, chemistry) = (policy.meeting("physics"), policy.meeting("chemistry"));
         assert_eq!((physics, chemistry), (Some("m1"), Some("m2")));
         assert_eq!(

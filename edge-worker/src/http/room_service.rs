@@ -117,6 +117,8 @@ async fn delete(node: &Node, room: Arc<str>) -> Result<Answer, Failure> {
     let mut homes = node.directory.find_all(&room).into_iter();
     let (first, _place) = homes.next().ok_or(Failure::RoomMissing)?;
     let answer = ask(&first, Order::Delete(Arc::clone(&room))).await?;
+    // Whoever comes next, even before all have heard of it, begins another life.
+    node.beginnings.forget(&room);
     let until = Instant::now() + LIMIT;
     for (other, _place) in homes {
         while ask(&other, Order::Describe(Arc::clone(&room)))

@@ -64,12 +64,12 @@ pub(super) struct Revoked {
 pub(super) struct Question {
     #[prost(fixed64, tag = "1")]
     pub(super) id: u64,
-    #[prost(oneof = "question::What", tags = "2, 3")]
+    #[prost(oneof = "question::What", tags = "2, 3, 4")]
     pub(super) what: Option<question::What>,
 }
 
 pub(super) mod question {
-    use super::{Call, Oneof};
+    use super::{Call, Oneof, proto};
 
     #[derive(Clone, PartialEq, Oneof)]
     pub(in crate::spanning) enum What {
@@ -77,6 +77,8 @@ pub(super) mod question {
         Room(String),
         #[prost(message, tag = "3")]
         Call(Call),
+        #[prost(message, tag = "4")]
+        Begin(proto::Room),
     }
 }
 

@@ -222,6 +222,7 @@ fn everything() -> Vec<Telling> {
             Telling::Retell,
             question(Question::Room("maths".into())),
             question(Question::Call(call)),
+            question(Question::Begin(room())),
             reply(Reply::Room(None)),
             reply(Reply::Room(Some(room()))),
             reply(Reply::Called(called)),

@@ -352,6 +352,11 @@ impl Rooms {
         lost.into_iter().chain(self.orders_at).min()
     }
 
+    /// What a room is called that is open on a shard of this node.
+    pub(super) fn name_of(&self, at: Instance) -> Option<&Arc<str>> {
+        self.names.get(&at)
+    }
+
     /// Whether any room is open on this node.
     pub(super) fn are_here(&self) -> bool {
         !self.names.is_empty()
