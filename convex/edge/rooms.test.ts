@@ -5,7 +5,7 @@ import { judgePoke } from "../testing/poke";
 import { deployment, pass, settled, START, type Backend } from "../testing/backend";
 import { joined, said, TestNode } from "../testing/node";
 import { rendezvousOrder } from "../model/edge/rendezvous";
-import { closeRoom, command, currentRoom, openRoom, openSpanOf, openSpans, placeFor } from "./rooms";
+import { closeRoom, command, currentRoom, openRoom, openSpanOf, openSpans, placeFor, revokeTokens } from "./rooms";
 
 const ROOM = "ROOM-MATHS00001";
 
@@ -136,6 +136,21 @@ test("somebody removed for good is known to every node", async () => {
   for (const node of nodes) {
     expect(node.desired?.revoked).toEqual([{ room: ROOM, identity: "amina", before: START / 1000 + 1 }]);
   }
+});
+
+test("a revocation never moves back", async () => {
+  const t = deployment();
+  const revoked = async (at: number): Promise<number[]> =>
+    await t.run(async (ctx) => {
+      await revokeTokens(ctx, ROOM, "amina", at);
+      return (await ctx.db.query("edgeRevocations").collect()).flatMap(({ before, expiresAt }) => [before, expiresAt]);
+    });
+  const later = START + 3_600_000;
+  const until = later + 24 * 3_600_000;
+  expect(await revoked(later)).toEqual([later / 1000, until]);
+  // Sent out once more, before the invitation would count that was taken back.
+  expect(await revoked(START)).toEqual([later / 1000, until]);
+  expect(await revoked(later + 2000)).toEqual([later / 1000 + 2, until + 2000]);
 });
 
 test("a closed room is closed on all its nodes, and opened again it has a later life", async () => {

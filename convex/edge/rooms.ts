@@ -117,13 +117,21 @@ async function nodesFor(ctx: Reads, body: RoomCommand, now: number): Promise<str
   return first === undefined ? [] : [first];
 }
 
-/** Tokens of this identity made before now open the room no more, on any node. */
+/**
+ * Tokens of this identity made before `now` open the room no more, on any node. What an earlier revocation of a later
+ * time has closed stays closed: an invitation is revoked from the time on at which it would begin to count.
+ */
 export async function revokeTokens(ctx: MutationCtx, room: string, identity: string, now: number): Promise<void> {
   const known = await ctx.db
     .query("edgeRevocations")
     .withIndex("by_room_identity", (q) => q.eq("room", room).eq("identity", identity))
     .unique();
-  const row = { room, identity, before: Math.floor(now / 1000), expiresAt: now + REVOKED_MS };
+  const row = {
+    room,
+    identity,
+    before: Math.max(known?.before ?? 0, Math.floor(now / 1000)),
+    expiresAt: Math.max(known?.expiresAt ?? 0, now + REVOKED_MS),
+  };
   if (known === null) {
     await ctx.db.insert("edgeRevocations", row);
   } else {
