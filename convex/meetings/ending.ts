@@ -6,10 +6,9 @@ import { internalMutation } from "../_generated/server";
 import type { MutationCtx } from "../_generated/server";
 import { closeGroups } from "./breakouts";
 import { cancelJobs } from "./jobs";
+import { planRegister } from "./reports";
 import { closeMeetingRoom } from "./room";
 
-/** Nodes need a moment to tell who left when the room was closed; the register waits for them. */
-const REGISTER_DELAY_MS = 15_000;
 /** Rows closed in one mutation; the rest follow in the next. */
 const ROWS = 500;
 
@@ -43,9 +42,7 @@ export async function settle(
   await closeGroups(ctx, meeting._id, now);
   await emptyDoor(ctx, meeting._id, now);
   await closeRows(ctx, meeting._id, now);
-  if (meeting.status === "ended") {
-    await ctx.scheduler.runAfter(REGISTER_DELAY_MS, internal.meetings.reports.make, { meetingId: meeting._id });
-  }
+  if (meeting.status === "ended") await planRegister(ctx, meeting);
 }
 
 /** Closes the open rows of the host's table. More than one mutation holds are closed by the next ones. */

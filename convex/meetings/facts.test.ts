@@ -339,6 +339,45 @@ test("the map of cities tells who is where", async () => {
   expect(await c.t.query(api.meetings.list.cities, { meetingId: c.meetingId })).toEqual([]);
 });
 
+test.each<[string, boolean, number]>([
+  ["a second after the last of them has left", true, 1000],
+  ["at once when nobody was in any more", false, 1000],
+])("the register is there %s", async (_, stays, after) => {
+  const c = await lesson();
+  c.lagos.tell(c.comes("hana"), c.comes("pio"));
+  if (!stays) c.lagos.tell(c.goes("hana"), c.goes("pio"));
+  await c.lagos.flush();
+  const lines = async () => (await c.as("hana").query(api.meetings.reports.attendanceOf, { meetingId: c.meetingId })).length;
+  await c.as("hana").mutation(api.meetings.life.end, { meetingId: c.meetingId });
+  if (stays) {
+    c.lagos.tell(c.goes("pio"));
+    await c.lagos.flush();
+    await pass(c.t, 2000);
+    expect(await lines()).toBe(0);
+    c.lagos.tell(c.goes("hana"));
+    await c.lagos.flush();
+  }
+  await pass(c.t, after);
+  expect(await lines()).toBe(3);
+  // And is not made again for nothing.
+  const made = async () => (await c.as("hana").query(api.meetings.reports.report, { meetingId: c.meetingId }))?.madeAt;
+  const before = await made();
+  await c.later(MINUTE);
+  expect(await made()).toBe(before);
+});
+
+test("a node that does not tell who left is waited for, but not for long", async () => {
+  const c = await lesson();
+  c.lagos.tell(c.comes("hana"), c.comes("pio"));
+  await c.lagos.flush();
+  await c.as("hana").mutation(api.meetings.life.end, { meetingId: c.meetingId });
+  const lines = async () => (await c.as("hana").query(api.meetings.reports.attendanceOf, { meetingId: c.meetingId })).length;
+  await pass(c.t, 14_000);
+  expect(await lines()).toBe(0);
+  await pass(c.t, 1000);
+  expect(await lines()).toBe(3);
+});
+
 test("a class in a city that is cut off is told afterwards, complete and right", async () => {
   const open = await school();
   const pupils = await open.t.run(async (ctx) => {

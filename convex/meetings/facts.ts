@@ -10,7 +10,7 @@ import { editChat, eraseChat, keepChat } from "./chat";
 import { settle } from "./ending";
 import { isPlanned } from "./jobs";
 import { closeRow, openRow, reopenRow, setActivity, setConnection } from "./rows";
-import { markStale } from "./reports";
+import { makeWhenEmpty, markStale } from "./reports";
 import { closeMeetingRoom } from "./room";
 import { markLive } from "./starting";
 
@@ -55,6 +55,7 @@ export async function onLeft(ctx: MutationCtx, { span, corrects }: LeftFact): Pr
   const userId = await accountOf(ctx, span.userId);
   if (meeting === null) return;
   if (userId !== null) await closeRow(ctx, meeting, userId, span, corrects);
+  if (meeting.status !== "ended" || (await makeWhenEmpty(ctx, meeting))) return;
   await remake(ctx, meeting, span.lastAt);
 }
 

@@ -14,35 +14,20 @@ import { lengthOf, union } from "../model/meetings/spans";
 import type { Span } from "../model/meetings/spans";
 import { seen } from "./access";
 import { peopleAsked } from "./guests";
-import { reportFields } from "./tables";
-import { meetingId, userId } from "./validators";
+import { lineFields, reportFields } from "./tables";
+import { meetingId } from "./validators";
 
 /** Rows of one kind that a report reads. All kinds together stay far below what one mutation may read. */
 const READ_MAX = 4000;
 const LINES_MAX = 1000;
+/** What a node tells with the last leaving, and what another tells at the same time, is in by then. */
+const SETTLED_MS = 1000;
+/** A node that has not told by then who left is out of reach: what it tells later changes the register again. */
+const SILENT_MS = 15_000;
 /** Late facts come in bursts; the report is made again when the burst is over. */
 const AGAIN_MS = 60_000;
 
-const attendance = v.union(v.literal("present"), v.literal("late"), v.literal("absent"), v.literal("unattributed"));
-const line = v.object({
-  userId: v.union(userId, v.null()),
-  identity: v.union(v.string(), v.null()),
-  name: v.string(),
-  attendance,
-  expected: v.boolean(),
-  firstJoinAt: v.union(v.number(), v.null()),
-  lastLeaveAt: v.union(v.number(), v.null()),
-  presentMs: v.number(),
-  lateMs: v.number(),
-  connections: v.number(),
-  messages: v.number(),
-  hands: v.number(),
-  answers: v.number(),
-  microphoneMs: v.number(),
-  cameraMs: v.number(),
-  screenMs: v.number(),
-  engagement: v.number(),
-});
+const line = v.object(lineFields);
 
 export const attendanceFunction = {
   args: { meetingId },
@@ -78,13 +63,14 @@ export const reportFunction = {
 /** How a meeting went, for its hosts. Null until it has ended and its report was made. */
 export const report = query(reportFunction);
 
-/** Makes the register and the report of a meeting that has ended, or makes them again. */
+/** Makes the register and the report of a meeting that has ended; or makes them again, unless `first`. */
 export const make = internalMutation({
-  args: { meetingId: v.id("meetings") },
+  args: { meetingId: v.id("meetings"), first: v.optional(v.boolean()) },
   returns: v.null(),
-  handler: async (ctx, { meetingId }): Promise<null> => {
+  handler: async (ctx, { meetingId, first = false }): Promise<null> => {
     const meeting = await ctx.db.get("meetings", meetingId);
     if (meeting === null || meeting.status !== "ended") return null;
+    if (first && (await reportOf(ctx, meetingId)) !== null) return null;
     const found = await gather(ctx, meeting);
     const lines = await linesOf(ctx, meeting, found);
     await storeLines(ctx, meeting, lines);
@@ -92,6 +78,37 @@ export const make = internalMutation({
     return null;
   },
 });
+
+/**
+ * A meeting has ended: its register is made when the last of its people has left, which their nodes tell within
+ * moments, and without them when a node is too long silent.
+ */
+export async function planRegister(ctx: MutationCtx, meeting: Doc<"meetings">): Promise<void> {
+  if (await makeWhenEmpty(ctx, meeting)) return;
+  await ctx.scheduler.runAfter(SILENT_MS, internal.meetings.reports.make, { meetingId: meeting._id, first: true });
+}
+
+/** Makes the register soon if nobody is in the meeting any more and there is none yet; answers whether it will be. */
+export async function makeWhenEmpty(ctx: MutationCtx, meeting: Doc<"meetings">): Promise<boolean> {
+  if ((await reportOf(ctx, meeting._id)) !== null || (await isAnybodyIn(ctx, meeting))) return false;
+  await ctx.scheduler.runAfter(SETTLED_MS, internal.meetings.reports.make, { meetingId: meeting._id, first: true });
+  return true;
+}
+
+async function isAnybodyIn(ctx: MutationCtx, meeting: Doc<"meetings">): Promise<boolean> {
+  const groups = await ctx.db
+    .query("breakoutRooms")
+    .withIndex("by_meeting", (q) => q.eq("meetingId", meeting._id))
+    .take(LINES_MAX);
+  for (const { roomName } of [meeting, ...groups]) {
+    const inside = await ctx.db
+      .query("edgeSpans")
+      .withIndex("by_room_open", (q) => q.eq("room", roomName).eq("leftAt", undefined))
+      .first();
+    if (inside !== null) return true;
+  }
+  return false;
+}
 
 /** A fact came after the report was made: it is made again, once, when no more come. */
 export async function markStale(ctx: MutationCtx, meetingId: Id<"meetings">, now: number): Promise<void> {

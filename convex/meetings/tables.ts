@@ -56,6 +56,27 @@ export const reportFields = {
   quality: qualityNumbers,
 };
 
+/** One line of a register: how somebody attended, and what they did. */
+export const lineFields = {
+  userId: v.union(v.id("users"), v.null()),
+  identity: v.union(v.string(), v.null()),
+  name: v.string(),
+  attendance: v.union(v.literal("present"), v.literal("late"), v.literal("absent"), v.literal("unattributed")),
+  expected: v.boolean(),
+  firstJoinAt: v.union(v.number(), v.null()),
+  lastLeaveAt: v.union(v.number(), v.null()),
+  presentMs: v.number(),
+  lateMs: v.number(),
+  connections: v.number(),
+  messages: v.number(),
+  hands: v.number(),
+  answers: v.number(),
+  microphoneMs: v.number(),
+  cameraMs: v.number(),
+  screenMs: v.number(),
+  engagement: v.number(),
+};
+
 /** Fields of the platform's plan that its tables lack: each optional, so that rows of before stay valid. */
 export const planFields = {
   meetings: {
@@ -218,26 +239,7 @@ export const meetingTables = {
   }).index("by_chat", ["chatId"]),
 
   /** The register of a meeting that has ended: one row for each person, or identity that says not who it is. */
-  meetingAttendance: defineTable({
-    meetingId: v.id("meetings"),
-    userId: v.union(v.id("users"), v.null()),
-    identity: v.union(v.string(), v.null()),
-    name: v.string(),
-    attendance: v.union(v.literal("present"), v.literal("late"), v.literal("absent"), v.literal("unattributed")),
-    expected: v.boolean(),
-    firstJoinAt: v.union(v.number(), v.null()),
-    lastLeaveAt: v.union(v.number(), v.null()),
-    presentMs: v.number(),
-    lateMs: v.number(),
-    connections: v.number(),
-    messages: v.number(),
-    hands: v.number(),
-    answers: v.number(),
-    microphoneMs: v.number(),
-    cameraMs: v.number(),
-    screenMs: v.number(),
-    engagement: v.number(),
-  })
+  meetingAttendance: defineTable({ meetingId: v.id("meetings"), ...lineFields })
     .index("by_meeting", ["meetingId", "name"])
     .index("by_user", ["userId", "firstJoinAt"]),
 
