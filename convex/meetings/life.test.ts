@@ -306,3 +306,15 @@ test("details tell hosts all and others what concerns them, and strangers nothin
   expect(await details("pio")).toMatchObject({ viewer: { leads: false }, invited: [], settings: { hasPassword: true, allowedDomains: [] } });
   expect(await details("sola")).toBeNull();
 });
+
+test("whoever is no longer asked by a changed list holds no pass any more", async () => {
+  const open = await school();
+  const meetingId = await planned(open, { invited: [open.ids.pio, open.ids.qudus] });
+  for (const name of ["pio", "qudus"] as const) {
+    const taken = await open.as(name).mutation(api.meetings.invitations.take, { meetingId, device: "phone" });
+    expect(taken.status).toBe("given");
+  }
+  await open.as("hana").mutation(api.meetings.life.update, { meetingId, changes: { invited: [open.ids.qudus] } });
+  await open.lagos.sync();
+  expect(open.lagos.desired?.revoked.map(({ identity }) => identity)).toEqual([`${open.ids.pio}#phone`]);
+});

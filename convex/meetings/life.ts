@@ -10,6 +10,7 @@ import type { Person } from "../host";
 import { flawOf } from "../model/meetings/recurrence";
 import { allowed, check, refuse, requireViewer } from "./access";
 import { closeRows, finish } from "./ending";
+import { withdraw } from "./held";
 import { limits } from "./limits";
 import { newCode, newRoomName } from "./names";
 import { expand } from "./recurring";
@@ -125,6 +126,7 @@ export const updateFunction = {
       updatedAt: now,
     });
     await setBeyond(ctx, meetingId, changes, now);
+    for (const userId of dropped(meeting, changes.invited)) await withdraw(ctx, meeting, userId, now);
     await replan(ctx, meetingId, now);
     await audit(ctx, { meeting, person: viewer, action: "update_meeting", now });
     return null;
@@ -132,6 +134,13 @@ export const updateFunction = {
 };
 /** Changes a meeting that has not ended. Only what is given is changed. */
 export const update = mutation(updateFunction);
+
+/** Whom a new list of guests leaves out: the passes they hold open the door no more. */
+function dropped(meeting: Doc<"meetings">, invited: Id<"users">[] | undefined): Id<"users">[] {
+  if (invited === undefined) return [];
+  const kept = new Set([meeting.hostId, ...meeting.coHosts, ...invited]);
+  return (meeting.invitedParticipants ?? []).filter((userId) => !kept.has(userId));
+}
 
 const one = v.object({ meetingId });
 type One = Infer<typeof one>;
