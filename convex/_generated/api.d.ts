@@ -14,6 +14,7 @@ import type {
   FunctionReference,
 } from "convex/server";
 import type * as crons from "../crons.js";
+import type * as edge_announce from "../edge/announce.js";
 import type * as edge_apply_batch from "../edge/apply/batch.js";
 import type * as edge_apply_chat from "../edge/apply/chat.js";
 import type * as edge_apply_events from "../edge/apply/events.js";
@@ -114,6 +115,7 @@ import type * as platform_tables from "../platform/tables.js";
  */
 declare const fullApi: ApiFromModules<{
   crons: typeof crons;
+  "edge/announce": typeof edge_announce;
   "edge/apply/batch": typeof edge_apply_batch;
   "edge/apply/chat": typeof edge_apply_chat;
   "edge/apply/events": typeof edge_apply_events;

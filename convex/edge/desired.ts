@@ -17,11 +17,14 @@ const MAX_REVOKED = 500;
 const MAX_ATTACHED = 50;
 
 /** How far ahead nodes know the schedule: a weekend's outage begins on Friday evening. */
-const SCHEDULE_MS = 48 * 3_600_000;
+export const SCHEDULE_MS = 48 * 3_600_000;
 /** A meeting may be running late when it is looked for. */
-const SCHEDULE_PAST_MS = 3_600_000;
+export const SCHEDULE_PAST_MS = 3_600_000;
 
-/** The schedule moves on although nothing was written; it is looked at again after this. */
+/**
+ * The schedule moves on although nothing was written, and a host's own functions write it without saying so; it is
+ * looked at again after this. What is changed here is announced (`announce.ts`).
+ */
 const REMAKE_MS = 60_000;
 
 type Reads = Pick<QueryCtx, "db">;
@@ -114,19 +117,25 @@ async function desiredSchedule(
     to: now + SCHEDULE_MS,
     limit: MAX_SCHEDULED,
   });
-  const regionOf = new Map(nodes.map(({ node, region }) => [node, region]));
-  const open = openNodes(nodes);
   const told = [];
   for (const { room, meetingId, startsAt, endsAt, maxParticipants } of scheduled) {
-    const order = await rendezvousOrder(room, open);
-    const [home] = order;
+    const [home, hosts] = await hostsOf(room, nodes);
     if (home !== undefined) {
-      const firstOfRegion = new Map([...order].reverse().map((node) => [regionOf.get(node), node]));
-      const hosts = [...firstOfRegion.values()].sort();
       told.push({ room, meetingId, startsAt, endsAt, home, nodes: hosts, maxParticipants });
     }
   }
   return told;
+}
+
+/** The home of a scheduled room, and one node of each region; no home when no node is open. */
+export async function hostsOf(
+  room: string,
+  nodes: readonly Doc<"edgeNodes">[],
+): Promise<[home: string | undefined, hosts: string[]]> {
+  const regionOf = new Map(nodes.map(({ node, region }) => [node, region]));
+  const order = await rendezvousOrder(room, openNodes(nodes));
+  const firstOfRegion = new Map([...order].reverse().map((node) => [regionOf.get(node), node]));
+  return [order[0], [...firstOfRegion.values()].sort()];
 }
 
 async function revocations(ctx: Reads, now: number): Promise<Desired["revoked"]> {

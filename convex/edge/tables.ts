@@ -66,6 +66,14 @@ export const edgeTables = {
     pokedAt: v.optional(v.number()),
   }).index("by_node", ["node"]),
 
+  /** Scheduled rooms of which nodes are to hear soon: one row a room, until the round that tells them. */
+  edgeAnnouncements: defineTable({
+    room: v.string(),
+    /** Whether its nodes are asked to come for it; without that they hear of it with their next sync. */
+    urgent: v.boolean(),
+    announcedAt: v.number(),
+  }).index("by_room", ["room"]),
+
   /** One row for each life of a room: opened again, it gets a new row, a new sid and a higher generation. */
   edgeRooms: defineTable({
     room: v.string(),

@@ -4,6 +4,7 @@ import { internal } from "../_generated/api";
 import type { Doc, Id } from "../_generated/dataModel";
 import { internalMutation } from "../_generated/server";
 import type { MutationCtx } from "../_generated/server";
+import { announce } from "../edge/announce";
 import { closeGroups } from "./breakouts";
 import { cancelJobs } from "./jobs";
 import { planRegister } from "./reports";
@@ -38,6 +39,8 @@ export async function settle(
   now: number,
 ): Promise<void> {
   await cancelJobs(ctx, meeting._id);
+  // Nodes with people in its room hear of it by the order to close it.
+  await announce(ctx, meeting, meeting.status === "cancelled" ? "now" : "later", now);
   await closeMeetingRoom(ctx, meeting.roomName, reason, now);
   await closeGroups(ctx, meeting._id, now);
   await emptyDoor(ctx, meeting._id, now);

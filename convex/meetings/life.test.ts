@@ -1,7 +1,8 @@
 // The life of meetings: made, changed, started, ended, repeated, reminded of, by people and by the schedule.
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { api, internal } from "../_generated/api";
 import type { Id } from "../_generated/dataModel";
+import { pass } from "../testing/backend";
 import { HOUR, MINUTE, school, word } from "../testing/foundation";
 import type { Name, School } from "../testing/foundation";
 import { joined } from "../testing/node";
@@ -305,6 +306,48 @@ test("details tell hosts all and others what concerns them, and strangers nothin
   expect(await details("hana")).toMatchObject({ viewer: { leads: true, role: "host" }, invited: [{ name: "Pio Bello" }], settings: { hasPassword: true, allowedDomains: ["north.school.ng"] } });
   expect(await details("pio")).toMatchObject({ viewer: { leads: false }, invited: [], settings: { hasPassword: true, allowedDomains: [] } });
   expect(await details("sola")).toBeNull();
+});
+
+/** The pokes that went out since the last look, by node. */
+function pokes(): string[] {
+  const sent = vi.mocked(fetch).mock.calls.map(([url]) => new URL(String(url)).hostname.replace(".edge.test", ""));
+  vi.mocked(fetch).mockClear();
+  return sent.sort();
+}
+
+test("nodes hear of a meeting's making, moving and cancelling within a second, of many at once", async () => {
+  const open = await school();
+  vi.mocked(fetch).mockResolvedValue(new Response(null, { status: 204 }));
+  const heard = async (): Promise<unknown[]> => {
+    await pass(open.t, 1000);
+    const came = pokes();
+    expect(came).toEqual(["abuja-1", "lagos-1"]);
+    await open.lagos.sync();
+    await open.abuja.sync();
+    expect(open.abuja.desired?.scheduled).toEqual(open.lagos.desired?.scheduled);
+    return open.lagos.desired?.scheduled.map(({ meetingId, startsAt, maxParticipants }) => [meetingId, startsAt, maxParticipants]) ?? [];
+  };
+  const startsAt = Date.now() + 2 * HOUR;
+  const ids = [await planned(open), await planned(open), await planned(open)];
+  expect(await heard()).toEqual(ids.map((meetingId) => [meetingId, startsAt, 0]));
+
+  const [first, second, third] = ids as [Id<"meetings">, Id<"meetings">, Id<"meetings">];
+  const change = async (meetingId: Id<"meetings">, changes: { startsAt?: number; endsAt?: number; maxParticipants?: number; title?: string }) =>
+    await open.as("hana").mutation(api.meetings.life.update, { meetingId, changes });
+  await change(first, { startsAt: startsAt + HOUR, endsAt: startsAt + 2 * HOUR });
+  await change(second, { maxParticipants: 30 });
+  await change(third, { startsAt: startsAt + 7 * DAY, endsAt: startsAt + 7 * DAY + HOUR });
+  expect(await heard()).toEqual([[second, startsAt, 30], [first, startsAt + HOUR, 0]]);
+
+  await open.as("hana").mutation(api.meetings.life.end, { meetingId: first });
+  expect(await heard()).toEqual([[second, startsAt, 30]]);
+
+  // What nodes are not told of costs nothing.
+  await change(second, { title: "Physics" });
+  await change(third, { maxParticipants: 12 });
+  await planned(open, {}, 24 * 6);
+  await pass(open.t, 2000);
+  expect(pokes()).toEqual([]);
 });
 
 test("whoever is no longer asked by a changed list holds no pass any more", async () => {

@@ -5,6 +5,7 @@ import type { Infer } from "convex/values";
 import type { Doc, Id } from "../_generated/dataModel";
 import { mutation } from "../_generated/server";
 import type { MutationCtx } from "../_generated/server";
+import { announce } from "../edge/announce";
 import { audit, mayCreate, meetingLink } from "../host";
 import type { Person } from "../host";
 import { flawOf } from "../model/meetings/recurrence";
@@ -128,6 +129,10 @@ export const updateFunction = {
     await setBeyond(ctx, meetingId, changes, now);
     for (const userId of dropped(meeting, changes.invited)) await withdraw(ctx, meeting, userId, now);
     await replan(ctx, meetingId, now);
+    const { maxParticipants } = changes;
+    if (maxParticipants !== undefined && maxParticipants !== (meeting.maxParticipants ?? 0)) {
+      await announce(ctx, meeting, "now", now);
+    }
     await audit(ctx, { meeting, person: viewer, action: "update_meeting", now });
     return null;
   },

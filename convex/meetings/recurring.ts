@@ -5,6 +5,7 @@ import { internal } from "../_generated/api";
 import type { Doc, Id } from "../_generated/dataModel";
 import { internalMutation } from "../_generated/server";
 import type { MutationCtx } from "../_generated/server";
+import { announce } from "../edge/announce";
 import { meetingLink } from "../host";
 import { occurrences } from "../model/meetings/recurrence";
 import { controlsOf, setControls } from "./controls";
@@ -120,6 +121,7 @@ async function dropUnwanted(
     const meeting = row.meetingId === null ? null : await ctx.db.get("meetings", row.meetingId);
     if (meeting?.status === "scheduled") {
       await ctx.db.patch("meetings", meeting._id, { status: "cancelled", updatedAt: now });
+      await announce(ctx, meeting, "now", now);
     }
     await ctx.db.delete("meetingOccurrences", row._id);
   }
