@@ -1,5 +1,5 @@
 import { beforeEach, expect, test, vi } from 'vitest';
-import { forget, nearestFirst, type Candidate } from './nearest';
+import { forget, nearestFirst, nearRegions, type Candidate } from './nearest';
 
 const LAGOS: Candidate = { node: 'lagos', region: 'lagos', url: 'ws://lagos' };
 const ABUJA: Candidate = { node: 'abuja', region: 'abuja', url: 'ws://abuja' };
@@ -47,4 +47,28 @@ test('what was measured counts for ten minutes, unless it is forgotten', async (
   expect((await nearestFirst([LAGOS], within.ask, now))[0]?.roundTripMs).toBe(20);
   clock += 600_000;
   expect((await nearestFirst([LAGOS], answering({ 'ws://lagos': [5, 5, 5] }).ask, now))[0]?.roundTripMs).toBe(5);
+});
+
+test('three probes in 800 ms, and what came by then counts', async () => {
+  const budget = new AbortController();
+  const timeout = vi.spyOn(AbortSignal, 'timeout').mockReturnValue(budget.signal);
+  const { ask, asked } = answering({ 'ws://lagos': [30, 20, 25, 1], 'ws://abuja': [500, null] });
+  const order = nearestFirst([ABUJA, LAGOS], ask);
+  await vi.waitFor(() => expect(asked.filter((url) => url === ABUJA.url)).toHaveLength(2));
+  budget.abort();
+  expect((await order).map(({ node, roundTripMs }) => [node, roundTripMs])).toEqual([['lagos', 20], ['abuja', 500]]);
+  expect(asked.filter((url) => url === LAGOS.url)).toHaveLength(3);
+  expect(timeout.mock.calls).toEqual([[800], [800]]);
+  timeout.mockRestore();
+});
+
+test('a join can tell how far each region is', async () => {
+  const second: Candidate = { node: 'lagos-2', region: 'lagos', url: 'ws://lagos-2' };
+  const odd: Candidate = { node: 'odd', region: '$where', url: 'ws://odd' };
+  const { ask } = answering({ 'ws://lagos': [9, 9, 9], 'ws://lagos-2': [7, 7, 7], 'ws://abuja': [40, 40, 40], 'ws://kano': [null], 'ws://odd': [1, 1, 1] });
+  expect(nearRegions()).toEqual({});
+  vi.spyOn(AbortSignal, 'timeout').mockImplementationOnce(() => AbortSignal.abort());
+  await nearestFirst([KANO, LAGOS, second, ABUJA, odd], ask);
+  expect(nearRegions()).toEqual({ lagos: 7, abuja: 40 });
+  expect(nearRegions(() => Date.now() + 600_000)).toEqual({});
 });

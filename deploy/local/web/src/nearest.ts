@@ -30,12 +30,24 @@ export async function nearestFirst(candidates: Candidate[], ask = knock, now = D
     return { ...candidate, roundTripMs: known?.roundTripMs ?? (await measure(candidate.url, ask)) };
   }));
   const at = now();
-  for (const { url, roundTripMs } of measured) {
-    if (roundTripMs !== null && kept[url] === undefined) kept[url] = { roundTripMs, at };
+  for (const { url, region, roundTripMs } of measured) {
+    if (roundTripMs !== null && kept[url] === undefined) kept[url] = { roundTripMs, at, region };
   }
   keep(kept);
   return inOrder(measured);
 }
+
+/** The least round trip to each region, as far as it is known: whoever finds a server can prefer the nearest. */
+export function nearRegions(now = Date.now): Record<string, number> {
+  const near: Record<string, number> = {};
+  for (const { region = '', roundTripMs } of Object.values(readKept(now())).filter((one) => one !== undefined)) {
+    if (PLAIN.test(region)) near[region] = Math.min(near[region] ?? Infinity, roundTripMs);
+  }
+  return near;
+}
+
+/** Names that may be keys wherever they are sent. */
+const PLAIN = /^[A-Za-z][A-Za-z0-9._-]{0,63}$/;
 
 /** By round trip; who did not answer comes last, in the order given. */
 export function inOrder(measured: Measured[]): Measured[] {
@@ -70,7 +82,8 @@ async function knock(url: string, signal: AbortSignal): Promise<number> {
   return performance.now() - started;
 }
 
-type Kept = Record<string, { roundTripMs: number; at: number } | undefined>;
+/** By url. */
+type Kept = Record<string, { roundTripMs: number; at: number; region?: string } | undefined>;
 
 function readKept(now: number): Kept {
   try {
