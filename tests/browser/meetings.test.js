@@ -14,6 +14,7 @@ const BOUNDED = { timeout: 300_000 };
 const DESKTOP = { width: 1280, height: 800 };
 const LESSON = 'Physics: light and lenses';
 const CHOIR = 'Choir practice';
+const CHESS = 'Chess for beginners';
 /** Longer than a worker's lease and every page's patience. */
 const AWAY_MS = 60_000;
 /** What the register may differ from what the person saw: pages connect and leave in moments, not at once. */
@@ -128,6 +129,10 @@ test('a lesson over two cities, from the waiting room to the register', BOUNDED,
   await Promise.all([sees(ada, 'Bayo Adeyemi'), sees(bayo, 'Ada Obi')]);
   await ada.waits('to read where Bayo is', () => member(ada, 'Bayo Adeyemi').getAttribute('data-region'), (region) => region === 'abuja');
   await ada.photograph(`${ARTEFACTS}two-cities.png`, DESKTOP);
+  // Whoever hosts nothing reads it too, from the room itself.
+  await bayo.at('toggle-people').click();
+  await bayo.waits('to read where Ada is', () => member(bayo, 'Ada Obi').getAttribute('data-region'), (region) => region === 'lagos');
+  assert.equal(await bayo.page.locator('[data-testid="city"][data-region="lagos"]').getAttribute('data-people'), '1');
 
   // What is written is read.
   await bayo.opensChat();
@@ -218,6 +223,37 @@ test('a meeting begins and goes on while Convex answers nobody, and all of it is
     near(ms, wentAt.get(person) - cameAt.get(person), person.name);
   }
   await isKeptOnce(ada, 'Nobody takes notes now');
+});
+
+test('a host changes a meeting, and whoever is asked sees it so', BOUNDED, async () => {
+  const ada = await signedIn('Ada Obi', 'lagos');
+  const bayo = await signedIn('Bayo Adeyemi', 'abuja');
+  await ada.at('new-meeting').click();
+  await ada.at('kind-scheduled').click();
+  await ada.at('title').fill('Draughts');
+  await ada.at('password').fill('castle');
+  await ada.at('create').click();
+  await ada.at('edit').click();
+  await ada.at('title').fill(CHESS);
+  await ada.at('minutes').selectOption('90');
+  await ada.page.locator('[data-testid="ask"][data-name="Bayo Adeyemi"] input').check();
+  await ada.at('waiting-room').uncheck();
+  await ada.at('no-password').check();
+  await ada.at('save').click();
+  await ada.page.getByRole('heading', { name: CHESS }).waitFor();
+  await opens(bayo, CHESS);
+  await bayo.at('join').waitFor();
+  assert.equal(await bayo.at('password').count(), 0);
+  assert.equal(await bayo.at('edit').count(), 0);
+
+  // What is changed while it is looked at is seen at once, and what is not changed stays.
+  await ada.at('edit').click();
+  assert.equal(await ada.at('minutes').inputValue(), '90');
+  await ada.at('password').fill('rook');
+  await ada.at('save').click();
+  await bayo.at('password').waitFor();
+  await bayo.page.getByRole('heading', { name: CHESS }).waitFor();
+  for (const person of [ada, bayo]) await person.page.context().close();
 });
 
 /**

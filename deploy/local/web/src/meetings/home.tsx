@@ -109,7 +109,6 @@ function Row({ meeting, again = [], now, onOpen }: RowProps) {
           <small>{facts.join(' · ')}</small>
         </span>
         <span className="how">
-          {status === 'live' && meeting.participants > 0 && <small>{meeting.participants} in</small>}
           {status === 'scheduled' ? <small>{untilWords(startsAt, now)}</small> : <StatusPill status={status} />}
         </span>
       </button>

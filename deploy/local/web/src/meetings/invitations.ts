@@ -4,7 +4,7 @@
 import { useConvex } from 'convex/react';
 import { useEffect } from 'react';
 import type { Pass } from '../join';
-import { nearestFirst } from '../nearest';
+import { nearestFirst, nearRegions } from '../nearest';
 import { plane, type Summary } from './plane';
 import type { Person } from './signin';
 
@@ -61,7 +61,7 @@ export function useInvitations(person: Person, meetings: Summary[] | undefined):
   const list = JSON.stringify(wanted.map(({ meetingId, title, startsAt, endsAt }) => ({ meetingId, title, startsAt, endsAt })));
   useEffect(() => {
     for (const meeting of JSON.parse(list) as Pick<Invitation, 'meetingId' | 'title' | 'startsAt' | 'endsAt'>[]) {
-      void convex.mutation(plane.invitation, { meetingId: meeting.meetingId, device: deviceId() }).then((answer) => {
+      void convex.mutation(plane.invitation, { meetingId: meeting.meetingId, device: deviceId(), regions: nearRegions() }).then((answer) => {
         // A meeting that asks at its door gives none; then it can only be joined by asking.
         if (answer.status !== 'given') return;
         const urls = answer.candidates.length > 0 ? answer.candidates.map(({ url }) => url) : [answer.url];

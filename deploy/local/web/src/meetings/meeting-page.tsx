@@ -8,7 +8,7 @@ import type { Failure } from '../failures';
 import type { Pass } from '../join';
 import type { Visit } from '../meeting';
 import { readChoices, tabId } from '../memory';
-import { nearestFirst } from '../nearest';
+import { nearestFirst, nearRegions } from '../nearest';
 import { Call } from './call';
 import { Cities } from './cities';
 import { useDeed } from './deed';
@@ -16,7 +16,7 @@ import { Door } from './door';
 import { useFleet } from './fleet';
 import { Frame, StatusPill, useNow, type PageProps } from './frame';
 import { fromHere, passTo } from './invitations';
-import { plane, type Details } from './plane';
+import { isOver, plane, type Details } from './plane';
 import { Register } from './register';
 import type { Person } from './signin';
 import { spanWords, untilWords } from './words';
@@ -55,24 +55,16 @@ export function MeetingPage({ id, ...props }: PageProps & { id: string }) {
           <div className="ways"><button type="button" className="primary" onClick={() => props.go({ at: 'home' })}>All meetings</button></div>
         </section>
       )}
-      {meeting && (isOver(meeting) ? <Over meeting={meeting} /> : <Ahead meeting={meeting} person={props.person} last={last} onEnter={setVisit} />)}
+      {meeting && (isOver(meeting) ? <Over meeting={meeting} /> : <Ahead meeting={meeting} person={props.person} last={last} onEnter={setVisit} onEdit={() => props.go({ at: 'edit', id })} />)}
     </Frame>
   );
 }
 
-function isOver({ status }: Details): boolean {
-  return status === 'ended' || status === 'cancelled';
-}
-
 function Over({ meeting }: { meeting: Details }) {
-  const fleet = useFleet(undefined, undefined);
   return (
-    <div className="school-columns">
-      <div className="school-lists">
-        <section className="card"><Heading meeting={meeting} /></section>
-        {meeting.status === 'ended' && <Register meeting={meeting} />}
-      </div>
-      <aside className="school-aside">{fleet && <Cities {...fleet} caption="The meeting is over; nobody is in its room." />}</aside>
+    <div className="school-lists over">
+      <section className="card"><Heading meeting={meeting} /></section>
+      {meeting.status === 'ended' && <Register meeting={meeting} />}
     </div>
   );
 }
@@ -82,17 +74,18 @@ interface AheadProps {
   person: Person;
   last: Last;
   onEnter: (visit: Visit) => void;
+  onEdit: () => void;
 }
 
-function Ahead({ meeting, person, last, onEnter }: AheadProps) {
+function Ahead({ meeting, person, last, onEnter, onEdit }: AheadProps) {
   const { name, subject } = person;
   const { meetingId, viewer } = meeting;
   const [kept] = useState(readChoices);
   const check = useCheck(kept);
-  const fleet = useFleet(meetingId, viewer.userId);
+  // Who comes and goes is for hosts; a whole class at its door would ask anew for each.
+  const fleet = useFleet(viewer.leads ? meetingId : undefined, viewer.userId);
   const waiting = useQuery(plane.waiting, viewer.leads ? { meetingId } : 'skip') ?? [];
   const enter = useEntry(meeting, subject, (pass) => onEnter({ name, room: meeting.title, ...check.handOver(name), pass }));
-  const present = fleet?.people.length ?? 0;
 
   return (
     <div className="meeting-columns">
@@ -103,11 +96,16 @@ function Ahead({ meeting, person, last, onEnter }: AheadProps) {
         <Door meetingId={meetingId} waiting={waiting} />
         <Entrance meeting={meeting} entry={enter} sends={check.sends} />
         <DeviceChoice check={check} />
-        <Facts meeting={meeting} />
+        <Facts meeting={meeting} onEdit={onEdit} />
       </section>
-      {fleet && <Cities {...fleet} caption={present === 0 ? 'Nobody is in yet.' : present === 1 ? 'One person is in.' : `${present} people are in.`} />}
+      {fleet && <Cities {...fleet} caption={viewer.leads ? presentWords(fleet.people.length) : 'You join the nearest; it passes on the rest.'} />}
     </div>
   );
+}
+
+function presentWords(present: number): string {
+  if (present === 0) return 'Nobody is in yet.';
+  return present === 1 ? 'One person is in.' : `${present} people are in.`;
 }
 
 function Heading({ meeting }: { meeting: Details }) {
@@ -121,7 +119,7 @@ function Heading({ meeting }: { meeting: Details }) {
   );
 }
 
-function Facts({ meeting }: { meeting: Details }) {
+function Facts({ meeting, onEdit }: { meeting: Details; onEdit: () => void }) {
   const end = useMutation(plane.end);
   const deed = useDeed();
   const { host, coHosts, invited, settings, viewer } = meeting;
@@ -137,9 +135,12 @@ function Facts({ meeting }: { meeting: Details }) {
         {meeting.link && <><dt>Link</dt><dd><a href={meeting.link}>{meeting.link.replace(/^https?:\/\//, '')}</a></dd></>}
       </dl>
       {viewer.leads && (
-        <button type="button" className="quiet tiny danger" data-testid="end" disabled={deed.busy} onClick={() => void deed.run(() => end({ meetingId: meeting.meetingId }))}>
-          {meeting.status === 'live' ? 'End it for all' : 'Cancel the meeting'}
-        </button>
+        <div className="host-tools">
+          <button type="button" className="quiet tiny" data-testid="edit" onClick={onEdit}>Change it</button>
+          <button type="button" className="quiet tiny danger" data-testid="end" disabled={deed.busy} onClick={() => void deed.run(() => end({ meetingId: meeting.meetingId }))}>
+            {meeting.status === 'live' ? 'End it for all' : 'Cancel the meeting'}
+          </button>
+        </div>
       )}
       {deed.wrong && <p className="wrong" role="alert">{deed.wrong}</p>}
     </details>
@@ -169,7 +170,7 @@ function useEntry(meeting: Details, subject: string, onPass: (pass: Pass) => voi
     setStep('asking');
     setRefusal(null);
     try {
-      const asked = convex.mutation(plane.join, { meetingId, device: tabId(), ...(password.current ? { password: password.current } : {}) });
+      const asked = convex.mutation(plane.join, { meetingId, device: tabId(), regions: nearRegions(), ...(password.current ? { password: password.current } : {}) });
       const watch = watchForCut(() => convex.connectionState().isWebSocketConnected);
       const answer = await Promise.race([asked, watch.cut]).finally(watch.stop);
       if (answer === 'cut off') {

@@ -3,12 +3,12 @@
 
 import { useEffect, useState } from 'react';
 
-export type Place = { at: 'home' } | { at: 'new' } | { at: 'meeting'; id: string } | { at: 'code'; code: string };
+export type Place = { at: 'home' } | { at: 'new' } | { at: 'meeting' | 'edit'; id: string } | { at: 'code'; code: string };
 
 export function readPlace(pathname: string, hash: string): Place {
   const code = /^\/meetings\/join\/([^/]{1,64})$/.exec(pathname)?.[1];
-  const meeting = /^#\/meetings\/([A-Za-z0-9]{1,64})$/.exec(hash)?.[1];
-  if (meeting !== undefined) return { at: 'meeting', id: meeting };
+  const [, meeting, edit] = /^#\/meetings\/([A-Za-z0-9]{1,64})(\/edit)?$/.exec(hash) ?? [];
+  if (meeting !== undefined) return { at: edit === undefined ? 'meeting' : 'edit', id: meeting };
   if (hash === '#/new') return { at: 'new' };
   return code === undefined ? { at: 'home' } : { at: 'code', code: decoded(code) };
 }
@@ -18,6 +18,7 @@ export function writePlace(place: Place): string {
     case 'home': return '/';
     case 'new': return '/#/new';
     case 'meeting': return `/#/meetings/${place.id}`;
+    case 'edit': return `/#/meetings/${place.id}/edit`;
     case 'code': return `/meetings/join/${encodeURIComponent(place.code)}`;
   }
 }

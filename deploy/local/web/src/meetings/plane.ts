@@ -22,13 +22,35 @@ export interface Summary {
   hasPassword: boolean;
   waitingRoom: boolean;
   code: string | null;
-  participants: number;
 }
 
 export interface Named {
   userId: string;
   name: string;
 }
+
+/** How a meeting repeats. */
+export interface Recurrence {
+  pattern: 'daily' | 'weekly' | 'monthly';
+  interval: number;
+  daysOfWeek?: number[];
+  endDate?: number;
+  occurrences?: number;
+}
+
+/** What hosts choose for a meeting; what is left out stays as it is. */
+export type Choices = {
+  title?: string;
+  description?: string;
+  startsAt?: number;
+  endsAt?: number;
+  invited?: string[];
+  waitingRoom?: boolean;
+  lobbyBypass?: 'nobody';
+  /** Null takes it away. */
+  password?: string | null;
+  recurrence?: Recurrence;
+};
 
 /** A meeting in full. */
 export interface Details {
@@ -42,7 +64,7 @@ export interface Details {
   endsAt: number;
   startedAt: number | null;
   endedAt: number | null;
-  recurrence: { pattern: 'daily' | 'weekly' | 'monthly'; interval: number; daysOfWeek?: number[] } | null;
+  recurrence: Recurrence | null;
   code: string | null;
   link: string | null;
   viewer: { userId: string; name: string; role: Role; invited: boolean; leads: boolean };
@@ -107,6 +129,10 @@ export interface Line {
   engagement: number;
 }
 
+export function isOver({ status }: Pick<Details, 'status'>): boolean {
+  return status === 'ended' || status === 'cancelled';
+}
+
 type One = { meetingId: string };
 type Someone = One & { userId: string };
 
@@ -119,16 +145,18 @@ export const plane = {
   chat: query<One, Said[]>('meetings/list:chat'),
   hands: query<One, { identity: string; name: string; raisedAt: number }[]>('meetings/list:hands'),
   attendance: query<One, Line[]>('meetings/reports:attendanceOf'),
+  report: query<One, { madeAt: number; stale: boolean } | null>('meetings/reports:report'),
   meeting: query<One, Details | null>('meetings/list:details'),
   findByCode: query<{ code: string }, { meetingId: string } | null>('meetings/join:findByCode'),
   waiting: query<One, Waiting[]>('meetings/waiting:list'),
   entry: query<One, Entry | null>('meetings/waiting:mine'),
 
-  create: mutation<{ kind: Kind; title: string; description?: string; startsAt?: number; endsAt?: number; invited?: string[]; waitingRoom: boolean; lobbyBypass?: 'nobody'; password?: string; recurrence?: { pattern: 'daily' | 'weekly' | 'monthly'; interval: number } }, { meetingId: string; link: string }>('meetings/life:create'),
+  create: mutation<Choices & { kind: Kind; title: string; waitingRoom: boolean }, { meetingId: string; link: string }>('meetings/life:create'),
+  update: mutation<One & { changes: Choices }>('meetings/life:update'),
   start: mutation<One, { room: string }>('meetings/life:start'),
   end: mutation<One>('meetings/life:end'),
   join: mutation<One & { device: string; password?: string; regions?: Record<string, number> }, JoinAnswer>('meetings/join:join'),
-  invitation: mutation<One & { device: string }, InvitationAnswer>('meetings/invitations:take'),
+  invitation: mutation<One & { device: string; regions?: Record<string, number> }, InvitationAnswer>('meetings/invitations:take'),
   leaveDoor: mutation<One>('meetings/waiting:leave'),
   admit: mutation<Someone>('meetings/waiting:admit'),
   deny: mutation<Someone>('meetings/waiting:deny'),

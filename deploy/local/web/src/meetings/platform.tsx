@@ -6,6 +6,7 @@ import { Brand } from '../brand';
 import './look.css';
 import { CodePage } from './code';
 import { Cut } from './cut';
+import { EditMeeting } from './edit-meeting';
 import type { PageProps } from './frame';
 import { Home } from './home';
 import { MeetingPage } from './meeting-page';
@@ -50,6 +51,7 @@ function Signed({ person, directory, onSignOut }: Omit<PageProps, 'go'>) {
     case 'home': return <Home {...props} />;
     case 'new': return <NewMeeting {...props} />;
     case 'meeting': return <MeetingPage key={place.id} id={place.id} {...props} />;
+    case 'edit': return <EditMeeting key={place.id} id={place.id} {...props} />;
     case 'code': return <CodePage code={place.code} {...props} />;
   }
 }

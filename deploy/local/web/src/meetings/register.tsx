@@ -9,14 +9,16 @@ const ATTENDED: Record<Line['attendance'], string> = { present: 'Present', late:
 
 export function Register({ meeting }: { meeting: Details }) {
   const lines = useQuery(plane.attendance, { meetingId: meeting.meetingId });
+  const report = useQuery(plane.report, meeting.viewer.leads ? { meetingId: meeting.meetingId } : 'skip');
   const said = useQuery(plane.chat, { meetingId: meeting.meetingId });
   if (lines === undefined) return <p role="status" className="hint">Loading the register …</p>;
   return (
     <>
       <section className="card" aria-label="Attendance" data-testid="register">
         <h2>{meeting.viewer.leads ? 'Attendance' : 'Your attendance'}</h2>
+        {report?.stale && <p className="hint" data-testid="incomplete">More has come in since; in about a minute the register is made again.</p>}
         {lines.length === 0
-          ? <p className="hint">The register is being made; it appears here by itself.</p>
+          ? <p className="hint">The register is being made; it appears here by itself when everybody’s leaving was told.</p>
           : <ul className="register">{lines.map((line, index) => <One key={line.userId ?? index} line={line} />)}</ul>}
       </section>
       {said && said.length > 0 && (
