@@ -1,6 +1,7 @@
 // What pages show of meetings: one's own, one in full, who is in it and where, its chat and its hands. Queries that stay
 // open: each reads through an index, is bounded, and answers nothing rather than failing when the viewer may not look.
 import { v } from "convex/values";
+import type { Infer } from "convex/values";
 import type { Doc, Id } from "../_generated/dataModel";
 import { query } from "../_generated/server";
 import type { QueryCtx } from "../_generated/server";
@@ -21,32 +22,46 @@ const COUNT_MAX = 200;
 const CHAT_MAX = 500;
 const NODES_MAX = 200;
 
+const days = { from: v.number(), to: v.number() };
+type Days = { from: number; to: number };
+
+/** The same with how many are in each, for whoever asks once. */
 export const mineFunction = {
-  /** The stretch of time to show: the page's own, as queries know no clock. */
-  args: { from: v.number(), to: v.number() },
+  args: days,
   returns: v.array(meetingSummary),
-  handler: async (ctx: QueryCtx, { from, to }: { from: number; to: number }) => {
-    const viewer = await viewerOf(ctx);
-    if (viewer === null) return [];
-    const found = new Map<Id<"meetings">, Doc<"meetings">>();
-    const asked = await ctx.db
-      .query("meetingGuests")
-      .withIndex("by_user_start", (q) => q.eq("userId", viewer.userId).gte("startsAt", from).lte("startsAt", to))
-      .take(LIST_MAX);
-    for (const row of asked) {
-      const meeting = await ctx.db.get("meetings", row.meetingId);
-      if (meeting !== null) found.set(meeting._id, meeting);
-    }
-    for (const meeting of await recentOfTenant(ctx, viewer)) {
-      const running = meeting.scheduledStartTime <= to && meeting.scheduledEndTime >= from;
-      if (running && isFor(meeting, viewer)) found.set(meeting._id, meeting);
-    }
-    const sorted = [...found.values()].sort((a, b) => a.scheduledStartTime - b.scheduledStartTime);
-    return await Promise.all(sorted.slice(0, LIST_MAX).map((meeting) => summaryOf(ctx, meeting, viewer)));
-  },
+  handler: async (ctx: QueryCtx, { from, to }: Days) =>
+    await mineOf(ctx, { from, to }, (meeting) => countIn(ctx, meeting)),
 };
+
 /** The viewer's meetings of some days: those they were asked to, host, or may simply join. */
-export const mine = query(mineFunction);
+export const mine = query({
+  /** The stretch of time to show: the page's own, as queries know no clock. */
+  args: days,
+  returns: v.array(meetingSummary),
+  handler: async (ctx, { from, to }) => await mineOf(ctx, { from, to }, () => Promise.resolve(null)),
+});
+
+type Count = (meeting: Doc<"meetings">) => Promise<number | null>;
+
+async function mineOf(ctx: Reading, { from, to }: Days, count: Count): Promise<Infer<typeof meetingSummary>[]> {
+  const viewer = await viewerOf(ctx);
+  if (viewer === null) return [];
+  const found = new Map<Id<"meetings">, Doc<"meetings">>();
+  const asked = await ctx.db
+    .query("meetingGuests")
+    .withIndex("by_user_start", (q) => q.eq("userId", viewer.userId).gte("startsAt", from).lte("startsAt", to))
+    .take(LIST_MAX);
+  for (const row of asked) {
+    const meeting = await ctx.db.get("meetings", row.meetingId);
+    if (meeting !== null) found.set(meeting._id, meeting);
+  }
+  for (const meeting of await recentOfTenant(ctx, viewer)) {
+    const running = meeting.scheduledStartTime <= to && meeting.scheduledEndTime >= from;
+    if (running && isFor(meeting, viewer)) found.set(meeting._id, meeting);
+  }
+  const sorted = [...found.values()].sort((a, b) => a.scheduledStartTime - b.scheduledStartTime);
+  return await Promise.all(sorted.slice(0, LIST_MAX).map((meeting) => summaryOf(ctx, meeting, viewer, count)));
+}
 
 export const detailsFunction = {
   args: { meetingId },
@@ -282,14 +297,22 @@ function isFor(meeting: Doc<"meetings">, viewer: Person): boolean {
   return (meeting.allowUninvitedJoin ?? false) && viewer.tenant === tenantOf(meeting) && meeting.status !== "ended";
 }
 
-async function summaryOf(ctx: Reading, meeting: Doc<"meetings">, viewer: Person) {
-  const live = meeting.status === "live";
-  const spans = live
-    ? await ctx.db
-        .query("edgeSpans")
-        .withIndex("by_room_open", (q) => q.eq("room", meeting.roomName).eq("leftAt", undefined))
-        .take(COUNT_MAX)
-    : [];
+/** People in a meeting; one with several devices is one. */
+async function countIn(ctx: Reading, meeting: Doc<"meetings">): Promise<number> {
+  if (meeting.status !== "live") return 0;
+  const spans = await ctx.db
+    .query("edgeSpans")
+    .withIndex("by_room_open", (q) => q.eq("room", meeting.roomName).eq("leftAt", undefined))
+    .take(COUNT_MAX);
+  return new Set(spans.map((span) => span.userId ?? span.identity)).size;
+}
+
+async function summaryOf(
+  ctx: Reading,
+  meeting: Doc<"meetings">,
+  viewer: Person,
+  count: Count,
+): Promise<Infer<typeof meetingSummary>> {
   return {
     meetingId: meeting._id,
     title: meeting.title,
@@ -303,7 +326,7 @@ async function summaryOf(ctx: Reading, meeting: Doc<"meetings">, viewer: Person)
     hasPassword: await hasPassword(ctx, meeting),
     waitingRoom: meeting.waitingRoomEnabled,
     code: meeting.meetingCode ?? null,
-    participants: new Set(spans.map((span) => span.userId ?? span.identity)).size,
+    participants: await count(meeting),
   };
 }
 

@@ -94,7 +94,8 @@ export const meetingSummary = v.object({
   hasPassword: v.boolean(),
   waitingRoom: v.boolean(),
   code: v.union(v.string(), v.null()),
-  participants: v.number(),
+  /** Null where they are not counted: in lists that stay open, which would be made anew whenever one comes or goes. */
+  participants: v.union(v.number(), v.null()),
 });
 
 /** A person by name. */

@@ -33,8 +33,8 @@ export type Day = {
   joins: number;
   /** Lives of rooms: one a class and lesson. */
   rooms: number;
-  /** Joins, leaves and drops of all classes: what a list of who is there changes with. */
-  changes: number;
+  /** Hands that went up or down. */
+  hands: number;
   length: number;
 };
 
@@ -48,7 +48,7 @@ export function schoolDay(school: School, seed: number): Day {
     participantHours: 0,
     joins: 0,
     rooms: 0,
-    changes: 0,
+    hands: 0,
     length: school.lessons * HOUR + 30 * MINUTE,
   };
   const classes = Math.ceil(school.participants / school.classSize);
@@ -74,12 +74,10 @@ export function schoolDay(school: School, seed: number): Day {
         };
         day.participantHours += hours;
         day.joins += 1;
-        day.changes += 2;
         urgent(from);
         calm(from + 1200);
         calm(from + 1500);
         for (const at of times(DROPS)) {
-          day.changes += 2;
           urgent(at);
           urgent(at + between(2000, 20_000));
           calm(at + 21_000);
@@ -87,6 +85,7 @@ export function schoolDay(school: School, seed: number): Day {
         times(CAMERA_TOGGLES).forEach(calm);
         times(MESSAGES).forEach(calm);
         for (const at of times(HANDS)) {
+          day.hands += 2;
           urgent(at);
           urgent(at + between(5000, 60_000));
         }

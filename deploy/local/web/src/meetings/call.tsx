@@ -13,10 +13,12 @@ interface Props {
 }
 
 export function Call({ meeting, visit, onEnd }: Props) {
-  const waiting = useQuery(plane.waiting, meeting.viewer.leads ? { meetingId: meeting.meetingId } : 'skip') ?? [];
-  const hands = useQuery(plane.hands, { meetingId: meeting.meetingId }) ?? [];
+  // Hosts are called; what others need of each other comes with the room.
+  const asks = meeting.viewer.leads ? { meetingId: meeting.meetingId } : 'skip';
+  const waiting = useQuery(plane.waiting, asks) ?? [];
+  const hands = useQuery(plane.hands, asks) ?? [];
   const company = {
-    waiting: meeting.viewer.leads ? waiting.length + hands.length : 0,
+    waiting: waiting.length + hands.length,
     link: meeting.link,
     panel: (onClose: () => void) => <CompanyPanel meeting={meeting} waiting={waiting} onClose={onClose} />,
   };

@@ -6,12 +6,14 @@ import { useMutation } from 'convex/react';
 import { Track, type LocalParticipant, type Participant } from 'livekit-client';
 import { useEffect, useRef, useState } from 'react';
 import { CloseIcon, HandIcon, MicrophoneIcon, MicrophoneOffIcon } from '../icons';
+import { nearRegions } from '../nearest';
 import { Cities } from './cities';
 import { useDeed } from './deed';
 import { Door } from './door';
-import { useFleet } from './fleet';
+import { useCities } from './fleet';
 import { Avatar } from './frame';
 import { HAND, plane, userOf, type Details, type Waiting } from './plane';
+import { citiesOf, peopleIn, regionOf } from './whereabouts';
 import { cityWords } from './words';
 
 interface Props {
@@ -24,14 +26,16 @@ export function CompanyPanel({ meeting, waiting, onClose }: Props) {
   const { meetingId, viewer, settings } = meeting;
   const panel = useRef<HTMLElement>(null);
   const participants = useParticipants();
-  const fleet = useFleet(meetingId, viewer.userId);
+  const people = peopleIn(participants);
+  // Hosts see every server, and whether it is there; others those that their call needs.
+  const known = useCities(viewer.leads ? 'asks' : 'asks not');
+  const cities = viewer.leads ? known : citiesOf(people, nearRegions());
   const deed = useDeed();
   const lock = useMutation(plane.lock);
   const muteAll = useMutation(plane.muteAll);
   const end = useMutation(plane.end);
   useEffect(() => panel.current?.focus(), []);
 
-  const regionOf = (identity: string) => fleet?.people.find(({ key }) => key === identity)?.region;
   return (
     <aside className="panel company" ref={panel} tabIndex={-1} aria-label="People" data-testid="company" onKeyDown={(event) => event.key === 'Escape' && onClose()}>
       <header>
@@ -42,7 +46,7 @@ export function CompanyPanel({ meeting, waiting, onClose }: Props) {
         {viewer.leads && <Door meetingId={meetingId} waiting={waiting} />}
         <ul className="company-list">
           {participants.map((participant) => (
-            <Member key={participant.identity} participant={participant} meeting={meeting} region={regionOf(participant.identity)} deed={deed} />
+            <Member key={participant.identity} participant={participant} meeting={meeting} region={regionOf(participant)} deed={deed} />
           ))}
         </ul>
         {deed.wrong && <p className="wrong" role="alert">{deed.wrong}</p>}
@@ -56,7 +60,7 @@ export function CompanyPanel({ meeting, waiting, onClose }: Props) {
           </div>
         )}
         {settings.locked && <p className="hint" data-testid="locked">Locked: only those who were in may come back.</p>}
-        {fleet && <Cities {...fleet} caption="Who is where. A picture crosses from city to city once, however many watch it there." />}
+        {cities && <Cities cities={cities} people={people} caption="Who is where. A picture crosses from city to city once, however many watch it there." />}
       </div>
     </aside>
   );
@@ -65,7 +69,7 @@ export function CompanyPanel({ meeting, waiting, onClose }: Props) {
 interface MemberProps {
   participant: Participant;
   meeting: Details;
-  region: string | undefined;
+  region: string;
   deed: ReturnType<typeof useDeed>;
 }
 
@@ -83,7 +87,7 @@ function Member({ participant, meeting, region, deed }: MemberProps) {
   const role = userId === host.userId ? 'Host' : meeting.coHosts.some((one) => one.userId === userId) ? 'Co-host' : '';
   const words = [role, region && cityWords(region)].filter(Boolean).join(' · ');
   return (
-    <li data-testid="company-member" data-name={name} data-region={region ?? ''} data-muted={muted} data-hand={raised}>
+    <li data-testid="company-member" data-name={name} data-region={region} data-muted={muted} data-hand={raised}>
       <Avatar name={name} />
       <span className="register-who"><strong>{mine ? `${name} (you)` : name}</strong>{words && <small>{words}</small>}</span>
       {mine && (

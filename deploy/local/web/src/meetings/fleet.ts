@@ -1,5 +1,6 @@
 // The cities with who is where: what the control plane knows, and the round trips
-// that this page measured.
+// that this page measured. In a call the room itself tells who is where
+// (`whereabouts.ts`): a query would be asked again by all whenever one comes or goes.
 
 import { useQuery } from 'convex/react';
 import { useEffect, useState } from 'react';
@@ -10,6 +11,13 @@ import { plane, userOf, type Node } from './plane';
 export interface Fleet {
   cities: City[];
   people: Somebody[];
+}
+
+/** The cities as the control plane knows them. */
+export function useCities(asks: 'asks' | 'asks not'): City[] | undefined {
+  const nodes = useQuery(plane.cities, asks === 'asks' ? {} : 'skip');
+  const trips = useRoundTrips(nodes);
+  return nodes?.map((node) => ({ ...node, roundTripMs: trips[node.url] ?? null }));
 }
 
 /** Of one meeting, or of none: then only the cities. */
