@@ -20,12 +20,14 @@ export interface Answer {
 }
 
 export class PretendNode {
-  readonly url = 'ws://127.0.0.1:7880';
+  /** Where clients and pokes would find it. */
+  url = 'ws://127.0.0.1:7880';
+  /** What it was last told to be like. */
+  desired: { hash: string; scheduled: { meetingId: string; startsAt: number }[] } | null = null;
   private readonly key: Buffer;
   private readonly log = randomUUID();
   private epoch = 0;
   private next = 1;
-  private hash = '';
 
   constructor(private readonly site: string, readonly name: string, master: string, private readonly version = 1) {
     this.key = createHmac('sha256', createHmac('sha256', master).update(`node|${name}|${version}`).digest()).update('sync').digest();
@@ -38,18 +40,23 @@ export class PretendNode {
       startedAtMs: Date.now(), stream: this.log, signingKey,
     });
     if (answer.status === 200) this.epoch = answer.body.epoch as number;
+    this.learn(answer);
     return answer;
   }
 
   /** Sends the events after those sent before, and insists that all were applied. */
   async sync(events: object[]): Promise<void> {
     const answer = await this.send('/edge/v1/sync', {
-      node: this.name, epoch: this.epoch, stream: this.log, firstSeq: this.next, events, acks: [], desiredHash: this.hash,
+      node: this.name, epoch: this.epoch, stream: this.log, firstSeq: this.next, events, acks: [], desiredHash: this.desired?.hash ?? '',
       load: { participants: 0, rooms: 0, busyPercent: 1, draining: false },
     });
     this.next += events.length;
-    this.hash = (answer.body.desired as { hash: string } | undefined)?.hash ?? this.hash;
+    this.learn(answer);
     if (answer.body.ackSeq !== this.next - 1) throw new Error(`${this.name}: ${answer.status} ${JSON.stringify(answer.body).slice(0, 300)}`);
+  }
+
+  private learn({ body }: Answer): void {
+    this.desired = (body.desired as PretendNode['desired']) ?? this.desired;
   }
 
   private async send(path: string, body: object): Promise<Answer> {

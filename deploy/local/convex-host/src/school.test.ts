@@ -1,6 +1,9 @@
 // The project's own functions on the host, with the seeds of the demo: a node
 // registers by a signed request, a host and a student meet at the door.
 
+import { createServer } from 'node:http';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
 import { ConvexHttpClient } from 'convex/browser';
 import { anyApi, type FunctionReference } from 'convex/server';
 import { fileURLToPath } from 'node:url';
@@ -52,4 +55,33 @@ test('the seeded see their meetings, a node takes calls, and the door holds unti
   expect(joined).toMatchObject({ status: 'joined', role: 'participant', identity: `${waiting!.userId}#phone` });
   const claims = JSON.parse(Buffer.from(joined.token.split('.')[1]!, 'base64url').toString()) as { sub: string; video: { roomJoin: boolean } };
   expect(claims).toMatchObject({ sub: joined.identity, video: { roomJoin: true } });
+});
+
+test('a node is poked for a meeting that was just planned, and knows it before its next sync', async () => {
+  const ada = await signedIn('Ada Obi');
+  const abuja = new PretendNode(host.siteUrl, 'abuja', master);
+  let poked: () => void = () => undefined;
+  const server = createServer((request, response) => {
+    if (request.method === 'POST' && request.url === '/edge/v1/poke') poked();
+    response.writeHead(204).end();
+  }).listen(0, '127.0.0.1');
+  try {
+    await once(server, 'listening');
+    abuja.url = `ws://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    await abuja.register();
+    await abuja.sync([]);
+    const came = new Promise<void>((done) => { poked = done; });
+    const startsAt = Date.now() + 3_600_000;
+    const plan = { kind: 'scheduled', title: 'Choir', startsAt, endsAt: startsAt + 3_600_000 };
+    const { meetingId } = (await ada.mutation(api.meetings!.life!.create!, plan)) as { meetingId: string };
+    const asked = performance.now();
+    await came;
+    await abuja.sync([]);
+    const took = performance.now() - asked;
+    expect(abuja.desired?.scheduled).toContainEqual(expect.objectContaining({ meetingId, startsAt }));
+    // Told a second later, together with what else has changed; the rest is the machine's.
+    expect(took).toBeLessThan(5_000);
+  } finally {
+    server.close();
+  }
 });
