@@ -29,6 +29,7 @@ import type * as edge_desired from "../edge/desired.js";
 import type * as edge_env from "../edge/env.js";
 import type * as edge_fleet from "../edge/fleet.js";
 import type * as edge_http from "../edge/http.js";
+import type * as edge_keys from "../edge/keys.js";
 import type * as edge_lease from "../edge/lease.js";
 import type * as edge_nodes from "../edge/nodes.js";
 import type * as edge_poke from "../edge/poke.js";
@@ -130,6 +131,7 @@ declare const fullApi: ApiFromModules<{
   "edge/env": typeof edge_env;
   "edge/fleet": typeof edge_fleet;
   "edge/http": typeof edge_http;
+  "edge/keys": typeof edge_keys;
   "edge/lease": typeof edge_lease;
   "edge/nodes": typeof edge_nodes;
   "edge/poke": typeof edge_poke;

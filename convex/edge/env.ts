@@ -45,6 +45,16 @@ async function publicKey(privateKey: string): Promise<string> {
   if (told !== undefined) {
     return told;
   }
+  if (worked?.privateKey !== privateKey) {
+    worked = { privateKey, publicKey: await workOut(privateKey) };
+  }
+  return worked.publicKey;
+}
+
+/** A cache: it is asked for whenever a node's picture is made, and is always the same. */
+let worked: { privateKey: string; publicKey: string } | undefined;
+
+async function workOut(privateKey: string): Promise<string> {
   const pkcs8 = fromBase64Url(privateKey);
   if (pkcs8 === null) {
     throw new Error("EDGE_TOKEN_KEY is not base64url: give it the PKCS8 bytes of an Ed25519 key, without padding");

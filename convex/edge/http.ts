@@ -6,8 +6,8 @@ import { internal } from "../_generated/api";
 import { httpAction } from "../_generated/server";
 import { decode } from "../model/edge/decode";
 import { readEvent } from "../model/edge/events";
-import { CLOCK_WINDOW_MS, isNodeId, nodeKey, purposeKey, verify } from "../model/edge/signing";
-import { master } from "./env";
+import { CLOCK_WINDOW_MS, isNodeId, verify } from "../model/edge/signing";
+import { keyOf } from "./keys";
 import { LEASE_MS, registerRequest, syncRequest } from "./wire";
 
 /** What a node may send at once; the events of one mutation stay well inside what a transaction may touch. */
@@ -114,16 +114,18 @@ async function judge(request: Request, body: Uint8Array<ArrayBuffer>): Promise<G
   const header = (name: string): string => request.headers.get(`x-edge-${name}`) ?? "";
   const node = header("node");
   const version = header("key-version");
-  const secret = /^[1-9][0-9]{0,5}$/.test(version) ? master(Number(version)) : null;
   const timestamp = header("timestamp");
   // The time is told to whoever asks: a node with a wrong clock cannot sign anything that would be taken.
   if (/^[0-9]{1,15}$/.test(timestamp) && Math.abs(Date.now() - Number(timestamp)) > CLOCK_WINDOW_MS) {
     return "clock";
   }
-  if (secret === null || !isNodeId(node)) {
+  if (!/^[1-9][0-9]{0,5}$/.test(version) || !isNodeId(node)) {
     return "signature";
   }
-  const key = await purposeKey(await nodeKey(secret, node, Number(version)), "sync");
+  const key = await keyOf(node, Number(version), "sync");
+  if (key === null) {
+    return "signature";
+  }
   const signed = {
     method: request.method,
     path: new URL(request.url).pathname,

@@ -3,8 +3,8 @@ import { v } from "convex/values";
 import { internal } from "../_generated/api";
 import { internalAction } from "../_generated/server";
 import { toHex } from "../model/edge/bytes";
-import { nodeKey, purposeKey, sign } from "../model/edge/signing";
-import { master } from "./env";
+import { sign } from "../model/edge/signing";
+import { keyOf } from "./keys";
 
 const PATH = "/edge/v1/poke";
 
@@ -27,12 +27,11 @@ export const poke = internalAction({
 });
 
 async function reached(to: { node: string; httpUrl: string; keyVersion: number }): Promise<boolean> {
-  const secret = master(to.keyVersion);
-  if (secret === null) {
+  const key = await keyOf(to.node, to.keyVersion, "poke");
+  if (key === null) {
     // The key's version was retired; the node registers with a new one or not at all.
     return true;
   }
-  const key = await purposeKey(await nodeKey(secret, to.node, to.keyVersion), "poke");
   const timestamp = String(Date.now());
   const nonce = toHex(crypto.getRandomValues(new Uint8Array(16)));
   const signature = await sign(key, { method: "POST", path: PATH, timestamp, nonce, body: new Uint8Array() });

@@ -51,17 +51,17 @@ export async function onJoined(ctx: MutationCtx, { span }: JoinedFact): Promise<
 }
 
 export async function onLeft(ctx: MutationCtx, { span, corrects }: LeftFact): Promise<void> {
-  const meeting = await meetingOf(ctx, span);
-  const userId = await accountOf(ctx, span.userId);
+  const meeting = await meetingOfSpan(ctx, span);
   if (meeting === null) return;
+  const userId = await accountOf(ctx, span.userId);
   if (userId !== null) await closeRow(ctx, meeting, userId, span, corrects);
   if (meeting.status !== "ended" || (await makeWhenEmpty(ctx, meeting))) return;
   await remake(ctx, meeting, span.lastAt);
 }
 
 export async function onResumed(ctx: MutationCtx, { span, closedAt }: ResumedFact): Promise<void> {
-  const meeting = await meetingOf(ctx, span);
-  const userId = await accountOf(ctx, span.userId);
+  const meeting = await meetingOfSpan(ctx, span);
+  const userId = meeting === null ? null : await accountOf(ctx, span.userId);
   if (meeting === null || userId === null) return;
   await reopenRow(ctx, meeting, userId, span, closedAt);
 }
@@ -75,8 +75,8 @@ export async function onTrackUnpublished(ctx: MutationCtx, { track, span }: Trac
 }
 
 export async function onQuality(ctx: MutationCtx, { quality, span }: QualityFact): Promise<void> {
-  const meeting = span === null ? null : await meetingOf(ctx, span);
-  const userId = await accountOf(ctx, span?.userId);
+  const meeting = await meetingOfSpan(ctx, span);
+  const userId = meeting === null ? null : await accountOf(ctx, span?.userId);
   if (meeting !== null && userId !== null) await setConnection(ctx, meeting._id, userId, quality.score);
 }
 
@@ -117,7 +117,7 @@ export async function onChatSealed(
 
 /** Hands stand in the fleet's own rows, which pages read. */
 export async function onHand(ctx: MutationCtx, { hand, span }: HandFact): Promise<void> {
-  const meeting = span === null ? null : await meetingOf(ctx, span);
+  const meeting = await meetingOfSpan(ctx, span);
   if (meeting !== null) await remake(ctx, meeting, hand.loweredAt ?? hand.raisedAt);
 }
 
@@ -170,6 +170,11 @@ async function meetingOf(
   return group === null ? null : await ctx.db.get("meetings", group.meetingId);
 }
 
+/** The meeting of a connection, as it was found when it began: what belonged to none then belongs to none. */
+async function meetingOfSpan(ctx: MutationCtx, span: Doc<"edgeSpans"> | null): Promise<Doc<"meetings"> | null> {
+  return span?.meetingId === undefined ? null : await meetingOf(ctx, span);
+}
+
 /** Writes into a span what its token did not say. */
 async function attribute(
   ctx: MutationCtx,
@@ -188,11 +193,11 @@ async function noteActivity(
   span: Doc<"edgeSpans"> | null,
   on: boolean,
 ): Promise<void> {
-  const meeting = span === null ? null : await meetingOf(ctx, span);
-  const userId = await accountOf(ctx, span?.userId);
+  if (track.source !== "camera" && track.source !== "microphone") return;
+  const meeting = await meetingOfSpan(ctx, span);
+  const userId = meeting === null ? null : await accountOf(ctx, span?.userId);
   if (meeting === null || userId === null) return;
-  if (track.source === "camera") await setActivity(ctx, meeting._id, userId, { hasVideo: on });
-  if (track.source === "microphone") await setActivity(ctx, meeting._id, userId, { hasAudio: on });
+  await setActivity(ctx, meeting._id, userId, track.source === "camera" ? { hasVideo: on } : { hasAudio: on });
 }
 
 /** What is told of a meeting after its end changes its register. */
