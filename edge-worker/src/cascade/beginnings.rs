@@ -117,6 +117,7 @@ mod tests {
             participants: 0,
             publishers: 0,
             active_recording: false,
+            playing: sfu::Playing::default(),
         }
     }
 
