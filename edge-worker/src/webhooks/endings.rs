@@ -86,7 +86,7 @@ impl Endings {
 #[cfg(test)]
 mod tests {
     use livekit::join::{JoinRequest, authorize};
-    use livekit::{Claims, VideoGrants};
+    use livekit::{Claims, VideoGrants, webhook};
     use sfu::{LeaveReason, ParticipantInfo, Playing, RoomInfo};
 
     use super::*;
@@ -107,7 +107,7 @@ mod tests {
         Arc::new(admission.membership(&request, id, 0, "").participant)
     }
 
-    /// `start`, `left` or `end`, of a room.
+    /// `start`, `left` or `end` of a room, or that its shards are `gone` from it.
     fn told(word: &str, room: &str) -> Told {
         let happened = match word {
             "start" => Happened::RoomStarted,
@@ -136,10 +136,10 @@ mod tests {
     }
 
     fn word(fact: &Fact) -> String {
-        let word = match fact.happened {
-            Happened::RoomStarted => "start",
-            Happened::RoomFinished(_) => "end",
-            _ => "left",
+        let word = match webhook::name(&fact.happened) {
+            Some("room_started") => "start",
+            Some("room_finished") => "end",
+            Some(_) | None => "left",
         };
         format!("{word} {}", fact.room.name)
     }
