@@ -32,6 +32,10 @@ pub struct Seen {
     pub subscriber: Link,
     /// The labels of the channels it can send on.
     pub open_channels: Vec<String>,
+    /// The token it was given last for coming back.
+    pub token: String,
+    /// The room it was taken to last, by name.
+    pub moved_to: Option<String>,
     /// The farewell of the server.
     pub leave: Option<LeaveRequest>,
     /// How the signalling connection ended.

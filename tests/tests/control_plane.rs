@@ -86,15 +86,21 @@ impl Convex {
 
     /// A token as the join mutation makes it.
     fn token(&self, user: &str, room: &str) -> String {
+        self.token_with(user, room, |_| ())
+    }
+
+    /// The same, with other claims.
+    fn token_with(&self, user: &str, room: &str, change: impl FnOnce(&mut Value)) -> String {
         let now = unix_now();
         let head = json!({ "alg": "EdDSA", "typ": "JWT", "kid": "k1" });
-        let claims = json!({
+        let mut claims = json!({
             "iss": "tof-edge", "sub": format!("{user}#a1"), "name": user, "jti": "01",
             "nbf": now - 10, "exp": now + 600,
             "video": { "room": room, "roomJoin": true, "canPublish": true, "canSubscribe": true,
                        "canPublishData": true, "canUpdateOwnMetadata": true },
             "tof": { "meeting": "m1", "user": user, "stay": now + 7_200 },
         });
+        change(&mut claims);
         let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
         let message = format!("{}.{}", part(&head), part(&claims));
         let signature = self.key.sign(message.as_bytes());
@@ -510,6 +516,120 @@ async fn commands_do_what_server_apis_do() {
     let undrain = json!({ "id": "c8", "type": "undrain" });
     assert_eq!(convex.command(undrain).await["ok"], true);
     join(&node, &convex, "cleo").await;
+}
+
+#[tokio::test]
+async fn who_is_moved_may_do_there_what_its_new_token_says_and_comes_back_there() {
+    const GROUP: &str = "ROOM-PHYSICS__b1";
+    let (convex, folder) = (Convex::start().await, Folder::new());
+    let node = folder.node(&convex).await;
+    let ada = join(&node, &convex, "ada").await;
+    let bayo = join(&node, &convex, "bayo").await;
+    ada.receives_more("bayo#a1", 20).await.unwrap();
+    convex.event("joined", "bayo#a1").await;
+
+    // By a token for somebody else, or for another room, nobody goes anywhere.
+    let order = |id: &str, from: &str, to: &str, token: String| {
+        json!({ "id": id, "type": "move", "room": from, "identity": "bayo#a1", "to": to,
+                "token": token })
+    };
+    for (id, token) in [
+        ("w1", convex.token("ada", GROUP)),
+        ("w2", convex.token("bayo", ROOM)),
+        ("w3", format!("{}x", convex.token("bayo", GROUP))),
+    ] {
+        let refused = convex.command(order(id, ROOM, GROUP, token)).await;
+        assert_eq!(refused["ok"], false, "{refused}");
+    }
+    assert_eq!(bayo.seen().moved_to, None);
+
+    let listens = convex.token_with("bayo", GROUP, |claims| {
+        claims["video"]["canPublish"] = json!(false);
+        claims["tof"]["meeting"] = json!("m2");
+    });
+    let moved = convex.command(order("m1", ROOM, GROUP, listens)).await;
+    assert_eq!(moved["ok"], true, "{moved}");
+    let there = |room: &'static str, publishes: bool| {
+        move |seen: &e2e::seen::Seen| {
+            let may = seen.own.permission.as_ref().map(|it| it.can_publish);
+            seen.moved_to.as_deref() == Some(room) && may == Some(publishes)
+        }
+    };
+    bayo.until("the group's room", there(GROUP, false))
+        .await
+        .unwrap();
+    ada.until("bayo to go", |seen| seen.others.is_empty())
+        .await
+        .unwrap();
+    let events = |kind: &'static str, count: usize| {
+        convex.until("who was where", move |book| {
+            let events = book.events.iter();
+            let its = events.filter(|it| it["type"] == kind && it["identity"] == "bayo#a1");
+            let its: Vec<_> = its.cloned().collect();
+            (its.len() == count).then_some(its)
+        })
+    };
+    let left = events("left", 1).await;
+    assert_eq!(
+        (&left[0]["room"], &left[0]["reason"]),
+        (&json!(ROOM), &json!("MIGRATION"))
+    );
+    let joined = events("joined", 2).await;
+    assert_eq!(joined[0]["sid"], joined[1]["sid"]);
+    let place = |event: &Value| (event["room"].clone(), event["meetingId"].clone());
+    let places: Vec<_> = joined.iter().map(place).collect();
+    assert_eq!(
+        places,
+        [(json!(ROOM), json!("m1")), (json!(GROUP), json!("m2"))]
+    );
+    assert!(joined[1]["joinMs"].as_u64().unwrap() < 1_000, "{joined:?}");
+    let tracks = |book: &Book| {
+        let count = |kind: &str| {
+            let events = book.events.iter();
+            events
+                .filter(|it| it["type"] == kind && it["sid"] == joined[0]["sid"])
+                .count()
+        };
+        let counts = (count("track_published"), count("track_unpublished"));
+        (counts.0 == counts.1).then_some(counts)
+    };
+    let (published, _) = convex.until("all of its tracks to end", tracks).await;
+    assert!(published >= 2, "{published}");
+
+    // It loses the connection, and finds itself where it was.
+    let back = bayo.seen().token;
+    bayo.crash();
+    let (_signal, again) = Signal::join_by(&node.url(), V0, &back).await.unwrap();
+    assert_eq!(again.room.unwrap().name, GROUP);
+    let may = again.participant.unwrap().permission.unwrap();
+    assert!(!may.can_publish, "{may:?}");
+    drop(_signal);
+
+    // Called back, it may do again what it may there.
+    let bayo = Peer::join(&node.url(), &back, PeerOptions::default())
+        .await
+        .unwrap();
+    bayo.connected().await.unwrap();
+    let called = order("m2", GROUP, ROOM, convex.token("bayo", ROOM));
+    let moved = convex.command(called).await;
+    assert_eq!(moved["ok"], true, "{moved}");
+    bayo.until("the first room", there(ROOM, true))
+        .await
+        .unwrap();
+    assert!(bayo.seen().others.contains_key("ada#a1"));
+
+    // Without a token it goes, too, but what it has leads back to where it was let in.
+    let mut bare = order("m3", ROOM, GROUP, String::new());
+    bare.as_object_mut().unwrap().remove("token");
+    let moved = convex.command(bare).await;
+    assert_eq!(moved["ok"], true, "{moved}");
+    bayo.until("the group's room", there(GROUP, true))
+        .await
+        .unwrap();
+    let back = bayo.seen().token;
+    drop(bayo);
+    let (_signal, again) = Signal::join_by(&node.url(), V0, &back).await.unwrap();
+    assert_eq!(again.room.unwrap().name, ROOM);
 }
 
 #[tokio::test]

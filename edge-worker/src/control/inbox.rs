@@ -1,18 +1,19 @@
 //! The conversation with the control plane as the rest of the node sees it: what holds now,
 //! tokens for coming back, who arrives, and the way to be asked for news.
 
-use std::collections::HashSet;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use livekit::Claims;
 use livekit::trust::NodeSigner;
 use media::RoomId;
+use moka::policy::EvictionPolicy;
+use moka::sync::Cache;
 use tokio::sync::{Notify, mpsc};
 
 use super::policy::{Picture, Policy};
-use super::reporting::Arrival;
+use super::reporting::Coming;
 use super::sign::{Signed, Signer, WINDOW_MS};
 use super::wire::POKE;
 use crate::config;
@@ -27,16 +28,15 @@ struct Shared {
     poke_key: Signer,
     signer: NodeSigner,
     policy: Picture,
-    arrivals: mpsc::Sender<Arrival>,
+    arrivals: mpsc::Sender<Coming>,
     poked: Notify,
     clock_offset_ms: AtomicI64,
-    // Rooms are opened by many tasks: there is no one owner, and nobody holds it longer than
-    // a look-up.
-    lives: Mutex<HashSet<RoomId>>,
+    /// Of rooms that were begun by the control plane's ids.
+    lives: Cache<RoomId, ()>,
 }
 
-/// Lives of rooms that were begun by the control plane's ids: more than begin in a month.
-const MOST_LIVES: usize = 65_536;
+/// More than begin in a month: whichever is forgotten is long over, and not told of any more.
+const MOST_LIVES: u64 = 65_536;
 
 /// What a poke says in its headers.
 #[derive(Clone, Copy, Debug)]
@@ -74,7 +74,7 @@ impl ControlInbox {
         config: &config::Control,
         signer: NodeSigner,
         policy: Picture,
-        arrivals: mpsc::Sender<Arrival>,
+        arrivals: mpsc::Sender<Coming>,
     ) -> Self {
         Self(Arc::new(Shared {
             node: node.to_owned(),
@@ -85,7 +85,10 @@ impl ControlInbox {
             arrivals,
             poked: Notify::new(),
             clock_offset_ms: AtomicI64::new(0),
-            lives: Mutex::default(),
+            lives: Cache::builder()
+                .max_capacity(MOST_LIVES)
+                .eviction_policy(EvictionPolicy::lru())
+                .build(),
         }))
     }
 
@@ -99,17 +102,17 @@ impl ControlInbox {
         self.0.signer.refresh(claims, now)
     }
 
-    /// Somebody has been let in; to be said before its shard hears of it. Lost when the node is
-    /// very busy: the join is told then without what only its token says.
-    pub(crate) fn arriving(&self, arrival: Arrival) {
-        let _ = self.0.arrivals.try_send(arrival);
+    /// Somebody has been let in, or into another room; to be said before its shard hears of it.
+    /// Lost when the node is very busy: the join is told then without what only its token says.
+    pub(crate) fn coming(&self, coming: Coming) {
+        let _ = self.0.arrivals.try_send(coming);
     }
 
     /// The id the control plane gave a room for its next life; each is lived once.
     pub(crate) fn life_of(&self, room: &str) -> Option<RoomId> {
         let id = self.policy().life_of(room)?;
-        let mut lives = self.0.lives.lock().unwrap_or_else(PoisonError::into_inner);
-        (lives.len() < MOST_LIVES && lives.insert(id)).then_some(id)
+        let life = self.0.lives.entry(id).or_insert(());
+        life.is_fresh().then_some(id)
     }
 
     /// The control plane asks to be asked, it seems; `now_ms` by our clock.

@@ -21,7 +21,7 @@ mod wire;
 pub(crate) use inbox::{ControlInbox, Poke, PokeError};
 pub(crate) use ledger::Dropped;
 pub(crate) use policy::{Closed, Draining, Policy};
-pub(crate) use reporting::Arrival;
+pub(crate) use reporting::{Arrival, Coming};
 pub(crate) use sign::header;
 pub(crate) use wire::POKE;
 
@@ -66,7 +66,7 @@ pub struct Control {
     config: config::Control,
     own_key: String,
     facts: mpsc::Receiver<Report>,
-    arrivals: mpsc::Receiver<Arrival>,
+    arrivals: mpsc::Receiver<Coming>,
     inbox: ControlInbox,
     policy: watch::Sender<Arc<Policy>>,
 }

@@ -1,9 +1,12 @@
 //! Commands, carried out the way calls of the server APIs are.
 
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
+use livekit::Claims;
 use livekit::room_service::{Answer, Failure, Request, Task};
 use livekit::server_data::ServerMessage;
+use livekit::token::TokenError;
 use media::TrackId;
 use sfu::{
     Identity, Muted, ParticipantChange, ParticipantInfo, Permission, Reliability, Source,
@@ -11,8 +14,9 @@ use sfu::{
 };
 use tracing::info;
 
+use super::reporting::Coming;
 use super::wire::{Ack, Command, Order, Permissions};
-use crate::http::perform;
+use crate::http::{perform, send_to};
 use crate::node::Node;
 
 /// Carries a command out; what became of it.
@@ -28,14 +32,25 @@ pub(super) async fn obey(node: &Node, command: Command) -> Ack {
     }
 }
 
-async fn carry_out(node: &Node, order: Order) -> Result<(), Failure> {
+/// Why something was not done.
+#[derive(Debug, thiserror::Error)]
+enum Undone {
+    #[error(transparent)]
+    Failed(#[from] Failure),
+    #[error("the token for the other room does not let in: {0}")]
+    Token(#[from] TokenError),
+    #[error("the token is for another room, or for somebody else")]
+    OtherToken,
+}
+
+async fn carry_out(node: &Node, order: Order) -> Result<(), Undone> {
     let request = match order {
         Order::CloseRoom { room, reason: _ } => {
             let closed = perform(node, Request::DeleteRoom { room: room.into() }).await;
             return match closed {
                 // Another node of the room was told first, or everybody had left.
                 Ok(_) | Err(Failure::RoomMissing) => Ok(()),
-                Err(failure) => Err(failure),
+                Err(failure) => Err(failure.into()),
             };
         }
         Order::Remove {
@@ -58,7 +73,7 @@ async fn carry_out(node: &Node, order: Order) -> Result<(), Failure> {
             muted,
         } => {
             let which = Which { track, source };
-            return mute(node, room, name(identity), which, muted).await;
+            return Ok(mute(node, room, name(identity), which, muted).await?);
         }
         Order::Permissions {
             room,
@@ -86,11 +101,20 @@ async fn carry_out(node: &Node, order: Order) -> Result<(), Failure> {
             change_participant(room, name(identity), change)
         }
         Order::Metadata { room, metadata } => in_room(room, Task::UpdateRoomMetadata(metadata)),
-        Order::Move { room, identity, to } => Request::MoveParticipant {
-            room: room.into(),
-            identity: name(identity),
-            destination: to.into(),
-        },
+        Order::Move {
+            room,
+            identity,
+            to,
+            token,
+        } => {
+            let identity = name(identity);
+            let pass = match token {
+                Some(token) => Some(pass(node, &room, &identity, &to, &token).await?),
+                None => None,
+            };
+            let moved = send_to(node, room.into(), identity, to.into(), pass).await;
+            return Ok(moved.map(|_| ())?);
+        }
         Order::Data {
             room,
             topic,
@@ -108,7 +132,32 @@ async fn carry_out(node: &Node, order: Order) -> Result<(), Failure> {
         // The node's own business: see where commands are taken in.
         Order::Drain {} | Order::Undrain {} => return Ok(()),
     };
-    perform(node, request).await.map(|_| ())
+    Ok(perform(node, request).await.map(|_| ())?)
+}
+
+/// What lets somebody into another room, by a token for it; what the app calls what happens there
+/// is told with its coming.
+async fn pass(
+    node: &Node,
+    room: &str,
+    identity: &Identity,
+    to: &str,
+    token: &str,
+) -> Result<Arc<Claims>, Undone> {
+    let control = node.control.as_ref().ok_or(Undone::OtherToken)?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = now.unwrap_or_default().as_secs();
+    let claims = control.policy().verify(&node.keys, token, now)?;
+    if claims.video.room != to || claims.identity() != &*identity.0 {
+        return Err(Undone::OtherToken);
+    }
+    let who = find(node, room, identity).await?;
+    control.coming(Coming::Over {
+        id: who.id,
+        room: to.into(),
+        tof: claims.tof.clone(),
+    });
+    Ok(Arc::new(claims))
 }
 
 /// Which tracks are meant.

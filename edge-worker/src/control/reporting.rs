@@ -29,18 +29,39 @@ pub(crate) struct Arrival {
     pub(crate) client: livekit::Client,
 }
 
+/// Who will be told of as somebody who comes.
+#[derive(Clone, Debug)]
+pub(crate) enum Coming {
+    /// From outside.
+    In(Arrival),
+    /// From one room to another, if nothing goes wrong.
+    Over {
+        /// Which membership.
+        id: ParticipantId,
+        /// To this one.
+        room: Arc<str>,
+        /// What its token for that room says.
+        tof: Option<Tof>,
+    },
+}
+
 /// Turns reports into events.
 #[derive(Debug)]
 pub(super) struct Reporter {
     region: String,
     /// People who are here, or about to be.
     arrivals: HashMap<ParticipantId, Arrival>,
+    /// Those of them who are about to go to another room, and what they are there.
+    moves: HashMap<ParticipantId, (Arc<str>, Option<Tof>)>,
     /// Messages nobody here can read, by room, since the last time they were told.
     sealed: HashMap<Arc<str>, u64>,
 }
 
 /// Everybody on a large node, and as many again who never came.
 const MOST_ARRIVALS: usize = 65_536;
+
+/// A whole node's people at once. Moves take a moment: so many are of some who never went.
+const MOST_MOVES: usize = 16_384;
 
 /// Somebody who has not come by then does not come.
 const COMES_WITHIN_MS: u64 = 300_000;
@@ -61,12 +82,25 @@ impl Reporter {
         Self {
             region,
             arrivals: HashMap::new(),
+            moves: HashMap::new(),
             sealed: HashMap::new(),
         }
     }
 
-    /// Somebody has been let in.
-    pub(super) fn arriving(&mut self, arrival: Arrival) {
+    /// Somebody is about to come.
+    pub(super) fn coming(&mut self, coming: Coming) {
+        match coming {
+            Coming::In(arrival) => self.arriving(arrival),
+            Coming::Over { id, room, tof } => {
+                if self.moves.len() >= MOST_MOVES {
+                    self.moves.clear();
+                }
+                self.moves.insert(id, (room, tof));
+            }
+        }
+    }
+
+    fn arriving(&mut self, arrival: Arrival) {
         if self.arrivals.len() >= MOST_ARRIVALS {
             let oldest_ms = arrival.asked_at_ms.saturating_sub(COMES_WITHIN_MS);
             self.arrivals.retain(|_, it| it.asked_at_ms > oldest_ms);
@@ -119,6 +153,7 @@ impl Reporter {
                 reason: end_word(reason).to_owned(),
             },
             sfu::Happened::ParticipantJoined(who) => {
+                self.move_over(who.id, &room.name);
                 let arrival = self.arrivals.get(&who.id);
                 let tof = arrival.and_then(|it| it.tof.clone()).unwrap_or_default();
                 let asked_at_ms = arrival.map(|it| it.asked_at_ms);
@@ -140,9 +175,11 @@ impl Reporter {
                     State::Disconnected(reason) => reason,
                     State::Joining | State::Joined | State::Active => LeaveReason::ClientInitiated,
                 };
-                // It goes on elsewhere on this shard, as who it is.
                 if reason != LeaveReason::Moved {
-                    self.arrivals.remove(&who.id);
+                    self.forget(who.id);
+                } else if let Some(arrival) = self.arrivals.get_mut(&who.id) {
+                    // It goes on elsewhere on this shard, as who it is.
+                    arrival.asked_at_ms = at_ms;
                 }
                 Happened::Left {
                     sid: who.id.to_string(),
@@ -151,7 +188,7 @@ impl Reporter {
                 }
             }
             sfu::Happened::ParticipantAborted(who) => {
-                self.arrivals.remove(&who.id);
+                self.forget(who.id);
                 return None;
             }
             sfu::Happened::ParticipantChanged { before, after } => {
@@ -186,6 +223,21 @@ impl Reporter {
                 track: track.id.to_string(),
             },
         })
+    }
+
+    /// Somebody is in this room now, perhaps by another token than the one it came with.
+    fn move_over(&mut self, id: ParticipantId, room: &Arc<str>) {
+        if self.moves.get(&id).is_some_and(|(to, _)| to == room)
+            && let Some((_, tof)) = self.moves.remove(&id)
+            && let Some(arrival) = self.arrivals.get_mut(&id)
+        {
+            arrival.tof = tof;
+        }
+    }
+
+    fn forget(&mut self, id: ParticipantId) {
+        self.arrivals.remove(&id);
+        self.moves.remove(&id);
     }
 
     fn said(

@@ -19,7 +19,7 @@ use super::inbox::ControlInbox;
 use super::ledger::{Disagreement, Dropped};
 use super::policy::{Draining, Policy};
 use super::post::Post;
-use super::reporting::{Arrival, Reporter};
+use super::reporting::{Coming, Reporter};
 use super::wire::{Ack, Command, Desired, Load, Order};
 use super::{Control, now, obeying};
 use crate::config;
@@ -38,7 +38,7 @@ pub(super) struct Running {
     config: config::Control,
     own_key: String,
     facts: mpsc::Receiver<Report>,
-    arrivals: mpsc::Receiver<Arrival>,
+    arrivals: mpsc::Receiver<Coming>,
     inbox: ControlInbox,
     policy: watch::Sender<Arc<Policy>>,
     /// By a command; a new start forgets it.
@@ -124,7 +124,7 @@ impl Running {
             // Who arrives before what they do, and what is over before what begins.
             tokio::select! {
                 biased;
-                Some(arrival) = self.arrivals.recv() => self.reporter.arriving(arrival),
+                Some(coming) = self.arrivals.recv() => self.reporter.coming(coming),
                 Some(answer) = self.asking.join_next() => self.answered(answer.ok()),
                 Some(ack) = self.obeying.join_next() => self.obeyed(ack.ok()),
                 Some(_) = self.reconciling.join_next() => {}

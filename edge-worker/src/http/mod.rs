@@ -8,7 +8,7 @@ mod room_service;
 mod rtc;
 mod twirp;
 
-pub(crate) use room_service::{describe_room, perform};
+pub(crate) use room_service::{describe_room, perform, send_to};
 pub(crate) use rtc::Guest;
 pub(crate) use twirp::called_from_afar;
 

@@ -16,7 +16,7 @@ use crate::errands::{ask, send, wait};
 use crate::ids;
 use crate::node::Node;
 use crate::opening::{Opening, UnknownPreset, warn_of};
-use crate::shard::{Destination, Forwarding, Order, ToShard};
+use crate::shard::{Destination, Forwarding, Order, Pass, ToShard};
 
 /// Does what was asked.
 pub(crate) async fn perform(node: &Node, request: Request) -> Result<Answer, Failure> {
@@ -36,7 +36,7 @@ pub(crate) async fn perform(node: &Node, request: Request) -> Result<Answer, Fai
             room,
             identity,
             destination,
-        } => send_to(node, room, identity, destination).await,
+        } => send_to(node, room, identity, destination, None).await,
         Request::ForwardParticipant {
             room,
             identity,
@@ -166,13 +166,14 @@ async fn list(node: &Node, names: Arc<[String]>) -> Result<Answer, Failure> {
     Ok(Answer::Rooms(all))
 }
 
-/// Takes somebody to another room. One that has to be made is made beside the first, so
-/// that connections can be carried over.
-async fn send_to(
+/// Takes somebody to another room, where it may do what its pass says. A room that has to be made
+/// is made beside the first, so that connections can be carried over.
+pub(crate) async fn send_to(
     node: &Node,
     room: Arc<str>,
     identity: Identity,
     destination: Arc<str>,
+    pass: Pass,
 ) -> Result<Answer, Failure> {
     // Held until the answer is there, so that the room stays where it is.
     let home = node.home_of(&room, &identity).await;
@@ -186,6 +187,7 @@ async fn send_to(
                 identity,
                 destination: opening.room,
                 place: opening.place,
+                pass,
             };
             ask(&shard, order).await
         }
@@ -204,6 +206,7 @@ async fn send_to(
                 room,
                 identity,
                 destination: there,
+                pass,
             };
             ask(&shard, order).await
         }

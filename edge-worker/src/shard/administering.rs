@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
+use livekit::Claims;
 use livekit::room_service::{Answer, Failure, Task};
 use livekit::server_data::{Rpc, RpcNews, rpc_reply};
 use media::ParticipantId;
@@ -71,6 +72,8 @@ pub(crate) enum Order {
         identity: Identity,
         /// To there.
         destination: Arc<RoomInfo>,
+        /// What lets it in there.
+        pass: Pass,
     },
     /// Take somebody to another room of this shard.
     Carry {
@@ -82,8 +85,14 @@ pub(crate) enum Order {
         destination: NewRoom,
         /// Keeps that room on this shard.
         place: Place,
+        /// What lets it in there.
+        pass: Pass,
     },
 }
+
+/// What a token says of somebody who is taken to another room; none if it may do there what it
+/// may do in the first.
+pub(crate) type Pass = Option<Arc<Claims>>;
 
 /// Calls of participants' methods that are under way.
 #[derive(Debug, Default)]
@@ -203,21 +212,23 @@ impl Shard {
                 room,
                 identity,
                 destination,
+                pass,
             } => {
                 let key = self.named(&room)?;
                 let participant = self.identified(key, &identity)?;
-                self.send_over(now, participant, destination)
+                self.send_over(now, participant, destination, pass)
             }
             Order::Carry {
                 room,
                 identity,
                 destination,
                 place,
+                pass,
             } => {
                 let key = self.named(&room)?;
                 let participant = self.identified(key, &identity)?;
                 let destination = self.room(now, destination, &place);
-                self.carry_over(now, participant, destination)
+                self.carry_over(now, participant, destination, pass)
             }
         }
     }

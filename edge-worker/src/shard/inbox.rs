@@ -15,7 +15,7 @@ use sfu::{
 use transport::sdp::Description;
 
 use super::RoomKey;
-use super::administering::Errand;
+use super::administering::{Errand, Pass};
 use super::link::{Extension, LinkMessage};
 use super::linking::Forwarding;
 use super::load::Load;
@@ -175,9 +175,9 @@ pub(crate) enum ToSignal {
     /// News of its room.
     Notice(Notice),
     /// It belongs into another room now, and has to go there.
-    SentOver(Arc<RoomInfo>),
+    SentOver(Arc<RoomInfo>, Pass),
     /// It is in another room now, over the same connections.
-    Moved(Box<Joined>),
+    Moved(Box<Joined>, Pass),
     /// News of participants, the same for many.
     Broadcast(Arc<Broadcast>),
     /// To its offer.

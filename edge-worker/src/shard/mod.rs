@@ -40,7 +40,7 @@ use tracing::warn;
 use crate::directory::Place;
 use crate::facts::Facts;
 use crate::metrics::{Metrics, Tally};
-pub(crate) use administering::{Errand, Order};
+pub(crate) use administering::{Errand, Order, Pass};
 pub(crate) use inbox::{
     Arrival, Broadcast, OUTBOX_LEN, Return, ShardInbox, Signal, SignalKey, ToShard, ToSignal, Wish,
 };

@@ -7,8 +7,9 @@ use std::time::Instant;
 use livekit::room_service::{Answer, Failure};
 use livekit::signal::Recipient;
 use media::ParticipantId;
-use sfu::{LeaveReason, Moved, RoomInfo};
+use sfu::{LeaveReason, Moved, ParticipantChange, RoomInfo};
 
+use super::administering::Pass;
 use super::inbox::ToSignal;
 use super::{RoomKey, Shard};
 use crate::directory::Purpose;
@@ -20,11 +21,12 @@ impl Shard {
         now: Instant,
         participant: ParticipantId,
         destination: Arc<RoomInfo>,
+        pass: Pass,
     ) -> Result<Answer, Failure> {
         if !self.members.contains_key(&participant) {
             return Err(Failure::Forwarded);
         }
-        self.tell(now, participant, ToSignal::SentOver(destination));
+        self.tell(now, participant, ToSignal::SentOver(destination, pass));
         self.part(now, participant, LeaveReason::Moved);
         Ok(Answer::Done)
     }
@@ -36,6 +38,7 @@ impl Shard {
         now: Instant,
         participant: ParticipantId,
         destination: RoomKey,
+        pass: Pass,
     ) -> Result<Answer, Failure> {
         let member = self.members.get(&participant).ok_or(Failure::Forwarded)?;
         let (room, listens) = (member.room, member.signalling.is_open());
@@ -51,9 +54,10 @@ impl Shard {
         // Who is about to come back has a token for the room it was in.
         if !listens || protocol < Recipient::MOVES_FROM_PROTOCOL {
             let destination = Arc::clone(there.room.info());
-            return self.send_over(now, participant, destination);
+            return self.send_over(now, participant, destination, pass);
         }
-        self.exchange_rooms(now, participant, room, destination)
+        let rooms = (room, destination);
+        self.exchange_rooms(now, participant, rooms, pass)
             .ok_or(Failure::Busy)?;
         Ok(Answer::Done)
     }
@@ -62,8 +66,8 @@ impl Shard {
         &mut self,
         now: Instant,
         participant: ParticipantId,
-        from: RoomKey,
-        to: RoomKey,
+        (from, to): (RoomKey, RoomKey),
+        pass: Pass,
     ) -> Option<()> {
         let luggage = self.with_room(now, from, |room, _| room.take_along(now, participant))??;
         // What the first room has to say of its connections, it says before the second.
@@ -79,15 +83,32 @@ impl Shard {
             }
         }
         let moved = self.with_room(now, to, |room, wire| room.bring_in(now, luggage, wire))?;
-        let Ok(Moved { joined, received }) = moved else {
+        let Ok(Moved {
+            mut joined,
+            received,
+        }) = moved
+        else {
             self.forget(now, participant);
             return None;
         };
+        // Before anything comes that it may not send there.
+        if let Some(pass) = &pass {
+            let change = ParticipantChange {
+                permission: Some(pass.video.permission()),
+                ..ParticipantChange::default()
+            };
+            let changed = self.with_room(now, to, |room, _| {
+                room.update_participant(now, participant, change)
+            });
+            if let Some(Ok(changed)) = changed {
+                joined.participant = changed;
+            }
+        }
         if let Some(slot) = self.transports.get_mut(publisher) {
             let origins = received.iter().map(|it| (it.mid, it.track));
             slot.origins = origins.collect();
         }
-        self.tell(now, participant, ToSignal::Moved(Box::new(joined)));
+        self.tell(now, participant, ToSignal::Moved(Box::new(joined), pass));
         self.dirty_members.push(participant);
         Some(())
     }

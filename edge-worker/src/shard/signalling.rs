@@ -97,8 +97,8 @@ fn is_kept(message: &ToSignal) -> bool {
         | ToSignal::Unknown
         | ToSignal::ComeBack(_)
         | ToSignal::LeaveForGood(_)
-        | ToSignal::SentOver(_)
-        | ToSignal::Moved(_)
+        | ToSignal::SentOver(..)
+        | ToSignal::Moved(..)
         | ToSignal::Answer { .. }
         | ToSignal::Offer { .. }
         | ToSignal::Sections { .. } => false,

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use axum::extract::ws::{Message, WebSocket, close_code};
+use livekit::Claims;
 use livekit::signal::{self as wire, FrameFormat, JoinSettings, Recipient, Response};
 use media::ParticipantId;
 use sfu::{LeaveReason, Notice, ParticipantInfo};
@@ -19,7 +20,7 @@ use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval, interval_at};
 use tracing::{Instrument, Span, debug, field, info, info_span};
 
-use crate::control::Arrival;
+use crate::control::{Arrival, Coming};
 use crate::http::Guest;
 use crate::ids;
 use crate::metrics::Metrics;
@@ -161,12 +162,12 @@ impl Connection {
         let Some(control) = &self.node.control else {
             return;
         };
-        control.arriving(Arrival {
+        control.coming(Coming::In(Arrival {
             id,
             asked_at_ms: unix_now().as_millis() as u64,
             tof: self.guest.claims.tof.clone(),
             client: self.guest.request.client.clone(),
-        });
+        }));
     }
 
     async fn talk(&mut self, mut inbox: mpsc::Receiver<ToSignal>) -> Ending {
@@ -249,8 +250,8 @@ impl Connection {
                 }
                 Ok(())
             }
-            ToSignal::SentOver(room) => self.send_over(&room).await,
-            ToSignal::Moved(joined) => self.moved(&joined).await,
+            ToSignal::SentOver(room, pass) => self.send_over(&room, pass.as_deref()).await,
+            ToSignal::Moved(joined, pass) => self.moved(&joined, pass.as_deref()).await,
             ToSignal::Broadcast(broadcast) => {
                 self.follow(broadcast.participants()).await?;
                 match self.format {
@@ -368,14 +369,17 @@ impl Connection {
 
     /// Gives the client a token for coming back.
     async fn refresh(&mut self) -> Result<(), Ending> {
-        let (claims, now) = (&self.guest.claims, unix_now().as_secs());
-        let token = match &self.node.control {
-            Some(control) if !claims.of.is_empty() => control.refresh(claims, now),
-            Some(_) | None => self.node.keys.refresh(claims, now),
-        };
-        match token {
+        match self.token(&self.guest.claims) {
             Some(token) => self.say(&Response::refresh_token(token)).await,
             None => Ok(()),
+        }
+    }
+
+    fn token(&self, claims: &Claims) -> Option<String> {
+        let now = unix_now().as_secs();
+        match &self.node.control {
+            Some(control) if !claims.of.is_empty() => control.refresh(claims, now),
+            Some(_) | None => self.node.keys.refresh(claims, now),
         }
     }
 

@@ -253,6 +253,14 @@ impl Participation {
                 seen.published
                     .insert(published.cid, published.track.unwrap_or_default());
             }),
+            Response::RefreshToken(token) => self.seen.send_modify(|seen| seen.token = token),
+            Response::RoomMoved(moved) => self.seen.send_modify(|seen| {
+                seen.token = moved.token;
+                seen.moved_to = moved.room.map(|room| room.name);
+                seen.own = moved.participant.unwrap_or_default();
+                seen.others.clear();
+                seen.update(moved.other_participants);
+            }),
             Response::Leave(leave) => self.seen.send_modify(|seen| seen.leave = Some(leave)),
             _ => {}
         }

@@ -65,7 +65,7 @@ fn ada() -> ParticipantInfo {
 
 fn reporter() -> Reporter {
     let mut reporter = Reporter::new("lagos".into());
-    reporter.arriving(Arrival {
+    reporter.coming(Coming::In(Arrival {
         id: "PA_ada".parse().unwrap(),
         asked_at_ms: NOW - 700,
         tof: Some(Tof {
@@ -77,7 +77,7 @@ fn reporter() -> Reporter {
             os: "Android".into(),
             ..livekit::Client::default()
         },
-    });
+    }));
     reporter
 }
 
@@ -149,6 +149,44 @@ fn who_joins_is_told_with_what_only_its_token_says() {
     };
     assert_eq!(reason, "CONNECTION_TIMEOUT");
     assert!(reporter.arrivals.is_empty());
+}
+
+#[test]
+fn who_goes_over_to_another_room_is_told_there_with_what_its_token_for_it_says() {
+    for (to, expected) in [("physics", "m2"), ("chemistry", "m1")] {
+        let mut reporter = reporter();
+        let mut left = ada();
+        left.state = State::Disconnected(LeaveReason::Moved);
+        reporter.coming(Coming::Over {
+            id: left.id,
+            room: to.into(),
+            tof: Some(Tof {
+                meeting: Some("m2".into()),
+                user: Some("ada".into()),
+                ..Tof::default()
+            }),
+        });
+        told(
+            &mut reporter,
+            sfu::Happened::ParticipantLeft(Arc::new(left)),
+        );
+        let joined = told(
+            &mut reporter,
+            sfu::Happened::ParticipantJoined(Arc::new(ada())),
+        );
+        let Some(Happened::Joined {
+            meeting_id,
+            join_ms,
+            client,
+            ..
+        }) = joined
+        else {
+            panic!("{joined:?}");
+        };
+        assert_eq!(meeting_id.as_deref(), Some(expected), "{to}");
+        // The way over counts, not the time in the first room.
+        assert_eq!((join_ms, client.os.as_str()), (Some(0), "Android"));
+    }
 }
 
 #[test]

@@ -69,6 +69,9 @@ pub(crate) enum Order {
         room: String,
         identity: String,
         to: String,
+        /// A join token for that room.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        token: Option<String>,
     },
     /// Give participants a message.
     Data {
