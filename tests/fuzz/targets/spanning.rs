@@ -10,8 +10,8 @@ use libfuzzer_sys::fuzz_target;
 use livekit::spanning::{self, Telling};
 use media::{Outgoing, Rtcp};
 use sfu::{
-    Beginning, Identity, LinkKey, Membership, Outlet, ParticipantInfo, Pausing, Permission, Playing, Room,
-    RoomInfo, Sink, State, Streams, TransportKey, Visibility, Wanted,
+    Beginning, Identity, LinkKey, Membership, Outlet, ParticipantInfo, Pausing, Permission, Playing,
+    Room, RoomInfo, Sink, State, Streams, TransportKey, Visibility, Wanted,
 };
 
 /// Nobody listens.
