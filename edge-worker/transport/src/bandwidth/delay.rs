@@ -6,7 +6,8 @@
 //! shortest delay counts, which shows the queue that was there before its frame; and what of
 //! that queue the frames before explain, as they would wait on a path as wide as believed, is
 //! not held against the path. Nor is it what a client takes late, that is short of time: packets
-//! that arrive at once are one group too, of which the last one has waited least. What follows from a growing queue is left to [`rate`](super::rate).
+//! that arrive at once are one group too, of which the last one has waited least. What follows from
+//! a growing queue is left to [`rate`](super::rate).
 
 use std::collections::VecDeque;
 

@@ -344,7 +344,7 @@ impl Bandwidth {
         match shown {
             Some(Shown::Fits(fits)) => self.rate.shown(now, fits),
             Some(Shown::Fills(fits)) if young => self.rate.filled(now, fits),
-            Some(Shown::Fills(_) | Shown::Nothing) | None => {}
+            Some(Shown::Fills(_) | Shown::Stalled | Shown::Nothing) | None => {}
         }
         if shown.is_some() {
             self.known = None;

@@ -76,6 +76,8 @@ struct Seen {
     bytes: u64,
     sent: (Micros, Micros),
     arrived: (Micros, Micros),
+    /// The longest time in which nothing arrived.
+    gap: Micros,
     first_size: u32,
     last_size: u32,
 }
@@ -87,6 +89,8 @@ pub(super) enum Shown {
     Fits(Bitrate),
     /// So much fits and no more: it arrived slower than it was sent.
     Fills(Bitrate),
+    /// The client took nothing for a while, and then what had come: that says nothing.
+    Stalled,
     /// Too little arrived to say anything.
     Nothing,
 }
@@ -220,7 +224,8 @@ impl Prober {
                 self.wall = self.wall.filter(|wall| fits <= wall.beyond());
             }
             Shown::Fits(fits) | Shown::Fills(fits) => self.fail(now + round_trip, fits),
-            Shown::Nothing => self.fail(now + round_trip, target),
+
+            Shown::Stalled | Shown::Nothing => self.fail(now + round_trip, target),
         }
         Some(shown)
     }
@@ -325,6 +330,7 @@ impl Cluster {
             bytes: 0,
             sent: (judged.sent_at, judged.sent_at),
             arrived: (arrived_at, arrived_at),
+            gap: 0,
             first_size: judged.size,
             last_size: judged.size,
         });
@@ -338,6 +344,7 @@ impl Cluster {
             seen.arrived.0 = arrived_at;
             seen.first_size = judged.size;
         }
+        seen.gap = seen.gap.max(arrived_at - seen.arrived.1);
         seen.arrived.1 = seen.arrived.1.max(arrived_at);
     }
 
@@ -358,6 +365,54 @@ impl Cluster {
         if arrived > sent * Self::FILLED {
             return Shown::Fits(loss.sent_for(Bitrate(arrived.min(sent) as u64)));
         }
+        // A path that is full lets them through one by one, none of them after so long.
+        if seen.gap > arriving / 2 {
+            return Shown::Stalled;
+        }
         Shown::Fills(loss.sent_for(Bitrate((arrived * Self::USED) as u64)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bandwidth::sent::Verdict;
+    use crate::testing::start;
+
+    #[test]
+    fn a_full_path_is_told_from_a_client_that_was_busy() {
+        let evenly = |index: Micros| index * 10_000;
+        let slowly = |index: Micros| index * 20_000;
+        // The third of ten comes late, and all that came meanwhile with it.
+        let at_once = |index: Micros| match index {
+            0 | 1 => index * 10_000,
+            _ => 200_000 + index * 100,
+        };
+        let arrivals: [(fn(Micros) -> Micros, _, _); 3] = [
+            (evenly, "as it was sent", Shown::Fits(Bitrate(800_000))),
+            (slowly, "half as fast", Shown::Fills(Bitrate(380_000))),
+            (at_once, "after a while", Shown::Stalled),
+        ];
+        for (arrives_at, how, expected) in arrivals {
+            let mut cluster = Cluster {
+                target: Bitrate::kilobits(800),
+                started_at: start(),
+                due_at: start(),
+                bytes_before: 0,
+                first: 0,
+                end: 10,
+                seen: None,
+            };
+            for index in 0..10 {
+                let judged = Judged {
+                    number: index as u64,
+                    sent_at: index * 10_000,
+                    size: 1_000,
+                    verdict: Verdict::Arrived,
+                };
+                cluster.note(&judged, arrives_at(index));
+            }
+            assert_eq!(cluster.result(&LossGuard::new()), expected, "{how}");
+        }
     }
 }
