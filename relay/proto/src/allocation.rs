@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use media::Bitrate;
 
-use crate::frame::{FlowId, Media};
+use crate::frame::{FlowId, Lane, Media};
 use crate::scheduler::Class;
 
 /// The layers that one link carries, and those it would.
@@ -89,8 +89,8 @@ impl Allocation {
         layer.state == State::Carried
     }
 
-    /// Looks what `rate` carries; `spent` of it goes to what is no picture.
-    pub fn look(&mut self, now: Instant, rate: Bitrate, spent: Bitrate) -> Vec<Turn> {
+    /// Looks what `rate` carries of pictures. Sound goes over a lane of its own, and always.
+    pub fn look(&mut self, now: Instant, rate: Bitrate) -> Vec<Turn> {
         let passed = self
             .looked_at
             .map_or(Self::INTERVAL, |at| now.saturating_duration_since(at));
@@ -101,9 +101,10 @@ impl Allocation {
         for layer in self.flows.values_mut() {
             layer.learn(passed);
         }
-        let mut order: Vec<FlowId> = self.flows.keys().copied().collect();
+        let pictures = self.flows.iter().filter(|(_, layer)| layer.is_picture());
+        let mut order: Vec<FlowId> = pictures.map(|(flow, _)| *flow).collect();
         order.sort_by(|one, other| self.flows[one].before(&self.flows[other]));
-        let rate = rate.0.saturating_sub(spent.0) as f64;
+        let rate = rate.0 as f64;
         let mut used = 0.0;
         let mut turns = Vec::new();
         // What all that stopped would take at once, a line that was just found free may not carry.
@@ -164,6 +165,10 @@ impl Layer {
         self.bitrate += (sample - self.bitrate) / f64::from(self.samples);
     }
 
+    fn is_picture(&self) -> bool {
+        self.class.lane() == Lane::Video
+    }
+
     /// The order in which layers are carried. Those that are give way only to what is worth more by
     /// far: each change costs a keyframe, and somebody's picture.
     fn before(&self, other: &Self) -> std::cmp::Ordering {
@@ -197,6 +202,15 @@ mod tests {
         assert_eq!(link.looks(100, 2_500), [Turn::Pause(flow(2))]);
         assert_eq!(link.looks(200, 1_000), [Turn::Pause(flow(3))]);
         assert_eq!(link.looks(300, 300), [Turn::Pause(flow(4))]);
+    }
+
+    #[test]
+    fn sound_takes_nothing_from_pictures_and_never_stops() {
+        let mut link = Line::new(&[(1, Class::Audio, 1, 900), (2, Class::BaseLayer, 1, 800)]);
+        for look in 0..50 {
+            assert_eq!(link.looks(look * 100, 1_000), []);
+        }
+        assert_eq!(link.looks(5_000, 100), [Turn::Pause(flow(2))]);
     }
 
     #[test]
@@ -259,7 +273,7 @@ mod tests {
                     .offer(*flow, (kilobits * 1_000 / 80) as usize);
             }
             self.allocation
-                .look(start() + ms(at), Bitrate::kilobits(rate), Bitrate::ZERO)
+                .look(start() + ms(at), Bitrate::kilobits(rate))
         }
     }
 

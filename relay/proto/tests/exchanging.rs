@@ -357,6 +357,6 @@ fn what_overtakes_the_word_of_what_it_is_is_not_lost() {
     );
     assert_eq!(kano.media(now, link, media(1, 3)), Taken::Passed);
     let later = now + Duration::from_secs(1);
-    let looked = kano.look(later, link, Bitrate::kilobits(1_000), Bitrate::ZERO);
+    let looked = kano.look(later, link, Bitrate::kilobits(1_000));
     assert_eq!(looked.unmet, 1, "nobody told of the other flow");
 }

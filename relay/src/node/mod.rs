@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use media::Bitrate;
 use relay_proto::control::{Goaway, Message};
 use relay_proto::{
     Exchange, Handle, Lane, Limits, LinkId, NODES, Output, Place, Received, Taken, Transit, Use,
@@ -276,7 +275,7 @@ impl Node {
                 if use_it != Some(Use::Avoid) {
                     self.exchange.set_cost(now, link, cost);
                 }
-                let looked = self.exchange.look(now, link, carries, Bitrate::ZERO);
+                let looked = self.exchange.look(now, link, carries);
                 line.looked(looked);
             }
         }

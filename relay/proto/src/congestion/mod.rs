@@ -87,6 +87,8 @@ enum Yield {
         before: f64,
         /// What arrived when it began: what the path carries, were we alone.
         carries: f64,
+        /// What arrived of late: as long as there is a queue, what the path carries of ours.
+        lately: f64,
         /// How long packets waited when it began.
         queue: Duration,
         /// By how much the queue should have fallen by now.
@@ -258,8 +260,8 @@ impl Congestion {
         self.arrived = seen.arrived;
         self.steady = match self.mode {
             Mode::Yield(Yield::Free) => self.rate,
-            Mode::Yield(Yield::Draining { carries, .. }) => {
-                self.rate.max(carries * Self::AFTER_DRAIN)
+            Mode::Yield(Yield::Draining { lately, .. }) => {
+                self.rate.max(lately * Self::AFTER_DRAIN)
             }
             Mode::Compete(_) => {
                 let share = took.div_duration_f64(Self::STEADY).min(1.0);
@@ -273,9 +275,9 @@ impl Congestion {
         let full = seen.waiting > Self::HIGH;
         if full {
             self.drain(took, state, seen);
-        } else if let Yield::Draining { carries, .. } = state {
-            self.full_at = Some((now, carries));
-            self.set_rate(self.rate.max(carries * Self::AFTER_DRAIN));
+        } else if let Yield::Draining { lately, .. } = state {
+            self.full_at = Some((now, lately));
+            self.set_rate(self.rate.max(lately * Self::AFTER_DRAIN));
             self.mode = Mode::Yield(Yield::Free);
         } else if self.loss.is_ours(now, seen.lost) {
             self.set_rate(
@@ -327,6 +329,7 @@ impl Congestion {
             Yield::Free => Yield::Draining {
                 before: self.rate.min(arrived),
                 carries: arrived,
+                lately: arrived,
                 queue: seen.waiting,
                 expected: Duration::ZERO,
                 last: seen.waiting,
@@ -334,13 +337,14 @@ impl Congestion {
             Yield::Draining {
                 before,
                 carries,
+                lately,
                 queue,
                 expected,
                 ..
             } => Yield::Draining {
                 before,
-                // All the while there was a queue: what arrives is what the path carries.
-                carries: (carries + seen.arrived) / 2.0,
+                carries: carries.max(seen.arrived),
+                lately: (lately + seen.arrived) / 2.0,
                 queue: queue.max(seen.waiting),
                 expected: expected + took.mul_f64((1.0 - self.rate / carries).clamp(0.0, 1.0)),
                 last: seen.waiting,

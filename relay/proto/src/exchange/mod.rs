@@ -286,15 +286,14 @@ impl Exchange {
         self.pass(now, id, media.place, media.rtp)
     }
 
-    /// What a link carries, and what of it goes to sound: decides which layers go over it. Whether
-    /// one waits for the link to carry more, and how many packets were kept in vain for the word of
-    /// what they are.
-    pub fn look(&mut self, now: Instant, link: LinkId, rate: Bitrate, spent: Bitrate) -> Looked {
+    /// What a link carries of pictures: decides which layers go over it. Whether one waits for the
+    /// link to carry more, and how many packets were kept in vain for the word of what they are.
+    pub fn look(&mut self, now: Instant, link: LinkId, rate: Bitrate) -> Looked {
         let Some(neighbour) = self.links.get_mut(&link) else {
             return Looked::default();
         };
         neighbour.fade(now);
-        let turns = neighbour.allocation.look(now, rate, spent);
+        let turns = neighbour.allocation.look(now, rate);
         let looked = Looked {
             wanting: neighbour.allocation.is_wanting(),
             unmet: neighbour.take_unmet(),

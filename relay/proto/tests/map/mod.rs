@@ -180,7 +180,7 @@ impl Map {
     pub(crate) fn look(&mut self, node: &'static str, link: u32, kilobits: u64) {
         let now = self.now;
         let rate = Bitrate::kilobits(kilobits);
-        self.node(node).look(now, LinkId(link), rate, Bitrate::ZERO);
+        self.node(node).look(now, LinkId(link), rate);
         self.deliver();
     }
 

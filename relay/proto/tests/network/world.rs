@@ -235,7 +235,7 @@ impl World {
     /// Layers that the path does not carry stop, as a node lets them.
     fn allocate(&mut self) {
         let carries = self.near.video.0.control.carries();
-        for turn in self.allocation.look(self.now, carries, Bitrate::ZERO) {
+        for turn in self.allocation.look(self.now, carries) {
             match turn {
                 Turn::Pause(flow) => self.near.link.pause(flow),
                 Turn::Resume(flow) => self.refresh(flow),
