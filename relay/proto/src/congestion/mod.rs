@@ -130,7 +130,7 @@ impl Congestion {
     const SHORTEST_ROUND: Duration = Duration::from_millis(10);
     const RAISE: f64 = 1.05;
     /// In a second: each time that the queue has to drain costs more than is won.
-    const RAISE_NEAR: f64 = 0.03;
+    const RAISE_NEAR: f64 = 0.05;
     /// Of where the path was full. Above it the path carries more than it did.
     const NEAR: RangeInclusive<f64> = 0.85..=1.15;
     const REMEMBERED: Duration = Duration::from_secs(20);
