@@ -135,7 +135,7 @@ test("groups are opened, and called back when their time is over", async () => {
   ]);
   // Pio's node says where he is now; he is still in the meeting.
   o.lagos.tell(
-    { type: "left", room: ROOM, sid: `PA_${o.ids.pio}#a`, identity: `${o.ids.pio}#a`, reason: "MOVED" },
+    { type: "left", room: ROOM, sid: `PA_${o.ids.pio}#a`, identity: `${o.ids.pio}#a`, reason: "MIGRATION" },
     joined(list[0]?.room ?? "", `${o.ids.pio}#a`, { sid: "PA_group", userId: o.ids.pio, meetingId: o.meetingId }),
   );
   await o.lagos.flush();
