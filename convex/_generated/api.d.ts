@@ -61,6 +61,7 @@ import type * as meetings_join from "../meetings/join.js";
 import type * as meetings_life from "../meetings/life.js";
 import type * as meetings_limits from "../meetings/limits.js";
 import type * as meetings_list from "../meetings/list.js";
+import type * as meetings_moving from "../meetings/moving.js";
 import type * as meetings_names from "../meetings/names.js";
 import type * as meetings_polls from "../meetings/polls.js";
 import type * as meetings_quizzes from "../meetings/quizzes.js";
@@ -163,6 +164,7 @@ declare const fullApi: ApiFromModules<{
   "meetings/life": typeof meetings_life;
   "meetings/limits": typeof meetings_limits;
   "meetings/list": typeof meetings_list;
+  "meetings/moving": typeof meetings_moving;
   "meetings/names": typeof meetings_names;
   "meetings/polls": typeof meetings_polls;
   "meetings/quizzes": typeof meetings_quizzes;

@@ -224,7 +224,8 @@ export const commandBody = v.union(
   v.object({ type: v.literal("permissions"), room, identity, permission }),
   v.object({ type: v.literal("attributes"), room, identity, attributes: v.record(v.string(), v.string()) }),
   v.object({ type: v.literal("metadata"), room, metadata: v.string() }),
-  v.object({ type: v.literal("move"), room, identity, to: v.string() }),
+  /** `token` lets its holder into `to`, now and by the refreshes that the node makes of it. */
+  v.object({ type: v.literal("move"), room, identity, to: v.string(), token: v.optional(v.string()) }),
   v.object({ type: v.literal("data"), room, topic: v.string(), text: v.string(), to: v.array(v.string()) }),
   v.object({ type: v.literal("drain") }),
   v.object({ type: v.literal("undrain") }),

@@ -1,5 +1,5 @@
 // Small groups beside a meeting: each has a room of its own on the same nodes. Hosts send people there and call them
-// back by moving them; nobody needs a new token of their page.
+// back by moving them, each time with a token for where they go; no page has to ask for one.
 import { v } from "convex/values";
 import type { Infer } from "convex/values";
 import { internal } from "../_generated/api";
@@ -8,7 +8,8 @@ import { internalMutation, mutation, query } from "../_generated/server";
 import type { MutationCtx } from "../_generated/server";
 import { allowed, check, seen } from "./access";
 import { controlsOf, roomSettingsOf } from "./controls";
-import { closeMeetingRoom, openRoomNamed, spansIn, tell } from "./room";
+import { sendOver } from "./moving";
+import { closeMeetingRoom, openRoomNamed, spansIn } from "./room";
 import { meetingId, userId } from "./validators";
 
 const GROUPS_MAX = 50;
@@ -70,7 +71,7 @@ export const open = mutation({
     for (const group of await openGroups(ctx, meetingId)) {
       if (group.status === "active") continue;
       await openRoomNamed(ctx, group.roomName, meetingId, { ...settings, maxParticipants: group.maxParticipants }, now);
-      await moveAll(ctx, meeting.roomName, group.roomName, now, group.assignedParticipants);
+      await moveAll(ctx, meeting, meeting.roomName, group.roomName, now, group.assignedParticipants);
       const endTime = now + group.duration * 60_000;
       await ctx.db.patch("breakoutRooms", group._id, { status: "active", startTime: now, endTime });
       endsAt = Math.max(endsAt, endTime);
@@ -148,13 +149,14 @@ export async function closeGroups(ctx: MutationCtx, meetingId: Id<"meetings">, n
 async function callBack(ctx: MutationCtx, meeting: Doc<"meetings">, now: number): Promise<void> {
   for (const group of await openGroups(ctx, meeting._id)) {
     // The empty room ends by itself: closed at once, it would throw out people who are still on their way.
-    if (group.status === "active") await moveAll(ctx, group.roomName, meeting.roomName, now);
+    if (group.status === "active") await moveAll(ctx, meeting, group.roomName, meeting.roomName, now);
     await ctx.db.patch("breakoutRooms", group._id, { status: "ended", endTime: now });
   }
 }
 
 async function moveAll(
   ctx: MutationCtx,
+  meeting: Doc<"meetings">,
   from: string,
   to: string,
   now: number,
@@ -162,7 +164,7 @@ async function moveAll(
 ): Promise<void> {
   for (const span of await spansIn(ctx, from)) {
     if (people !== undefined && !people.some((id) => id === span.userId)) continue;
-    await tell(ctx, { type: "move", room: from, identity: span.identity, to }, now);
+    await sendOver(ctx, span, meeting, to, now);
   }
 }
 

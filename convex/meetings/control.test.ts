@@ -3,7 +3,7 @@ import { expect, test, vi } from "vitest";
 import { api } from "../_generated/api";
 import type { Id } from "../_generated/dataModel";
 import { verifyJoin } from "../edge/tokens";
-import { MINUTE, school, word } from "../testing/foundation";
+import { HOUR, MINUTE, school, word } from "../testing/foundation";
 import type { Name, School } from "../testing/foundation";
 import { joined } from "../testing/node";
 
@@ -24,6 +24,13 @@ async function lesson(): Promise<School & { meetingId: Id<"meetings">; told(): P
       return open.lagos.carriedOut;
     },
   };
+}
+
+/** What the token of a move says, when nodes would take it now. */
+async function passOf(command: Record<string, unknown> | undefined) {
+  const verdict = await verifyJoin(String(command?.token), Date.now());
+  if (verdict.verdict !== "valid") throw new Error(`the token is ${verdict.verdict}`);
+  return verdict.claims;
 }
 
 const DEEDS: [string, (open: Awaited<ReturnType<typeof lesson>>, name: Name) => Promise<unknown>, string][] = [
@@ -116,10 +123,51 @@ test("somebody is moved to another meeting that the host leads", async () => {
   const o = await lesson();
   const to = await o.meeting({ roomName: "ROOM-OTHER00001", meetingCode: "999 999 9999" });
   await o.as("hana").mutation(api.meetings.control.move, { meetingId: o.meetingId, userId: o.ids.pio, to });
-  expect(await o.told()).toMatchObject([{ type: "move", room: ROOM, identity: `${o.ids.pio}#a`, to: "ROOM-OTHER00001" }]);
+  const told = await o.told();
+  expect(told).toMatchObject([{ type: "move", room: ROOM, identity: `${o.ids.pio}#a`, to: "ROOM-OTHER00001" }]);
+  const { scheduledEndTime } = await o.read("meetings", to);
+  expect(await passOf(told[0])).toMatchObject({
+    sub: `${o.ids.pio}#a`,
+    name: "Pio Bello",
+    nbf: Math.floor(Date.now() / 1000),
+    exp: Math.floor(Date.now() / 1000) + 600,
+    attributes: { "tof.role": "participant" },
+    video: { room: "ROOM-OTHER00001", roomJoin: true, canPublish: true, canUpdateOwnMetadata: true },
+    tof: { meeting: to, user: o.ids.pio, stay: Math.floor((scheduledEndTime + 4 * HOUR) / 1000) },
+  });
   const foreign = await o.meeting({ roomName: "ROOM-FOREIGN001", hostId: o.ids.rita, coHosts: [] });
   const moving = o.as("hana").mutation(api.meetings.control.move, { meetingId: o.meetingId, userId: o.ids.pio, to: foreign });
   await expect(moving).rejects.toThrow("Only hosts");
+});
+
+test("the token of a move gives the rights of the other meeting, and is taken back there", async () => {
+  const o = await lesson();
+  const to = await o.meeting({ roomName: "ROOM-OTHER00001", coHosts: [o.ids.qudus], chatEnabled: false, screenShareEnabled: false });
+  for (const name of ["pio", "qudus"] as const) {
+    await o.as("hana").mutation(api.meetings.control.move, { meetingId: o.meetingId, userId: o.ids[name], to });
+  }
+  const [pio, qudus] = await o.told();
+  expect(await passOf(pio)).toMatchObject({
+    attributes: { "tof.role": "participant" },
+    video: { canPublishData: false, canPublishSources: ["camera", "microphone"] },
+  });
+  expect(await passOf(qudus)).toMatchObject({ attributes: { "tof.role": "co_host" }, video: { canPublishData: true } });
+  await o.as("hana").mutation(api.meetings.control.remove, { meetingId: to, userId: o.ids.pio });
+  await o.lagos.sync();
+  expect(o.lagos.desired?.revoked).toMatchObject([{ room: "ROOM-OTHER00001", identity: `${o.ids.pio}#a` }]);
+});
+
+test("somebody who is nobody in the other meeting is moved without a token", async () => {
+  const o = await lesson();
+  const to = await o.meeting({ roomName: "ROOM-OTHER00001" });
+  // Of another school: asked to the first meeting by name, and not to the second.
+  await o.t.run((ctx) => ctx.db.patch("meetings", o.meetingId, { invitedParticipants: [o.ids.sola] }));
+  o.lagos.tell(joined(ROOM, `${o.ids.sola}#a`, { userId: o.ids.sola, meetingId: o.meetingId }));
+  await o.lagos.flush();
+  await o.as("hana").mutation(api.meetings.control.move, { meetingId: o.meetingId, userId: o.ids.sola, to });
+  const [moved] = await o.told();
+  expect(moved).toMatchObject({ type: "move", identity: `${o.ids.sola}#a`, to: "ROOM-OTHER00001" });
+  expect(moved).not.toHaveProperty("token");
 });
 
 test("groups are opened, and called back when their time is over", async () => {
@@ -129,21 +177,46 @@ test("groups are opened, and called back when their time is over", async () => {
   await o.as("hana").mutation(api.meetings.breakouts.open, { meetingId: o.meetingId });
   const list = await o.as("pio").query(api.meetings.breakouts.list, { meetingId: o.meetingId });
   expect(list.map(({ name, status }) => [name, status])).toEqual([["Light", "active"], ["Sound", "active"]]);
-  expect((await o.told()).map(({ identity, to }) => [identity, to])).toEqual([
+  const sent = await o.told();
+  expect(sent.map(({ identity, to }) => [identity, to])).toEqual([
     [`${o.ids.pio}#a`, list[0]?.room],
     [`${o.ids.qudus}#a`, list[1]?.room],
   ]);
+  const { scheduledEndTime } = await o.read("meetings", o.meetingId);
+  const tof = { meeting: o.meetingId, user: o.ids.pio, stay: Math.floor((scheduledEndTime + 4 * HOUR) / 1000) };
+  expect(await passOf(sent[0])).toMatchObject({ sub: `${o.ids.pio}#a`, video: { room: list[0]?.room, canPublish: true }, tof });
+  // Whose connection that is, nobody knows.
+  const stranger = joined(list[0]?.room ?? "", "ngozi_1763884800000", { meetingId: o.meetingId });
   // Pio's node says where he is now; he is still in the meeting.
   o.lagos.tell(
     { type: "left", room: ROOM, sid: `PA_${o.ids.pio}#a`, identity: `${o.ids.pio}#a`, reason: "MIGRATION" },
     joined(list[0]?.room ?? "", `${o.ids.pio}#a`, { sid: "PA_group", userId: o.ids.pio, meetingId: o.meetingId }),
+    stranger,
   );
   await o.lagos.flush();
   // In steps that keep the nodes' leases: a silent node is told nothing.
   for (let step = 0; step < 20; step++) await o.later(MINUTE / 4);
-  expect(await o.told()).toContainEqual(expect.objectContaining({ type: "move", room: list[0]?.room, to: ROOM }));
+  const back = (await o.told()).filter(({ to }) => to === ROOM);
+  expect(back.map(({ room, identity, token }) => [room, identity, token !== undefined])).toEqual([
+    [list[0]?.room, `${o.ids.pio}#a`, true],
+    [list[0]?.room, "ngozi_1763884800000", false],
+  ]);
+  expect(await passOf(back[0])).toMatchObject({ sub: `${o.ids.pio}#a`, video: { room: ROOM, canPublish: true }, tof });
   const after = await o.as("pio").query(api.meetings.breakouts.list, { meetingId: o.meetingId });
   expect(after.map(({ status }) => status)).toEqual(["ended", "ended"]);
+});
+
+test("somebody removed cannot come back by the token of a group", async () => {
+  const o = await lesson();
+  const groups = [{ name: "Light", people: [o.ids.pio] }, { name: "Sound", people: [o.ids.qudus] }];
+  await o.as("hana").mutation(api.meetings.breakouts.make, { meetingId: o.meetingId, minutes: 5, groups });
+  await o.as("hana").mutation(api.meetings.breakouts.open, { meetingId: o.meetingId });
+  const [light] = await o.as("pio").query(api.meetings.breakouts.list, { meetingId: o.meetingId });
+  await o.as("hana").mutation(api.meetings.breakouts.close, { meetingId: o.meetingId });
+  await o.as("hana").mutation(api.meetings.control.remove, { meetingId: o.meetingId, userId: o.ids.pio });
+  await o.lagos.sync();
+  const revoked = o.lagos.desired?.revoked.map(({ room, identity }) => [room, identity]).sort();
+  expect(revoked).toEqual([[ROOM, `${o.ids.pio}#a`], [light?.room, `${o.ids.pio}#a`]]);
 });
 
 test("a poll counts each person once, and hides what it does not show", async () => {

@@ -12,6 +12,7 @@ import { allowed, check, refuse, requirePerson, roleOf } from "./access";
 import { setControls } from "./controls";
 import { grantsFor, permissionsOf } from "./grants";
 import { heldBy, withdraw } from "./held";
+import { sendOver } from "./moving";
 import { PEOPLE_MAX, openMeetingRoom, spansOf, tell } from "./room";
 import { entryOf } from "./waiting";
 import { meetingId, presenters, userId } from "./validators";
@@ -133,8 +134,8 @@ export const move = mutation({
     check(target.meeting.status === "live", "Start the other meeting first.");
     const now = Date.now();
     await openMeetingRoom(ctx, target.meeting, now);
-    for (const { room, identity } of await spansOf(ctx, meetingId, userId)) {
-      await tell(ctx, { type: "move", room, identity, to: target.meeting.roomName }, now);
+    for (const span of await spansOf(ctx, meetingId, userId)) {
+      await sendOver(ctx, span, target.meeting, target.meeting.roomName, now);
     }
     return null;
   },

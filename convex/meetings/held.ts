@@ -6,13 +6,25 @@ import { revokeTokens } from "../edge/rooms";
 import { check } from "./access";
 import { tell } from "./room";
 
+/** Groups of a meeting that are looked through for those somebody was taken to. */
+const GROUPS_MAX = 50;
+
 /** Identities of one person in one meeting: each device is one, and some browsers are a new one each time. */
 const HELD_MAX = 200;
 
 type Given = Pick<Doc<"meetingInvitations">, "userId" | "identity" | "role" | "notBefore" | "expiresAt">;
 
-/** Notes that somebody was given a token. A newer one for the same identity takes the place of the older. */
+/** Notes that somebody was given a token; ends the function when they hold too many. */
 export async function noteHeld(ctx: MutationCtx, meetingId: Id<"meetings">, given: Given, now: number): Promise<void> {
+  const noted = await hold(ctx, meetingId, given, now);
+  check(noted, "You have joined this meeting from too many devices. Use one of those.");
+}
+
+/**
+ * Notes that somebody is given a token; false when they hold too many. A newer one for the same identity takes the place
+ * of the older.
+ */
+export async function hold(ctx: MutationCtx, meetingId: Id<"meetings">, given: Given, now: number): Promise<boolean> {
   const known = await ctx.db
     .query("meetingInvitations")
     .withIndex("by_meeting_user", (q) =>
@@ -24,11 +36,12 @@ export async function noteHeld(ctx: MutationCtx, meetingId: Id<"meetings">, give
     const expiresAt = Math.max(known.expiresAt, given.expiresAt);
     const notBefore = Math.max(known.notBefore, given.notBefore);
     await ctx.db.patch("meetingInvitations", known._id, { ...given, expiresAt, notBefore, issuedAt: now, revokedAt: undefined });
-    return;
+    return true;
   }
   const held = await heldBy(ctx, meetingId, given.userId);
-  check(held.length < HELD_MAX, "You have joined this meeting from too many devices. Use one of those.");
+  if (held.length >= HELD_MAX) return false;
   await ctx.db.insert("meetingInvitations", { meetingId, ...given, issuedAt: now });
+  return true;
 }
 
 /** The tokens of one person in one meeting, also those taken back. */
@@ -50,11 +63,25 @@ export async function withdraw(
   userId: Id<"users">,
   now: number,
 ): Promise<void> {
+  const groups = await groupsWith(ctx, meeting._id, userId);
   for (const held of await heldBy(ctx, meeting._id, userId)) {
     if (held.revokedAt !== undefined || held.expiresAt < now) continue;
     await ctx.db.patch("meetingInvitations", held._id, { revokedAt: now });
     await tell(ctx, { type: "remove", room: meeting.roomName, identity: held.identity, revokeTokens: true }, now);
     // Nodes refuse what was valid before a revocation; an invitation is valid only from later on.
     await revokeTokens(ctx, meeting.roomName, held.identity, Math.max(now, held.notBefore));
+    for (const room of groups) await revokeTokens(ctx, room, held.identity, now);
   }
+}
+
+/** The rooms of the groups somebody was sent to: with a token for each, which still counts when they are back. */
+async function groupsWith(ctx: MutationCtx, meetingId: Id<"meetings">, userId: Id<"users">): Promise<string[]> {
+  const groups = await ctx.db
+    .query("breakoutRooms")
+    .withIndex("by_meeting", (q) => q.eq("meetingId", meetingId))
+    .order("desc")
+    .take(GROUPS_MAX);
+  return groups
+    .filter(({ startTime, assignedParticipants }) => startTime !== undefined && assignedParticipants.includes(userId))
+    .map(({ roomName }) => roomName);
 }

@@ -1,16 +1,17 @@
-// Entries to a meeting's room: a node, others to try, and a token that says who may do what there. Whether somebody may
-// have one was decided before.
+// Entries to a meeting's room: a node, others to try, and a token that says who may do what there; and the token alone
+// for who is taken there. Whether somebody may have one was decided before.
 import type { Doc } from "../_generated/dataModel";
 import type { MutationCtx } from "../_generated/server";
 import { openRoom, placeFor } from "../edge/rooms";
 import type { Candidate } from "../edge/rooms";
 import { invitationFor, joinToken } from "../edge/tokens";
+import { personOf } from "../host";
 import type { Person } from "../host";
 import type { Role } from "../model/meetings/roles";
-import { check } from "./access";
+import { check, roleOf } from "./access";
 import { controlsOf, roomSettingsOf } from "./controls";
 import { grantsFor } from "./grants";
-import { noteHeld } from "./held";
+import { hold, noteHeld } from "./held";
 
 /** What a page needs to connect. */
 export interface Entry {
@@ -52,9 +53,9 @@ export async function grantEntry(
   await openRoom(ctx, { room: meeting.roomName, settings, meetingId: meeting._id, now });
   const placement = await placeFor(ctx, { room: meeting.roomName, regions: regionsOf(origin), now });
   if (placement === null) return null;
-  const stayUntil = Math.max(meeting.scheduledEndTime, now) + STAY_BEYOND_MS;
+  const stayUntil = stayOf(meeting, now);
   const holder = holderOf(meeting, who, origin);
-  const token = await joinToken(holder, await permissionOf(ctx, meeting, who), { now, stayUntil });
+  const token = await joinToken(holder, await permissionOf(ctx, meeting, who, meeting.roomName), { now, stayUntil });
   const given = { userId: who.viewer.userId, identity: holder.identity, role: who.role };
   await noteHeld(ctx, meeting._id, { ...given, notBefore: now, expiresAt: stayUntil }, now);
   return {
@@ -64,6 +65,28 @@ export async function grantEntry(
     candidates: placement.candidates,
     expiresAt: now + JOIN_MS,
   };
+}
+
+/**
+ * A token for who is taken to `room`, which is the meeting's own or one of its groups', under the identity they have.
+ * Undefined for somebody of whom nobody knows who they are, or who is nobody in that meeting.
+ */
+export async function grantMove(
+  ctx: MutationCtx,
+  meeting: Doc<"meetings">,
+  room: string,
+  { identity, userId }: Pick<Doc<"edgeSpans">, "identity" | "userId">,
+  now: number,
+): Promise<string | undefined> {
+  const viewer = userId === undefined ? null : await personOf(ctx, userId);
+  const role = viewer === null ? null : roleOf(meeting, viewer);
+  if (viewer === null || role === null) return undefined;
+  const stayUntil = stayOf(meeting, now);
+  const given = { userId: viewer.userId, identity, role, notBefore: now, expiresAt: stayUntil };
+  // A token that is not noted could not be taken back; and one person with too many must not keep the others here.
+  if (!(await hold(ctx, meeting._id, given, now))) return undefined;
+  const who = { viewer, role };
+  return await joinToken(bearer(meeting, who, identity), await permissionOf(ctx, meeting, who, room), { now, stayUntil });
 }
 
 /** An entry for a scheduled meeting, ahead of it. Without a node there is still a token: the page knows the nodes. */
@@ -77,7 +100,7 @@ export async function grantInvitation(
 ): Promise<Entry> {
   const placement = await placeFor(ctx, { room: meeting.roomName, regions: regionsOf(origin), now });
   const holder = holderOf(meeting, who, origin);
-  const token = await invitationFor(holder, await permissionOf(ctx, meeting, who), {
+  const token = await invitationFor(holder, await permissionOf(ctx, meeting, who, meeting.roomName), {
     startsAt: meeting.scheduledStartTime,
     endsAt: meeting.scheduledEndTime,
   });
@@ -90,10 +113,18 @@ export async function grantInvitation(
   };
 }
 
-function holderOf(meeting: Doc<"meetings">, { viewer, role }: Who, { device }: Origin) {
+function stayOf(meeting: Doc<"meetings">, now: number): number {
+  return Math.max(meeting.scheduledEndTime, now) + STAY_BEYOND_MS;
+}
+
+function holderOf(meeting: Doc<"meetings">, who: Who, { device }: Origin) {
   check(/^[A-Za-z0-9_-]{1,32}$/.test(device), "Name the device with 1 to 32 letters, digits, - or _.");
+  return bearer(meeting, who, `${who.viewer.userId}#${device}`);
+}
+
+function bearer(meeting: Doc<"meetings">, { viewer, role }: Who, identity: string) {
   return {
-    identity: `${viewer.userId}#${device}`,
+    identity,
     name: viewer.name,
     user: viewer.userId,
     meeting: meeting._id,
@@ -101,10 +132,10 @@ function holderOf(meeting: Doc<"meetings">, { viewer, role }: Who, { device }: O
   };
 }
 
-async function permissionOf(ctx: MutationCtx, meeting: Doc<"meetings">, who: Who) {
+async function permissionOf(ctx: MutationCtx, meeting: Doc<"meetings">, who: Who, room: string) {
   const grants = await grantsFor(ctx, meeting, who);
   // Raised hands are an attribute that participants set on themselves.
-  return { room: meeting.roomName, ...grants, canUpdateOwnMetadata: true };
+  return { room, ...grants, canUpdateOwnMetadata: true };
 }
 
 function regionsOf({ regions }: Origin): Record<string, number> {

@@ -199,6 +199,36 @@ async function tokenCases() {
   };
 }
 
+/** What somebody who is moved may do in the other room, and which meeting's that is. */
+async function moveToken(identity, to) {
+  const present = { kid: "2026-11", ...keyPair(1) };
+  const claims = {
+    iss: "tof-edge",
+    sub: identity,
+    name: "Amina Bello",
+    nbf: SECOND,
+    exp: SECOND + 600,
+    jti: "01JD8Z3V5N0000000000000003",
+    attributes: { "tof.role": "participant" },
+    video: {
+      room: to,
+      roomJoin: true,
+      canPublish: true,
+      canSubscribe: true,
+      canPublishData: true,
+      canPublishSources: ["camera", "microphone"],
+      canUpdateOwnMetadata: true,
+    },
+    tof: { meeting: "meeting-physics", user: "user-amina", stay: SECOND + 6 * 3600 },
+  };
+  const signed = await token.signJoin(claims, present.kid, present.privateKey);
+  const judged = (await token.verifyJoin(signed, [present], NOW)).verdict;
+  if (judged !== "valid") {
+    throw new Error(`the token of a move: expected valid, judged ${judged}`);
+  }
+  return signed;
+}
+
 // ---- rendezvous -------------------------------------------------------------------------------------------------
 
 async function rendezvousCases() {
@@ -430,6 +460,15 @@ const commands = [
   { id: "k6", ...command, type: "attributes", room, identity: amina.identity, attributes: { role: "co_host" } },
   { id: "k7", ...command, type: "metadata", room, metadata: '{"locked":true}' },
   { id: "k8", ...command, type: "move", room, identity: amina.identity, to: "ROOM-PHYSICS001" },
+  {
+    id: "k13",
+    ...command,
+    type: "move",
+    room,
+    identity: amina.identity,
+    to: "ROOM-PHYSICS001",
+    token: await moveToken(amina.identity, "ROOM-PHYSICS001"),
+  },
   { id: "k9", ...command, type: "data", room, topic: "tof.host", text: '{"lock":true}', to: [] },
   { id: "k10", type: "drain" },
   { id: "k11", type: "undrain" },
