@@ -43,7 +43,7 @@ export interface Quality {
 /** The averages over all connections of a meeting. */
 export function averages(measures: readonly Measure[], connections: readonly Connection[]): Quality {
   const shown = measures.filter((measure) => (measure.height ?? 0) > 0);
-  const mean = (of: (measure: Measure) => number) => weighted(measures, of) ?? 0;
+  const mean = (of: Reading) => weighted(measures, of) ?? 0;
   const joins = connections.flatMap(({ joinMs }) => (joinMs === undefined ? [] : [joinMs]));
   return {
     connections: connections.length,
@@ -54,9 +54,9 @@ export function averages(measures: readonly Measure[], connections: readonly Con
     roundTripMs: mean(({ roundTripMs }) => roundTripMs),
     sentKbps: mean(({ sentKbps }) => sentKbps),
     receivedKbps: mean(({ receivedKbps }) => receivedKbps),
-    width: weighted(shown, ({ width }) => width ?? 0),
-    height: weighted(shown, ({ height }) => height ?? 0),
-    framesPerSecond: weighted(shown, ({ framesPerSecond }) => framesPerSecond ?? 0),
+    width: weighted(shown, ({ width }) => width),
+    height: weighted(shown, ({ height }) => height),
+    framesPerSecond: weighted(shown, ({ framesPerSecond }) => framesPerSecond),
     joinMs: joins.length === 0 ? null : round(joins.reduce((sum, ms) => sum + ms, 0) / joins.length),
     drops: measures.reduce((sum, measure) => sum + measure.drops, 0),
     lostShare: connections.length === 0 ? 0 : round(connections.filter(({ lost }) => lost).length / connections.length),
@@ -69,10 +69,19 @@ export function wordFor(score: number): "excellent" | "good" | "poor" {
   return score >= 3 ? "good" : "poor";
 }
 
-function weighted(measures: readonly Measure[], of: (measure: Measure) => number): number | null {
-  const total = measures.reduce((sum, measure) => sum + length(measure), 0);
-  if (total <= 0) return null;
-  return round(measures.reduce((sum, measure) => sum + of(measure) * length(measure), 0) / total);
+/** What a measure says of one thing; undefined when it says nothing of it. */
+type Reading = (measure: Measure) => number | undefined;
+
+/** The mean of what was measured. What a measure leaves out is not known, and must not count as nothing. */
+function weighted(measures: readonly Measure[], of: Reading): number | null {
+  let [sum, total] = [0, 0];
+  for (const measure of measures) {
+    const value = of(measure);
+    if (value === undefined) continue;
+    sum += value * length(measure);
+    total += length(measure);
+  }
+  return total <= 0 ? null : round(sum / total);
 }
 
 function length({ fromMs, toMs }: Measure): number {
