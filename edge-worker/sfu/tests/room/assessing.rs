@@ -188,7 +188,14 @@ fn a_minute_tells_the_size_and_the_rate_of_the_picture_that_came() {
                 participant,
                 summary,
             } => Some((name(participant.id), summary.picture)),
-            _ => None,
+            Happened::RoomStarted
+            | Happened::RoomFinished(_)
+            | Happened::ParticipantJoined(_)
+            | Happened::ParticipantLeft(_)
+            | Happened::ParticipantAborted(_)
+            | Happened::ParticipantChanged { .. }
+            | Happened::TrackPublished { .. }
+            | Happened::TrackUnpublished { .. } => None,
         });
         let mut told: Vec<_> = told.collect();
         told.sort_by(|one, other| one.0.cmp(&other.0));

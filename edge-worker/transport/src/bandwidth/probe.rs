@@ -388,12 +388,16 @@ mod tests {
             0 | 1 => index * 10_000,
             _ => 200_000 + index * 100,
         };
-        let arrivals: [(fn(Micros) -> Micros, _, _); 3] = [
-            (evenly, "as it was sent", Shown::Fits(Bitrate(800_000))),
+        type Arriving = fn(Micros) -> Micros;
+        for (arrives_at, how, expected) in [
+            (
+                evenly as Arriving,
+                "as it was sent",
+                Shown::Fits(Bitrate(800_000)),
+            ),
             (slowly, "half as fast", Shown::Fills(Bitrate(380_000))),
             (at_once, "after a while", Shown::Stalled),
-        ];
-        for (arrives_at, how, expected) in arrivals {
+        ] {
             let mut cluster = Cluster {
                 target: Bitrate::kilobits(800),
                 started_at: start(),
