@@ -149,6 +149,9 @@ impl Node {
                         (self.layers.get_mut(number), Stamp::read(&packet))
                     {
                         layer.came(now, stamp);
+                        if layer.misses_keyframe(now) {
+                            self.fabric.want_keyframe(layer.name()).await;
+                        }
                     }
                 }
             }

@@ -25,6 +25,16 @@ pub struct Tally {
     /// Of each packet, where that is asked for.
     arrivals: Vec<(u32, Nanos)>,
     first_picture: Option<Nanos>,
+    screen: Screen,
+}
+
+/// What a subscriber sees: one whose picture stands still asks for a keyframe.
+#[derive(Debug, Default)]
+struct Screen {
+    /// The last picture that was shown.
+    shows: Option<u32>,
+    /// When it was shown, or a keyframe asked for.
+    since: Option<Nanos>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -87,6 +97,7 @@ impl Tally {
             longest_silence: 0,
             arrivals: Vec::new(),
             first_picture: None,
+            screen: Screen::default(),
         }
     }
 
@@ -123,6 +134,9 @@ impl Tally {
         if picture.missing == 0 && stamp.alone == Alone::Yes {
             self.first_picture.get_or_insert(now);
         }
+        if picture.missing == 0 {
+            self.screen.show(now, &stamp, &self.pictures);
+        }
         if !in_span {
             return;
         }
@@ -130,6 +144,11 @@ impl Tally {
         self.arrivals.push((stamp.number, now));
         self.longest_silence = self.longest_silence.max(self.silence(now));
         self.came_at = now;
+    }
+
+    /// Whether a keyframe is to be asked for now, something having come.
+    pub fn misses_keyframe(&mut self, now: Nanos) -> bool {
+        self.screen.stands_still(now)
     }
 
     /// Whether anything came at all.
@@ -213,6 +232,35 @@ impl Tally {
     }
 }
 
+impl Screen {
+    /// Browsers ask about so soon, and so often.
+    const PATIENCE: Nanos = 300_000_000;
+
+    /// A picture is whole, and with it perhaps others are that came before.
+    fn show(&mut self, now: Nanos, stamp: &Stamp, pictures: &BTreeMap<u32, Picture>) {
+        let follows = self.shows.is_some_and(|last| last + 1 == stamp.picture);
+        if !follows && stamp.alone == Alone::No {
+            return;
+        }
+        let after = pictures.range(stamp.picture..);
+        let whole = after.take_while(|(_, picture)| picture.missing == 0);
+        let in_a_row = (stamp.picture..)
+            .zip(whole)
+            .take_while(|(number, it)| number == it.0);
+        self.shows = in_a_row.last().map(|(number, _)| number);
+        self.since = Some(now);
+    }
+
+    fn stands_still(&mut self, now: Nanos) -> bool {
+        let since = *self.since.get_or_insert(now);
+        let asks = now.saturating_sub(since) > Self::PATIENCE;
+        if asks {
+            self.since = Some(now);
+        }
+        asks
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -282,5 +330,32 @@ mod tests {
         // After the last one, until the span ends.
         assert_eq!(came.longest_freeze, 45 * MS);
         assert_eq!(tally.first_picture(), Some(105 * MS));
+    }
+
+    #[test]
+    fn who_sees_nothing_new_asks_for_a_keyframe() {
+        let mut tally = tally();
+        let mut asks = |at: Nanos, number, alone| {
+            tally.came(at * MS, packet(number, at, alone));
+            tally.misses_keyframe(at * MS)
+        };
+        for (at, number, alone, expected, what) in [
+            (0, 0, Alone::Yes, false, "it begins"),
+            (10, 1, Alone::Yes, false, "a keyframe"),
+            (40, 4, Alone::No, false, "one is missing"),
+            (41, 5, Alone::No, false, "one is missing"),
+            (50, 2, Alone::No, false, "it comes again"),
+            (51, 3, Alone::No, false, "and both are shown"),
+            (80, 6, Alone::No, false, "the next"),
+            (81, 7, Alone::No, false, "the next"),
+            (120, 10, Alone::No, false, "one is lost"),
+            (381, 12, Alone::No, false, "not yet"),
+            (382, 13, Alone::No, true, "for 301 ms"),
+            (400, 14, Alone::No, false, "it was asked for"),
+            (700, 20, Alone::Yes, true, "it did not come"),
+            (701, 21, Alone::Yes, false, "now it did"),
+        ] {
+            assert_eq!(asks(at, number, alone), expected, "{at}: {what}");
+        }
     }
 }

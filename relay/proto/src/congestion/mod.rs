@@ -137,7 +137,7 @@ impl Congestion {
     /// Below what arrives, so that a queue drains.
     const LOWER: f64 = 0.85;
     /// Once the queue is gone: what the path carried, less a little.
-    const AFTER_DRAIN: f64 = 0.97;
+    const AFTER_DRAIN: f64 = 0.98;
     /// One round lowers by no more, however little arrived.
     const STEEPEST: f64 = 0.5;
     /// A queue that should be gone so much over is filled by somebody else.
