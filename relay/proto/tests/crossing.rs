@@ -5,7 +5,6 @@ mod network;
 
 use std::time::{Duration, Instant};
 
-use media::Bitrate;
 use network::world::{Shape, World};
 use relay_proto::{Active, Class, Limits};
 
@@ -143,6 +142,26 @@ fn a_download_beside_it_gets_its_share_and_no_more() {
 }
 
 #[test]
+fn a_small_room_keeps_its_part_of_a_line_that_a_download_fills() {
+    for (cameras, queue) in [(1, 60), (2, 100), (2, 200), (4, 100), (4, 60)] {
+        let path = Shape::new(ms(20), 0.0).bottleneck(20.0, ms(queue));
+        let mut world = World::new(start(), path, Limits::default());
+        world.publish(5, Class::Audio, ms(20), 1, 100);
+        world.publish(cameras, Class::BaseLayer, PICTURE, 6, 1_150);
+        world.run(ms(5_000));
+        world.download();
+        world.run(ms(10_000));
+        world.count_from_here();
+        world.run(ms(120_000));
+        let seen = &world.seen;
+        let what = format!("{cameras} cameras, {queue} ms");
+        at_least(seen.within(Class::Audio, ms(400)), 0.99, &what);
+        let whole = seen.whole as f64 / seen.all_pictures as f64;
+        at_least(whole, 0.65, &what);
+    }
+}
+
+#[test]
 fn a_line_that_always_loses_much_is_used_all_the_same() {
     let mut world = meeting(Shape::new(ms(20), 0.15));
     world.run(ms(10_000));
@@ -175,22 +194,17 @@ fn a_detour_is_not_taken_for_a_queue() {
 
 /// 35 Mbit/s: twenty pictures of 1.66 Mbit/s and twenty voices in four rooms.
 fn meeting(path: Shape) -> World {
-    #[expect(clippy::disallowed_methods, reason = "any moment will do")]
-    let start = Instant::now();
-    let limits = Limits {
-        start: Bitrate::kilobits(50_000),
-        ..Limits::default()
-    };
-    let mut world = World::new(start, path, limits);
+    let mut world = World::new(start(), path, Limits::default());
     world.publish(20, Class::Audio, ms(20), 1, 100);
-    world.publish(
-        20,
-        Class::BaseLayer,
-        Duration::from_micros(33_333),
-        6,
-        1_150,
-    );
+    world.publish(20, Class::BaseLayer, PICTURE, 6, 1_150);
     world
+}
+
+const PICTURE: Duration = Duration::from_micros(33_333);
+
+fn start() -> Instant {
+    #[expect(clippy::disallowed_methods, reason = "any moment will do")]
+    Instant::now()
 }
 
 fn at_least(share: f64, least: f64, what: &str) {

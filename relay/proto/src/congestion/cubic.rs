@@ -12,12 +12,19 @@ pub(super) struct Cubic {
     pub(super) since: Instant,
     /// The longest queue met.
     pub(super) longest: Duration,
+    /// The shortest and the longest one since the last look.
+    lowest: Duration,
+    highest: Duration,
 }
 
 impl Cubic {
     const BETA: f64 = 0.7;
     const C: f64 = 0.4;
     const PACKET: f64 = 1_200.0;
+    /// What a path takes is the same up to this share ...
+    const LEVEL: f64 = 0.05;
+    /// ... or this time: the quickest packets of a round jitter by less.
+    const JITTER: Duration = Duration::from_millis(4);
     /// Each look costs some of our share.
     pub(super) const LOOK_EVERY: Duration = Duration::from_secs(10);
 
@@ -29,7 +36,30 @@ impl Cubic {
             lowered_at: None,
             since: now,
             longest: Duration::ZERO,
+            lowest: Duration::MAX,
+            highest: Duration::ZERO,
         }
+    }
+
+    /// Packets of a round waited so long.
+    pub(super) fn meet(&mut self, waiting: Duration) {
+        self.longest = self.longest.max(waiting);
+        self.lowest = self.lowest.min(waiting);
+        self.highest = self.highest.max(waiting);
+    }
+
+    /// A look showed nothing new.
+    pub(super) fn looked(&mut self, now: Instant) {
+        self.since = now;
+        self.lowest = Duration::MAX;
+        self.highest = Duration::ZERO;
+    }
+
+    /// Whether what packets waited since the last look, and during this one no less than `lowest`,
+    /// was always the same. A queue rises and falls by more in that time.
+    pub(super) fn is_level(&self, lowest: Duration) -> bool {
+        let spread = self.highest.saturating_sub(self.lowest.min(lowest));
+        spread < self.highest.mul_f64(Self::LEVEL).max(Self::JITTER)
     }
 
     /// One round later.

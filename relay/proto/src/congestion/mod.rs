@@ -167,8 +167,8 @@ impl Congestion {
     pub fn acked(&mut self, now: Instant, sent_at: Instant, bytes: u64, round_trip: Duration) {
         let sample = now.saturating_duration_since(sent_at);
         self.round_trip = round_trip;
-        let competing = self.is_competing();
-        self.shortest.see(now, sample, competing);
+        let free = self.mode == Mode::Yield(Yield::Free);
+        self.shortest.see(now, sample, free);
         self.round.acked += bytes;
         self.emptied(sent_at, sample);
         self.round.shortest = Some(
@@ -364,7 +364,7 @@ impl Congestion {
             return;
         }
         let lossy = seen.lost > self.loss.floor() && seen.waiting > cubic.longest / 2;
-        cubic.longest = cubic.longest.max(seen.waiting);
+        cubic.meet(seen.waiting);
         let window = cubic.step(now, self.round_trip, lossy, seen.held_back);
         self.set_rate(window * 8.0 / self.round_trip.as_secs_f64());
         self.mode = Mode::Compete(cubic);
@@ -404,8 +404,9 @@ impl Congestion {
         if now < look.began_at + look.queue * 4 + self.round_trip * 2 {
             return;
         }
-        // Half as much changed nothing: it is the path that is longer now.
-        if look.lowest > look.queue.mul_f64(0.85) {
+        // Half as much changed nothing. But where we are few beside others their queue hardly
+        // notices us; only that of a path that is longer now never falls.
+        if look.before.is_level(look.lowest) {
             self.shortest = Shortest::new(now);
             self.mode = Mode::Yield(Yield::Free);
         } else {
@@ -416,7 +417,7 @@ impl Congestion {
     fn compete_again(&mut self, look: Look, now: Instant) {
         self.set_rate(look.before.window * 8.0 / self.round_trip.as_secs_f64());
         let mut cubic = look.before;
-        cubic.since = now;
+        cubic.looked(now);
         self.mode = Mode::Compete(cubic);
     }
 

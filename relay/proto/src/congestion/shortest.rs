@@ -22,9 +22,9 @@ impl Shortest {
         }
     }
 
-    /// While others keep the queue full, nothing is forgotten: it would be taken for the path.
-    pub(super) fn see(&mut self, now: Instant, sample: Duration, competing: bool) {
-        if !competing && now.saturating_duration_since(self.since) > Self::WINDOW {
+    /// While there is a queue nothing is forgotten: it would be taken for the path.
+    pub(super) fn see(&mut self, now: Instant, sample: Duration, free: bool) {
+        if free && now.saturating_duration_since(self.since) > Self::WINDOW {
             self.now = self.next;
             self.next = Self::NONE;
             self.since = now;
