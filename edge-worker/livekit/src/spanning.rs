@@ -148,7 +148,7 @@ pub fn write(telling: &Telling) -> Vec<u8> {
             id: *id,
             what: Some(match question {
                 Question::Room(name) => form::question::What::Room(name.clone()),
-                Question::Begin(room) => form::question::What::Begin(info::room(room)),
+                Question::Begin(room) => form::question::What::Begin(write_whole(Some(room))),
                 Question::Call(call) => form::question::What::Call(form::Call {
                     method: call.method.clone(),
                     content_type: call.content_type.clone(),
@@ -161,12 +161,7 @@ pub fn write(telling: &Telling) -> Vec<u8> {
         Telling::Reply { id, reply } => say::What::Reply(form::Reply {
             id: *id,
             what: Some(match reply {
-                Reply::Room(room) => form::reply::What::Room(form::RoomReply {
-                    room: room.as_ref().map(info::room),
-                    playing: room
-                        .as_ref()
-                        .map(|room| people::write_playing(room.playing)),
-                }),
+                Reply::Room(room) => form::reply::What::Room(write_whole(room.as_ref())),
                 Reply::Called(called) => form::reply::What::Called(form::Called {
                     status: called.status.into(),
                     content_type: called.content_type.clone(),
@@ -188,6 +183,13 @@ pub fn write(telling: &Telling) -> Vec<u8> {
     Said { what, number }.encode_to_vec()
 }
 
+fn write_whole(room: Option<&RoomInfo>) -> form::WholeRoom {
+    form::WholeRoom {
+        room: room.map(info::room),
+        playing: room.map(|room| people::write_playing(room.playing)),
+    }
+}
+
 /// What another node tells.
 pub fn read(bytes: &Bytes) -> Result<Telling, TellingError> {
     let said = Said::decode(bytes.clone())?;
@@ -206,7 +208,10 @@ pub fn read(bytes: &Bytes) -> Result<Telling, TellingError> {
             id,
             question: match what.ok_or(TellingError::Unknown)? {
                 form::question::What::Room(name) => Question::Room(name),
-                form::question::What::Begin(room) => Question::Begin(people::room(&room)?),
+                form::question::What::Begin(form::WholeRoom { room, playing }) => {
+                    let room = room.ok_or(TellingError::Missing("room"))?;
+                    Question::Begin(people::whole_room(&room, playing)?)
+                }
                 form::question::What::Call(call) => Question::Call(Call {
                     method: call.method,
                     content_type: call.content_type,
@@ -219,7 +224,7 @@ pub fn read(bytes: &Bytes) -> Result<Telling, TellingError> {
         say::What::Reply(form::Reply { id, what }) => Telling::Reply {
             id,
             reply: match what.ok_or(TellingError::Unknown)? {
-                form::reply::What::Room(form::RoomReply { room, playing }) => {
+                form::reply::What::Room(form::WholeRoom { room, playing }) => {
                     let whole = |room| people::whole_room(&room, playing);
                     Reply::Room(room.map(whole).transpose()?)
                 }

@@ -69,7 +69,7 @@ pub(super) struct Question {
 }
 
 pub(super) mod question {
-    use super::{Call, Oneof, proto};
+    use super::{Call, Oneof, WholeRoom};
 
     #[derive(Clone, PartialEq, Oneof)]
     pub(in crate::spanning) enum What {
@@ -78,7 +78,7 @@ pub(super) mod question {
         #[prost(message, tag = "3")]
         Call(Call),
         #[prost(message, tag = "4")]
-        Begin(proto::Room),
+        Begin(WholeRoom),
     }
 }
 
@@ -105,19 +105,19 @@ pub(super) struct Reply {
 }
 
 pub(super) mod reply {
-    use super::{Called, Oneof, RoomReply};
+    use super::{Called, Oneof, WholeRoom};
 
     #[derive(Clone, PartialEq, Oneof)]
     pub(in crate::spanning) enum What {
         #[prost(message, tag = "2")]
-        Room(RoomReply),
+        Room(WholeRoom),
         #[prost(message, tag = "3")]
         Called(Called),
     }
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct RoomReply {
+pub(super) struct WholeRoom {
     #[prost(message, optional, tag = "1")]
     pub(super) room: Option<proto::Room>,
     #[prost(message, optional, tag = "2")]
