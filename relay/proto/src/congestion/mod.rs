@@ -142,6 +142,8 @@ impl Congestion {
     const STEEPEST: f64 = 0.5;
     /// A queue that should be gone so much over is filled by somebody else.
     const IN_VAIN: f64 = 2.0;
+    /// Times that may be sent what is.
+    const FAR_LESS: f64 = 3.0;
     /// CUBIC's ups and downs are longer than a round.
     const STEADY: Duration = Duration::from_secs(2);
     /// What may be on its way before anything is known: a keyframe.
@@ -323,6 +325,9 @@ impl Congestion {
         let drains = 1.0 - seen.waiting.as_secs_f64() / (2.0 * took.as_secs_f64());
         // Pictures come in bursts: one round may have seen few by chance.
         let arrived = seen.arrived.max(self.arrived);
+        // Who sends far less than may be sent has learned nothing of what the path carries.
+        let idle = !seen.held_back && arrived * Self::FAR_LESS < self.rate;
+        let arrived = if idle { self.rate } else { arrived };
         let below =
             (arrived * drains.clamp(Self::STEEPEST, Self::LOWER)).max(self.rate * Self::STEEPEST);
         let next = match state {
@@ -344,7 +349,11 @@ impl Congestion {
             } => Yield::Draining {
                 before,
                 carries: carries.max(seen.arrived),
-                lately: (lately + seen.arrived) / 2.0,
+                lately: if idle {
+                    arrived
+                } else {
+                    (lately + seen.arrived) / 2.0
+                },
                 queue: queue.max(seen.waiting),
                 expected: expected + took.mul_f64((1.0 - self.rate / carries).clamp(0.0, 1.0)),
                 last: seen.waiting,
