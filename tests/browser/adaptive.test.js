@@ -15,7 +15,7 @@ const MEDIUM = { width: 640, height: 360 };
 const LARGE = { width: 1280, height: 720 };
 
 /** Less is wanted for good after five seconds. */
-const TURNED_OFF_MS = 20_000;
+const TURNED_OFF_MS = 12_000;
 const TURNED_ON_MS = 3_000;
 /** The browser raises its bitrate step by step until the best layer fits. */
 const RAMP_MS = 30_000;
