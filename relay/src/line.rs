@@ -182,7 +182,10 @@ impl Line {
             let rate = wire.rate(held_back);
             self.link.set_rate(now, lane, rate);
             let mut room = wire.room(rate);
-            full |= room == 0;
+            if room == 0 {
+                full = true;
+                wire.try_again(now);
+            }
             while room > 0 && self.link.transmit(now, lane, &mut self.datagram) {
                 room = room.saturating_sub(self.datagram.len());
                 wire.send(self.datagram.split().freeze());

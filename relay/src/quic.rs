@@ -132,6 +132,11 @@ impl Shared {
         })
     }
 
+    /// The window is full: whether one more may leave, because nothing arrives.
+    pub(crate) fn tries(&self, now: Instant) -> bool {
+        self.with(|congestion| congestion.tries(now))
+    }
+
     /// What the path is believed to carry for longer.
     pub(crate) fn carries(&self) -> Bitrate {
         self.with(|congestion| congestion.carries())
@@ -162,9 +167,10 @@ impl Controller for Shared {
         lost_bytes: u64,
     ) {
         self.with(|congestion| {
-            congestion.lost(now, lost_bytes);
             if is_persistent {
-                congestion.nothing_arrives();
+                congestion.nothing_arrived(now);
+            } else {
+                congestion.lost(now, lost_bytes);
             }
         });
     }

@@ -1,10 +1,11 @@
 //! One connection of a link, as the node sends over it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use media::Bitrate;
 use quinn::Connection;
+use relay_proto::Frame;
 
 use crate::close::Close;
 use crate::quic::{DATAGRAM_BUFFER, Shared};
@@ -55,6 +56,15 @@ impl Wire {
         (bytes as usize)
             .clamp(Self::LEAST, DATAGRAM_BUFFER / 2)
             .saturating_sub(waiting)
+    }
+
+    /// QUIC takes nothing more. It looks whether it may send only when something is given to it.
+    pub(crate) fn try_again(&mut self, now: Instant) {
+        if self.congestion.tries(now) {
+            let mut datagram = BytesMut::new();
+            Frame::Padding.write(&mut datagram);
+            self.send(datagram.freeze());
+        }
     }
 
     pub(crate) fn send(&mut self, datagram: Bytes) {

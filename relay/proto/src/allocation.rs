@@ -101,7 +101,10 @@ impl Allocation {
         for layer in self.flows.values_mut() {
             layer.learn(passed);
         }
-        let pictures = self.flows.iter().filter(|(_, layer)| layer.is_picture());
+        let pictures = self
+            .flows
+            .iter()
+            .filter(|(_, layer)| layer.is_picture() && layer.is_known());
         let mut order: Vec<FlowId> = pictures.map(|(flow, _)| *flow).collect();
         order.sort_by(|one, other| self.flows[one].before(&self.flows[other]));
         let rate = rate.0 as f64;
@@ -159,10 +162,19 @@ impl Layer {
             return;
         }
         let sample = bytes as f64 * 8.0 / passed.as_secs_f64();
-        // All samples count alike until they fill the time that is remembered: the first of them
-        // is a keyframe's.
-        self.samples = (self.samples + 1).min(Allocation::REMEMBERED);
-        self.bitrate += (sample - self.bitrate) / f64::from(self.samples);
+        self.samples += 1;
+        // It begins with a keyframe, and with all that came since: the least of the first samples is
+        // nearest to what it will take.
+        self.bitrate = match self.samples {
+            1 => sample,
+            2..=Allocation::REMEMBERED => self.bitrate.min(sample),
+            _ => self.bitrate + (sample - self.bitrate) / f64::from(Allocation::REMEMBERED),
+        };
+    }
+
+    /// One sample may be all keyframe.
+    fn is_known(&self) -> bool {
+        self.samples > 1
     }
 
     fn is_picture(&self) -> bool {
@@ -202,6 +214,19 @@ mod tests {
         assert_eq!(link.looks(100, 2_500), [Turn::Pause(flow(2))]);
         assert_eq!(link.looks(200, 1_000), [Turn::Pause(flow(3))]);
         assert_eq!(link.looks(300, 300), [Turn::Pause(flow(4))]);
+    }
+
+    #[test]
+    fn what_a_layer_begins_with_is_not_what_it_takes() {
+        let mut link = Line::new(&[(1, Class::BaseLayer, 1, 1_600), (2, Class::BaseLayer, 1, 0)]);
+        let mut turns = Vec::new();
+        for look in 0..40 {
+            // The second has a keyframe and what came since at once, then its 1,600 kbit/s.
+            let kilobits = if look == 0 { 20_000 } else { 1_600 };
+            link.allocation.offer(flow(2), kilobits * 1_000 / 80);
+            turns.extend(link.looks(look * 100, 4_000));
+        }
+        assert_eq!(turns, []);
     }
 
     #[test]

@@ -192,6 +192,68 @@ fn a_detour_is_not_taken_for_a_queue() {
     );
 }
 
+#[test]
+fn a_detour_is_no_reason_to_stop_a_picture() {
+    for megabits in [0.0, 50.0, 200.0] {
+        let mut world = meeting(Shape::new(ms(7), 0.0005).bottleneck(megabits, ms(100)));
+        world.run(ms(10_000));
+        world.count_from_here();
+        world.set_delay(ms(60));
+        world.run(ms(20_000));
+        world.settle();
+        let what = format!("{megabits} Mbit/s");
+        let seen = &world.seen;
+        at_least(seen.within(Class::Audio, ms(400)), 0.999, &what);
+        at_least(seen.within(Class::BaseLayer, ms(400)), 0.99, &what);
+        at_most(seen.freeze, ms(1_000), &what);
+    }
+}
+
+#[test]
+fn pictures_are_back_soon_after_a_line_was_gone() {
+    for megabits in [0.0, 20.0] {
+        let mut world = World::new(
+            start(),
+            Shape::new(ms(20), 0.005).bottleneck(megabits, ms(100)),
+            Limits::default(),
+        );
+        world.publish(5, Class::Audio, ms(20), 1, 100);
+        world.publish(5, Class::BaseLayer, PICTURE, 6, 1_150);
+        world.run(ms(10_000));
+        world.count_from_here();
+        for _ in 0..3 {
+            world.set_loss(1.0);
+            world.run(ms(2_000));
+            world.set_loss(0.005);
+            world.run(ms(18_000));
+        }
+        at_most(world.seen.freeze, ms(3_000), &format!("{megabits} Mbit/s"));
+    }
+}
+
+#[test]
+fn pictures_are_back_soon_after_a_line_lost_half_of_everything() {
+    for seed in 1..=4 {
+        let path = Shape {
+            seed,
+            ..Shape::new(ms(20), 0.01)
+        };
+        let mut world = World::new(start(), path, Limits::default());
+        world.publish(5, Class::Audio, ms(20), 1, 100);
+        world.publish(5, Class::BaseLayer, PICTURE, 6, 1_150);
+        world.run(ms(10_000));
+        world.set_loss(0.5);
+        world.run(ms(10_000));
+        world.set_loss(0.01);
+        world.run(ms(8_000));
+        world.count_from_here();
+        world.run(ms(10_000));
+        world.settle();
+        let within = world.seen.within(Class::BaseLayer, ms(400));
+        at_least(within, 0.99, "pictures afterwards");
+    }
+}
+
 /// 35 Mbit/s: twenty pictures of 1.66 Mbit/s and twenty voices in four rooms.
 fn meeting(path: Shape) -> World {
     let mut world = World::new(start(), path, Limits::default());

@@ -13,6 +13,7 @@
 //! packets by that rate is left to [`Pacer`](crate::Pacer).
 
 mod cubic;
+mod detour;
 mod loss;
 mod shortest;
 
@@ -22,6 +23,7 @@ use std::time::{Duration, Instant};
 use media::Bitrate;
 
 use cubic::Cubic;
+use detour::Detour;
 use loss::LossTolerance;
 use shortest::Shortest;
 
@@ -54,15 +56,25 @@ pub struct Congestion {
     rate: f64,
     round_trip: Duration,
     shortest: Shortest,
+    detour: Detour,
     round: Round,
     mode: Mode,
     loss: LossTolerance,
+    /// A queue that fell, and is not gone yet. Should it rise again, it was not ours that fell: somebody
+    /// else keeps it at that length.
+    standing: Option<Yield>,
     /// When the path was full last, and what it carried.
     full_at: Option<(Instant, f64)>,
     /// What arrived in the round before, bits per second.
     arrived: f64,
     /// The rate without its ups and downs of a moment, bits per second.
     steady: f64,
+    /// The rate before the path was gone for a while.
+    before_gap: Option<f64>,
+    /// When something arrived last, or was tried in spite of that nothing does.
+    tried_at: Instant,
+    /// How many packets may be under way beyond the window, to learn whether anything arrives.
+    tries: u64,
 }
 
 /// How it answers a queue.
@@ -79,7 +91,7 @@ enum Mode {
 /// Giving way, and whether it helps.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Yield {
-    /// Nothing waits.
+    /// Not much waits.
     Free,
     /// A queue is to be gone.
     Draining {
@@ -128,7 +140,9 @@ impl Congestion {
     /// Decisions rest on at least so much.
     const ENOUGH: u64 = 20 * 1_200;
     const SHORTEST_ROUND: Duration = Duration::from_millis(10);
+    /// In a round trip.
     const RAISE: f64 = 1.05;
+    const STEEPEST_RAISE: f64 = 2.0;
     /// In a second: each time that the queue has to drain costs more than is won.
     const RAISE_NEAR: f64 = 0.05;
     /// Of where the path was full. Above it the path carries more than it did.
@@ -147,7 +161,11 @@ impl Congestion {
     /// CUBIC's ups and downs are longer than a round.
     const STEADY: Duration = Duration::from_secs(2);
     /// What may be on its way before anything is known: a keyframe.
-    const INITIAL_WINDOW: u64 = 64 * 1_200;
+    const INITIAL_WINDOW: u64 = 64 * Self::PACKET;
+    const PACKET: u64 = 1_200;
+    const TRIES_EVERY: Duration = Duration::from_millis(100);
+    /// Then the link counts as dead.
+    const MOST_TRIES: u64 = 40;
 
     /// A lane that begins at `now`.
     pub fn new(now: Instant, limits: Limits) -> Self {
@@ -156,12 +174,17 @@ impl Congestion {
             rate: limits.start.0 as f64,
             round_trip: Duration::from_millis(100),
             shortest: Shortest::new(now),
+            detour: Detour::default(),
             round: Round::new(now),
             mode: Mode::Yield(Yield::Free),
             loss: LossTolerance::default(),
+            standing: None,
             full_at: None,
             arrived: 0.0,
             steady: limits.start.0 as f64,
+            before_gap: None,
+            tried_at: now,
+            tries: 0,
         }
     }
 
@@ -169,8 +192,17 @@ impl Congestion {
     pub fn acked(&mut self, now: Instant, sent_at: Instant, bytes: u64, round_trip: Duration) {
         let sample = now.saturating_duration_since(sent_at);
         self.round_trip = round_trip;
+        self.tried_at = now;
+        self.tries = 0;
         let free = self.mode == Mode::Yield(Yield::Free);
         self.shortest.see(now, sample, free);
+        if !free {
+            self.detour.forget();
+        } else if self.detour.see(sent_at, sample) {
+            self.shortest = Shortest::new(now);
+            self.shortest.see(now, sample, free);
+            self.round = Round::new(now);
+        }
         self.round.acked += bytes;
         self.emptied(sent_at, sample);
         self.round.shortest = Some(
@@ -187,9 +219,26 @@ impl Congestion {
         self.decide(now);
     }
 
-    /// Nothing came back for so long that QUIC gives everything under way up.
-    pub fn nothing_arrives(&mut self) {
+    /// Nothing arrived for so long that QUIC gives everything up that was under way. A line that was
+    /// gone carries what it did, most of the time: that is tried soon, but not at once.
+    pub fn nothing_arrived(&mut self, now: Instant) {
+        self.before_gap = Some(self.before_gap.unwrap_or(0.0).max(self.rate));
+        self.detour.forget();
+        self.round = Round::new(now);
         self.set_rate(self.rate / 2.0);
+    }
+
+    /// The window is full. Where nothing arrives any more, one packet may leave now and then all the
+    /// same: QUIC's own probes come more and more seldom, and a line that is back would go unnoticed
+    /// for as long as it was gone. Whether another one may.
+    pub fn tries(&mut self, now: Instant) -> bool {
+        let silent = now.saturating_duration_since(self.tried_at);
+        if silent < Self::TRIES_EVERY + self.round_trip || self.tries == Self::MOST_TRIES {
+            return false;
+        }
+        self.tried_at = now;
+        self.tries += 1;
+        true
     }
 
     /// Something had to wait, because no more may be sent: only then more can show that it fits.
@@ -212,7 +261,7 @@ impl Congestion {
             .min(self.shortest.get() + Duration::from_millis(60))
             + Duration::from_millis(30);
         let bytes = self.rate / 8.0 * time.as_secs_f64() * HEADROOM;
-        (bytes as u64).max(Self::INITIAL_WINDOW)
+        (bytes as u64).max(Self::INITIAL_WINDOW) + self.tries * Self::PACKET
     }
 
     /// How much may be sent in a second.
@@ -261,6 +310,8 @@ impl Congestion {
         }
         self.arrived = seen.arrived;
         self.steady = match self.mode {
+            // Until more is known, a gap is no reason to stop layers.
+            Mode::Yield(Yield::Free) if self.before_gap.is_some() => self.steady,
             Mode::Yield(Yield::Free) => self.rate,
             Mode::Yield(Yield::Draining { lately, .. }) => {
                 self.rate.max(lately * Self::AFTER_DRAIN)
@@ -274,20 +325,32 @@ impl Congestion {
     }
 
     fn give_way(&mut self, now: Instant, took: Duration, state: Yield, seen: Seen) {
+        if seen.waiting < Self::LOW {
+            self.standing = None;
+        }
         let full = seen.waiting > Self::HIGH;
+        if full && self.detour.is_suspected() {
+            return;
+        }
         if full {
+            self.before_gap = None;
             self.drain(took, state, seen);
         } else if let Yield::Draining { lately, .. } = state {
+            self.standing = Some(state);
             self.full_at = Some((now, lately));
             self.set_rate(self.rate.max(lately * Self::AFTER_DRAIN));
             self.mode = Mode::Yield(Yield::Free);
         } else if self.loss.is_ours(now, seen.lost) {
+            self.before_gap = None;
             self.set_rate(
                 (seen.arrived * Self::LOWER).clamp(self.rate * Self::STEEPEST, self.rate),
             );
         } else {
             self.loss.usual(seen.lost);
-            if seen.held_back && seen.waiting < Self::LOW {
+            if let Some(before) = self.before_gap {
+                self.set_rate((self.rate * 2.0).min(before));
+                self.before_gap = Some(before).filter(|before| self.rate < *before);
+            } else if seen.held_back && seen.waiting < Self::LOW {
                 self.set_rate(self.rate * self.raise(now, took));
             }
         }
@@ -316,7 +379,10 @@ impl Congestion {
             {
                 1.0 + Self::RAISE_NEAR * took.as_secs_f64()
             }
-            _ => Self::RAISE,
+            // Where hardly anything is sent, for all layers wait, a round is many round trips long.
+            _ => Self::RAISE
+                .powf(took.div_duration_f64(self.round_trip).max(1.0))
+                .min(Self::STEEPEST_RAISE),
         }
     }
 
@@ -330,6 +396,10 @@ impl Congestion {
         let arrived = if idle { self.rate } else { arrived };
         let below =
             (arrived * drains.clamp(Self::STEEPEST, Self::LOWER)).max(self.rate * Self::STEEPEST);
+        let state = match state {
+            Yield::Free => self.standing.take().unwrap_or(state),
+            Yield::Draining { .. } => state,
+        };
         let next = match state {
             Yield::Free => Yield::Draining {
                 before: self.rate.min(arrived),

@@ -8,8 +8,13 @@ use std::time::{Duration, Instant};
 pub(crate) trait Control {
     fn acked(&mut self, now: Instant, sent_at: Instant, bytes: u64, round_trip: Duration);
     fn lost(&mut self, now: Instant, sent_at: Instant, bytes: u64, round_trip: Duration);
-    fn nothing_arrives(&mut self);
+    fn nothing_arrived(&mut self, now: Instant);
     fn window(&self) -> u64;
+
+    /// The window is full: whether one more may leave.
+    fn tries(&mut self, _: Instant) -> bool {
+        false
+    }
 }
 
 /// The sending half of one connection.
@@ -21,6 +26,10 @@ pub(crate) struct Sender<C> {
     bytes_under_way: u64,
     round_trip: Option<Duration>,
     probe_at: Option<Instant>,
+    /// How often nothing came in time since something did.
+    in_vain: u32,
+    /// Packets that may leave although too much is under way: to learn whether anything arrives.
+    probes: u32,
 }
 
 #[derive(Debug)]
@@ -54,17 +63,22 @@ impl<C: Control> Sender<C> {
             bytes_under_way: 0,
             round_trip: None,
             probe_at: None,
+            in_vain: 0,
+            probes: 0,
         }
     }
 
-    pub(crate) fn has_room(&self) -> bool {
-        self.bytes_under_way < self.control.window()
+    pub(crate) fn has_room(&mut self, now: Instant) -> bool {
+        self.probes > 0
+            || self.bytes_under_way < self.control.window()
+            || self.control.tries(now) && self.bytes_under_way < self.control.window()
     }
 
     /// The number of the packet that leaves.
     pub(crate) fn send(&mut self, now: Instant, bytes: usize) -> u64 {
         let number = self.next;
         self.next += 1;
+        self.probes = self.probes.saturating_sub(1);
         let bytes = bytes as u64;
         self.under_way.push_back(UnderWay {
             number,
@@ -94,9 +108,12 @@ impl<C: Control> Sender<C> {
             self.control
                 .acked(now, packet.sent_at, packet.bytes, smooth);
         }
+        self.in_vain = 0;
         let highest = numbers.iter().copied().max().unwrap_or(0);
         /// Packets that overtake each other by less are no loss (RFC 9002 section 6.1.1).
         const THRESHOLD: u64 = 3;
+        let mut gap: Option<(Instant, Instant)> = None;
+        let mut lost = Vec::new();
         while self
             .under_way
             .front()
@@ -104,25 +121,31 @@ impl<C: Control> Sender<C> {
         {
             let packet = self.under_way.pop_front().expect("looked at above");
             self.bytes_under_way -= packet.bytes;
-            self.control.lost(
-                now,
-                packet.sent_at,
-                packet.bytes,
-                self.round_trip.unwrap_or_default(),
-            );
+            let (first, _) = gap.unwrap_or((packet.sent_at, packet.sent_at));
+            gap = Some((first, packet.sent_at));
+            lost.push(packet);
+        }
+        // RFC 9002 section 7.6: a time in which nothing arrived tells more than that it was lost.
+        if gap.is_some_and(|(first, last)| last - first > self.patience() * 3) {
+            self.control.nothing_arrived(now);
+        } else {
+            let round_trip = self.round_trip.unwrap_or_default();
+            for packet in lost {
+                self.control
+                    .lost(now, packet.sent_at, packet.bytes, round_trip);
+            }
         }
         self.probe_at = (!self.under_way.is_empty()).then(|| now + self.patience());
     }
 
-    /// Gives everything up that nothing was heard of.
+    /// Lets something leave if nothing was heard of what did (RFC 9002 section 6.2).
     pub(crate) fn settle(&mut self, now: Instant) {
         if self.probe_at.is_none_or(|at| at > now) {
             return;
         }
-        self.probe_at = None;
-        self.under_way.clear();
-        self.bytes_under_way = 0;
-        self.control.nothing_arrives();
+        self.probes = 2;
+        self.in_vain += 1;
+        self.probe_at = Some(now + self.patience() * 2_u32.pow(self.in_vain.min(6)));
     }
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
@@ -130,7 +153,7 @@ impl<C: Control> Sender<C> {
     }
 
     fn patience(&self) -> Duration {
-        Duration::from_millis(200) + self.round_trip.unwrap_or_default() * 2
+        Duration::from_millis(20) + self.round_trip.unwrap_or_default() * 2
     }
 }
 
@@ -143,12 +166,16 @@ impl Control for relay_proto::Congestion {
         Self::lost(self, now, bytes);
     }
 
-    fn nothing_arrives(&mut self) {
-        Self::nothing_arrives(self);
+    fn nothing_arrived(&mut self, now: Instant) {
+        Self::nothing_arrived(self, now);
     }
 
     fn window(&self) -> u64 {
         Self::window(self)
+    }
+
+    fn tries(&mut self, now: Instant) -> bool {
+        Self::tries(self, now)
     }
 }
 
@@ -207,7 +234,7 @@ impl Control for Cubic {
         self.lowered_at = Some(now);
     }
 
-    fn nothing_arrives(&mut self) {
+    fn nothing_arrived(&mut self, _: Instant) {
         self.threshold = self.window / 2.0;
         self.window = 2.0 * Self::PACKET;
     }

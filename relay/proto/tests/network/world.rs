@@ -76,14 +76,25 @@ struct Publisher {
     picture: u32,
 }
 
+/// Whether who sees a track asks for a keyframe.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Asks {
+    Yes,
+    No,
+}
+
 /// What came of what was published.
 #[derive(Default)]
 pub(crate) struct Seen {
     published: HashMap<Class, u64>,
     delays: HashMap<Class, Vec<Duration>>,
     pictures: HashMap<(FlowId, u32), u16>,
-    /// The last picture of each flow that could be shown.
-    shown: HashMap<FlowId, u32>,
+    /// The last picture of each flow that could be shown, and when it came.
+    shown: HashMap<FlowId, (u32, Instant)>,
+    /// When a keyframe was asked for last, because what came could not be shown.
+    asked: HashMap<FlowId, Instant>,
+    /// The longest time between two pictures of a flow that could be shown.
+    pub(crate) freeze: Duration,
     pub(crate) whole: u64,
     pub(crate) decodable: u64,
     pub(crate) all_pictures: u64,
@@ -166,6 +177,12 @@ impl World {
         self.back.delay = delay;
     }
 
+    /// From now on this share gets lost, both ways.
+    pub(crate) fn set_loss(&mut self, loss: f64) {
+        self.forward.loss = loss;
+        self.back.loss = loss;
+    }
+
     pub(crate) fn near_link(&self) -> &Link {
         &self.near.link
     }
@@ -181,6 +198,7 @@ impl World {
             from: Some(self.now),
             pictures: before.pictures,
             shown: before.shown,
+            asked: before.asked,
             ..Seen::default()
         };
     }
@@ -225,7 +243,7 @@ impl World {
         }
         if let Some(file) = &mut self.file {
             file.sender.settle(now);
-            while !file.over && file.sender.has_room() {
+            while !file.over && file.sender.has_room(now) {
                 let number = file.sender.send(now, 1_500);
                 self.forward.send(now, 1_472, Packet::Segment { number });
             }
@@ -267,8 +285,10 @@ impl World {
                     .link
                     .receive(now, lane, datagram)
                     .expect("we write what we read");
-                if let Received::Media(media) = received {
-                    self.seen.arrived(now, self.start, media.flow, &media.rtp);
+                if let Received::Media(media) = received
+                    && self.seen.arrived(now, self.start, media.flow, &media.rtp) == Asks::Yes
+                {
+                    self.refresh(media.flow);
                 }
             }
             Packet::Receipt { lane, numbers } => self.far.lane(lane).0.receipt(now, &numbers),
@@ -361,7 +381,7 @@ impl Node {
             sender.settle(now);
             self.link.set_rate(now, lane, sender.control.rate());
             let mut datagram = BytesMut::new();
-            while sender.has_room() && self.link.transmit(now, lane, &mut datagram) {
+            while sender.has_room(now) && self.link.transmit(now, lane, &mut datagram) {
                 let bytes = datagram.len() + World::OVERHEAD;
                 let number = sender.send(now, bytes);
                 let datagram = datagram.split().freeze();
@@ -375,7 +395,7 @@ impl Node {
                     },
                 );
             }
-            if self.link.take_held_back(lane) || !sender.has_room() {
+            if self.link.take_held_back(lane) || !sender.has_room(now) {
                 sender.control.hold_back();
             }
         }
@@ -463,7 +483,8 @@ impl Seen {
         }
     }
 
-    fn arrived(&mut self, now: Instant, start: Instant, flow: FlowId, rtp: &Bytes) {
+    fn arrived(&mut self, now: Instant, start: Instant, flow: FlowId, rtp: &Bytes) -> Asks {
+        let mut asks = Asks::No;
         let stamp = Stamp::read(rtp);
         let published_at = start + stamp.published_at;
         let counts = self.counts(published_at);
@@ -471,9 +492,12 @@ impl Seen {
             let came = self.pictures.entry((flow, stamp.picture)).or_default();
             *came += 1;
             if *came == stamp.packets {
-                let shown = self.show(flow, &stamp);
+                let shown = self.show(now, flow, &stamp);
                 self.whole += u64::from(counts);
                 self.decodable += u64::from(counts && shown);
+                if !shown {
+                    asks = self.ask(now, flow);
+                }
             }
         }
         if counts {
@@ -483,15 +507,30 @@ impl Seen {
                 .or_default()
                 .push(now - published_at);
         }
+        asks
+    }
+
+    /// As clients do: not before there was time for an answer.
+    fn ask(&mut self, now: Instant, flow: FlowId) -> Asks {
+        const PATIENCE: Duration = Duration::from_millis(500);
+        let asked = self.asked.get(&flow);
+        if asked.is_some_and(|at| now < *at + PATIENCE) {
+            return Asks::No;
+        }
+        self.asked.insert(flow, now);
+        Asks::Yes
     }
 
     /// A picture came whole: if it stands alone, or the one before it was shown, it can be.
-    fn show(&mut self, flow: FlowId, stamp: &Stamp) -> bool {
-        let last = self.shown.get(&flow);
-        let follows = last.is_some_and(|last| last + 1 == stamp.picture);
+    fn show(&mut self, now: Instant, flow: FlowId, stamp: &Stamp) -> bool {
+        let last = self.shown.get(&flow).copied();
+        let follows = last.is_some_and(|(last, _)| last + 1 == stamp.picture);
         let shown = follows || stamp.keyframe == Keyframe::Yes;
         if shown {
-            self.shown.insert(flow, stamp.picture);
+            self.shown.insert(flow, (stamp.picture, now));
+            if let Some((_, at)) = last {
+                self.freeze = self.freeze.max(now - at);
+            }
         }
         shown
     }
