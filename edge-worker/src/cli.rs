@@ -145,14 +145,22 @@ fn keygen() -> String {
     )
 }
 
+fn over_tcp(config: &Config) -> String {
+    match config.rtc.tcp {
+        Some(tcp) => format!("{tcp} (TCP)"),
+        None => "not over TCP".into(),
+    }
+}
+
 fn summary(config: &Config) -> String {
     let keys: Vec<_> = config.keys.keys().map(String::as_str).collect();
     format!(
-        "good\n  signalling  {} (TCP)\n  media       {} to {} (UDP), {} shards\n  advertised  {}\n  admin       {} (TCP)\n  keys        {}\n  webhooks    {}\n  control     {}",
+        "good\n  signalling  {} (TCP)\n  media       {} to {} (UDP), {} shards; {}\n  advertised  {}\n  admin       {} (TCP)\n  keys        {}\n  webhooks    {}\n  control     {}",
         config.http,
         config.rtc.sockets[0],
         config.rtc.sockets[config.rtc.sockets.len() - 1].port(),
         config.rtc.sockets.len(),
+        over_tcp(config),
         config
             .rtc
             .advertise

@@ -4,6 +4,7 @@
 mod control;
 mod relay;
 mod room;
+mod turn;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
@@ -18,6 +19,7 @@ pub use control::{Control, JoinTokens, NodeKey};
 use relay::RawRelay;
 pub use relay::Relay;
 pub use room::Room;
+pub use turn::Turn;
 
 /// Everything a node is told, checked.
 #[derive(Clone, Debug)]
@@ -30,6 +32,8 @@ pub struct Config {
     pub admin: SocketAddr,
     /// Media.
     pub rtc: Rtc,
+    /// Media for those whose network lets nothing else through.
+    pub turn: Turn,
     /// API keys and their secrets.
     pub keys: BTreeMap<String, String>,
     /// What rooms start with.
@@ -59,6 +63,8 @@ pub struct Node {
 pub struct Rtc {
     /// One UDP socket per shard, on consecutive ports.
     pub sockets: Vec<SocketAddr>,
+    /// Where clients connect to where UDP does not get through; nowhere if there is none.
+    pub tcp: Option<SocketAddr>,
     /// Addresses clients are told to send to.
     pub advertise: Vec<IpAddr>,
     /// When a room goes on on a second shard.
@@ -183,6 +189,7 @@ struct Raw {
     http: Listener,
     admin: Listener,
     rtc: RawRtc,
+    turn: Turn,
     keys: BTreeMap<String, String>,
     room: Room,
     webhook: Webhook,
@@ -203,6 +210,7 @@ struct Listener {
 struct RawRtc {
     bind: IpAddr,
     udp_port: u16,
+    tcp_port: u16,
     shards: u16,
     advertise: Vec<IpAddr>,
     spread: Spread,
@@ -226,6 +234,7 @@ impl Default for Raw {
             rtc: RawRtc {
                 bind: Ipv4Addr::UNSPECIFIED.into(),
                 udp_port: 7882,
+                tcp_port: 7881,
                 shards: 0,
                 advertise: Vec::new(),
                 // What is above is needed for keyframes, and for those on their way.
@@ -234,6 +243,7 @@ impl Default for Raw {
                     at_participants: 0,
                 },
             },
+            turn: Turn::default(),
             keys: BTreeMap::new(),
             room: Room::default(),
             webhook: Webhook {
@@ -324,6 +334,7 @@ impl Raw {
             })?],
             given => given.to_vec(),
         };
+        let tcp = self.rtc.checked_tcp(&self.http, &self.admin)?;
         let sockets =
             (self.rtc.udp_port..=last_port).map(|port| SocketAddr::new(self.rtc.bind, port));
         Ok(Config {
@@ -332,9 +343,11 @@ impl Raw {
             admin: SocketAddr::new(self.admin.bind, self.admin.port),
             rtc: Rtc {
                 sockets: sockets.collect(),
+                tcp,
                 advertise,
                 spread,
             },
+            turn: self.turn,
             keys: self.keys,
             room,
             webhook,
@@ -342,6 +355,28 @@ impl Raw {
             control,
             log: self.log,
         })
+    }
+}
+
+impl RawRtc {
+    /// The port of signalling will do too: both are told apart by what comes first.
+    fn checked_tcp(
+        &self,
+        http: &Listener,
+        admin: &Listener,
+    ) -> Result<Option<SocketAddr>, ConfigError> {
+        if self.tcp_port == 0 {
+            return Ok(None);
+        }
+        let elsewhere = self.tcp_port == http.port && self.bind != http.bind;
+        if elsewhere || self.tcp_port == admin.port {
+            return Err(value(
+                "rtc.tcp_port",
+                &self.tcp_port.to_string(),
+                "0 (none), a port of its own, or http.port where rtc.bind is http.bind",
+            ));
+        }
+        Ok(Some(SocketAddr::new(self.bind, self.tcp_port)))
     }
 }
 
@@ -444,6 +479,7 @@ mod tests {
                 format!("{strong}[rtc.spread]\nat_participants = -1"),
                 "rtc.spread.at_participants",
             ),
+            (format!("{strong}[rtc]\ntcp_port = 9090"), "rtc.tcp_port"),
             (format!("{strong}[log]\nformat = \"xml\""), "log.format"),
             (
                 format!("{strong}[webhook]\nurls = [\"ftp://a.example\"]"),

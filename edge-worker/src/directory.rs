@@ -158,6 +158,12 @@ impl Directory {
         }
     }
 
+    /// The number of a shard of this node.
+    pub(crate) fn number_of(&self, shard: &ShardInbox) -> Option<usize> {
+        let mut shards = self.shards.iter();
+        shards.position(|known| Arc::ptr_eq(known.load(), shard.load()))
+    }
+
     /// The shard where somebody comes into room `name`.
     pub(crate) fn seat(&self, name: &Arc<str>) -> Found {
         let mut state = self.state();

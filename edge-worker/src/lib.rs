@@ -13,22 +13,25 @@ mod directory;
 mod errands;
 mod facts;
 mod http;
+mod ice_tcp;
 mod ids;
 mod journal;
 mod logs;
 mod metrics;
 mod node;
 mod opening;
+mod relaying;
 mod revocations;
 mod shard;
 mod signal;
 mod webhooks;
+mod whip;
 
 pub use cascade::Cascade;
 pub use cli::run;
 pub use config::{
     Config, ConfigError, Control, Fsync, JoinTokens, Log, LogFormat, NodeKey, Relay, Room, Rtc,
-    Webhook,
+    Turn, Webhook,
 };
 pub use control::Control as Speaking;
 pub use metrics::{ControlMetrics, Metrics};

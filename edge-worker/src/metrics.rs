@@ -35,6 +35,12 @@ pub struct Metrics {
     pub signal_errors: IntCounterVec,
     /// HTTP connections closed before their time, by why.
     pub connections_closed: IntCounterVec,
+    /// Clients' TCP connections for media that are open now.
+    pub tcp_connections: IntGauge,
+    /// Such connections closed, by why.
+    pub tcp_closed: IntCounterVec,
+    /// Datagrams not sent over such connections, by why.
+    pub tcp_dropped: IntCounterVec,
     /// Datagrams received.
     pub datagrams_received: IntCounter,
     /// Bytes received in datagrams.
@@ -65,10 +71,16 @@ pub struct Metrics {
     pub packets_forwarded: IntCounter,
     /// Media packets not sent to a subscriber that might have had them, by why.
     pub packets_dropped: IntCounterVec,
+    /// Profiles that participants asked for and that there are not.
+    pub unknown_profiles: IntCounter,
     /// Data messages dropped, by why.
     pub data_dropped: IntCounterVec,
     /// Calls of server APIs, by outcome.
     pub api_calls: IntCounterVec,
+    /// Allocations at the TURN servers now.
+    pub turn_allocations: IntGauge,
+    /// Requests to the TURN servers that were answered, by outcome.
+    pub turn_answers: IntCounterVec,
     /// Events that wait for the app's servers.
     pub webhooks_queued: IntGauge,
     /// Events the app's servers took.
@@ -154,6 +166,20 @@ impl Metrics {
                 "HTTP connections closed before their time, by reason",
                 "reason",
             ),
+            tcp_connections: gauge(
+                "edge_tcp_connections",
+                "Clients' TCP connections for media open now",
+            ),
+            tcp_closed: counters(
+                "edge_tcp_connections_closed_total",
+                "TCP connections for media closed, by reason",
+                "reason",
+            ),
+            tcp_dropped: counters(
+                "edge_tcp_dropped_total",
+                "Datagrams not sent over a TCP connection, by what they were and why",
+                "reason",
+            ),
             datagrams_received: counter("edge_datagrams_received_total", "Datagrams received"),
             bytes_received: counter("edge_received_bytes_total", "Bytes received in datagrams"),
             datagrams_sent: counter("edge_datagrams_sent_total", "Datagrams sent"),
@@ -211,6 +237,10 @@ impl Metrics {
                 "Media packets left out for a subscriber or a track, by reason",
                 "reason",
             ),
+            unknown_profiles: counter(
+                "edge_profiles_unknown_total",
+                "Profiles asked for by attribute that there are not",
+            ),
             data_dropped: counters(
                 "edge_data_dropped_total",
                 "Data messages dropped, by reason",
@@ -219,6 +249,12 @@ impl Metrics {
             api_calls: counters(
                 "edge_api_calls_total",
                 "Calls of server APIs by outcome",
+                "outcome",
+            ),
+            turn_allocations: gauge("edge_turn_allocations", "Allocations of TURN clients now"),
+            turn_answers: counters(
+                "edge_turn_answers_total",
+                "Requests of TURN clients that were answered, by outcome",
                 "outcome",
             ),
             webhooks_queued: gauge(
@@ -256,6 +292,13 @@ impl Metrics {
     /// One receive call failed.
     pub fn receive_failed(&self) {
         self.receive_failures.inc();
+    }
+
+    /// Something for or through a TURN server was dropped.
+    pub fn turn_dropped(&self, reason: transport::turn::Dropped) {
+        self.datagrams_dropped
+            .with_label_values(&[reason.label()])
+            .inc();
     }
 
     /// One participant left.

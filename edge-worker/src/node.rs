@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use livekit::token::Keys;
@@ -12,17 +12,20 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinSet;
-use transport::Identity;
+use transport::{Candidates, Identity};
 
 use crate::cascade::{Beginnings, Cascade, CascadeInbox, Linked};
 use crate::config::Config;
 use crate::control::{self, Control, ControlInbox};
 use crate::directory::Directory;
 use crate::facts::Facts;
+use crate::ice_tcp::Porch;
 use crate::metrics::Metrics;
+use crate::relaying::Relays;
 use crate::revocations::Revocations;
 use crate::shard::{Shard, Spanning, ToShard};
 use crate::webhooks::{self, Webhooks};
+use crate::whip::{self, Keeper, Resources};
 use crate::{cli, http, ids, logs};
 
 /// How a node was started.
@@ -49,14 +52,22 @@ pub struct Node {
     pub(crate) cascade: Option<CascadeInbox>,
     /// Rooms that are about to be opened, here and on other nodes.
     pub(crate) beginnings: Beginnings,
+    /// For who cannot reach the shards as others do; none where nobody is to.
+    pub(crate) relays: Option<Relays>,
     /// To look at the links to other nodes.
     pub(crate) links: Option<relay::Observer>,
     /// To the conversation with the control plane; none where there is none.
     pub(crate) control: Option<ControlInbox>,
     /// Tokens refused before they expire.
     pub(crate) revocations: Revocations,
+    /// Those who came by WHIP or WHEP.
+    pub(crate) resources: Resources,
     /// To count into.
     pub metrics: Metrics,
+    /// Of those who call over TCP.
+    pub(crate) porch: Porch,
+    /// One for each public connection that may be open.
+    pub(crate) places: Arc<Semaphore>,
     /// One for each WebSocket that may be open.
     pub signal_slots: Arc<Semaphore>,
     /// Set once when the node stops.
@@ -80,6 +91,8 @@ pub struct Assembly {
     pub stop: watch::Sender<bool>,
     /// To be run: tells the app's servers what happens in rooms.
     pub webhooks: Webhooks,
+    /// To be run: those who came by WHIP or WHEP.
+    pub(crate) keeper: Keeper,
     /// To be run: rooms on other shards and nodes.
     pub cascade: Option<Cascade>,
     /// To be run: the conversation with the control plane.
@@ -109,14 +122,27 @@ pub fn assemble(config: Config) -> anyhow::Result<Assembly> {
     let linked = linked.transpose()?;
     let spans = linked.is_some() || config.rtc.sockets.len() > 1;
     let (cascade, cascaded) = spans.then(CascadeInbox::new).unzip();
+    let relays = Relays::new(&config, Instant::now());
     let mut shards = Vec::new();
     let mut inboxes = Vec::new();
     for (index, socket) in config.rtc.sockets.iter().enumerate() {
-        let advertised = config.rtc.advertise.iter();
-        let advertised = advertised
-            .map(|ip| SocketAddr::new(*ip, socket.port()))
-            .collect();
-        let (shard, inbox) = Shard::new(
+        let at = |port: u16| {
+            let addresses = config.rtc.advertise.iter();
+            addresses.map(move |ip| SocketAddr::new(*ip, port))
+        };
+        let advertised = Candidates {
+            udp: at(socket.port()).collect(),
+            tcp: config
+                .rtc
+                .tcp
+                .iter()
+                .flat_map(|tcp| at(tcp.port()))
+                .collect(),
+        };
+        let turn = relays
+            .as_ref()
+            .map(|relays| relays.server(index, &advertised.udp));
+        let (mut shard, inbox) = Shard::new(
             index,
             *socket,
             advertised,
@@ -128,10 +154,14 @@ pub fn assemble(config: Config) -> anyhow::Result<Assembly> {
         .with_context(|| {
             format!("cannot use UDP {socket}; rtc.udp_port (EDGE_RTC__UDP_PORT) chooses another")
         })?;
+        if let Some(turn) = turn {
+            shard.open_turn(turn);
+        }
         shards.push(shard);
         inboxes.push(inbox);
     }
     let (stop, stopping) = watch::channel(false);
+    let (resources, keeper) = whip::prepare();
     let node = Arc::new(Node {
         id: if config.node.id.is_empty() {
             ids::node_id()
@@ -142,10 +172,14 @@ pub fn assemble(config: Config) -> anyhow::Result<Assembly> {
         directory: Directory::new(inboxes, config.rtc.spread),
         cascade,
         beginnings: Beginnings::default(),
+        relays,
         links: linked.as_ref().map(Linked::observer),
         control,
         revocations: Revocations::default(),
+        resources,
         metrics,
+        porch: Porch::default(),
+        places: Arc::new(Semaphore::new(http::places())),
         signal_slots: Arc::new(Semaphore::new(SIGNAL_SLOTS)),
         stopping,
         config,
@@ -156,17 +190,27 @@ pub fn assemble(config: Config) -> anyhow::Result<Assembly> {
         shards,
         stop,
         webhooks,
+        keeper,
         control: speaking,
     })
 }
 
-/// Starts the node's two listeners.
+/// Starts the node's listeners.
 pub async fn serve(node: &Arc<Node>) -> anyhow::Result<JoinSet<anyhow::Result<()>>> {
     let public = bind(node.config.http, "http").await?;
     let private = bind(node.config.admin, "admin").await?;
     let mut servers = JoinSet::new();
     servers.spawn(http::serve_public(public, node.clone()));
     servers.spawn(http::serve_admin(private, node.clone()));
+    // On the port of HTTP callers are told by their first byte.
+    if let Some(tcp) = node.config.rtc.tcp.filter(|tcp| *tcp != node.config.http) {
+        let callers = TcpListener::bind(tcp).await.with_context(|| {
+            format!(
+                "cannot listen on {tcp}; rtc.tcp_port (EDGE_RTC__TCP_PORT) chooses another, 0 none"
+            )
+        })?;
+        servers.spawn(http::serve_callers(callers, node.clone()));
+    }
     Ok(servers)
 }
 
@@ -186,6 +230,7 @@ async fn live(config: Config, mode: Mode) -> anyhow::Result<()> {
         shards,
         stop,
         webhooks,
+        keeper,
         cascade,
         control,
     } = assemble(config)?;
@@ -196,6 +241,9 @@ async fn live(config: Config, mode: Mode) -> anyhow::Result<()> {
     }
     let mut couriers = JoinSet::new();
     couriers.spawn(webhooks.run());
+    // It ends with the node: there is nothing to finish.
+    let mut keeping = JoinSet::new();
+    keeping.spawn(keeper.run());
     if let Some(control) = control {
         couriers.spawn(control.run(Arc::clone(&node)));
     }
@@ -206,6 +254,7 @@ async fn live(config: Config, mode: Mode) -> anyhow::Result<()> {
         region = node.config.node.region,
         http = node.config.http.port(),
         udp = node.config.rtc.sockets[0].port(),
+        tcp = node.config.rtc.tcp.map(|tcp| tcp.port()),
         shards = threads.len(),
         "ready"
     );

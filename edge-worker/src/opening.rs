@@ -212,6 +212,8 @@ impl Node {
             playing: Playing {
                 streams: settings.streams.unwrap_or(playing.streams),
                 delay: settings.playout_delay().or(playing.delay),
+                profile: settings.profile.unwrap_or(playing.profile),
+                loudest: playing.loudest,
             },
             participants: 0,
             publishers: 0,

@@ -73,6 +73,8 @@ impl Node {
             .env("EDGE_HTTP__PORT", http.port().to_string())
             .env("EDGE_ADMIN__PORT", admin.port().to_string())
             .env("EDGE_RTC__UDP_PORT", shards[0].port().to_string())
+            // One port for both: the first byte tells them apart.
+            .env("EDGE_RTC__TCP_PORT", http.port().to_string())
             .env("EDGE_RTC__SHARDS", options.shards.to_string())
             .envs(options.environment)
             .stdin(Stdio::null())

@@ -156,16 +156,18 @@ fn codecs(track: &TrackInfo) -> Vec<proto::SimulcastCodecInfo> {
         }
         Some(_) | None => &track.codecs,
     };
-    let mode = if track.kind == MediaKind::Video {
-        proto::video_layer::Mode::OneSpatialLayerPerStream
-    } else {
-        proto::video_layer::Mode::Unused
+    let mode = |codec: Option<Codec>| match track.kind {
+        MediaKind::Video if codec.is_some_and(Codec::is_layered) => {
+            proto::video_layer::Mode::MultipleSpatialLayersPerStream
+        }
+        MediaKind::Video => proto::video_layer::Mode::OneSpatialLayerPerStream,
+        MediaKind::Audio => proto::video_layer::Mode::Unused,
     };
     let entry = |it: &SimulcastCodec| proto::SimulcastCodecInfo {
         mime_type: mime(it.codec),
         cid: it.cid.clone(),
         layers: layers(track),
-        video_layer_mode: mode.into(),
+        video_layer_mode: mode(it.codec).into(),
         ..Default::default()
     };
     list.iter().map(entry).collect()

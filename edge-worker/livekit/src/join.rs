@@ -4,6 +4,7 @@
 //! room itself are left to the shell.
 
 mod admission;
+mod described;
 mod settings;
 mod wrapped;
 
@@ -13,6 +14,7 @@ use media::ParticipantId;
 use sfu::{Permission, Streams, Wanted};
 
 pub use admission::{Admission, authorize};
+pub use described::Purpose;
 pub use settings::{RoomSettings, Undone};
 pub use sfu::{MAX_ATTRIBUTES, MAX_METADATA, MAX_NAME};
 pub use wrapped::{MAX_JOIN_REQUEST, decode_join_request};

@@ -20,6 +20,7 @@ pub mod spanning;
 pub mod token;
 pub mod trust;
 pub mod twirp;
+pub mod usage;
 pub mod webhook;
 mod wire;
 

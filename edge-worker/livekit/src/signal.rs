@@ -18,7 +18,7 @@ mod sync_state;
 mod tests;
 mod unsupported;
 
-pub use add_track::AddTrack;
+pub use add_track::{AddTrack, DescribedTrack};
 pub use candidate::{Candidate, Trickle};
 pub use frame::{Frame, FrameFormat, RawFrame};
 pub use joined::{IceServer, JoinSettings, Joined, PING_INTERVAL, PING_TIMEOUT, PROTOCOL, VERSION};

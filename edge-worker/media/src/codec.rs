@@ -20,17 +20,37 @@ pub enum Codec {
     Vp8,
     /// RFC 6184.
     H264,
+    /// RFC 9628.
+    Vp9,
+    /// The RTP payload format of the Alliance for Open Media.
+    Av1,
 }
 
 impl Codec {
     /// All codecs, the preferred one of each kind first.
-    pub const ALL: [Self; 4] = [Self::Vp8, Self::H264, Self::Opus, Self::Red];
+    pub const ALL: [Self; 6] = [
+        Self::Vp8,
+        Self::H264,
+        Self::Vp9,
+        Self::Av1,
+        Self::Opus,
+        Self::Red,
+    ];
 
     /// Sound or picture.
     pub fn kind(self) -> MediaKind {
         match self {
             Self::Opus | Self::Red => MediaKind::Audio,
-            Self::Vp8 | Self::H264 => MediaKind::Video,
+            Self::Vp8 | Self::H264 | Self::Vp9 | Self::Av1 => MediaKind::Video,
+        }
+    }
+
+    /// Whether one stream of it may have pictures of several sizes, each drawn with the help
+    /// of the smaller ones.
+    pub fn is_layered(self) -> bool {
+        match self {
+            Self::Vp9 | Self::Av1 => true,
+            Self::Opus | Self::Red | Self::Vp8 | Self::H264 => false,
         }
     }
 
@@ -49,6 +69,8 @@ impl Codec {
             Self::Red => "audio/red",
             Self::Vp8 => "video/VP8",
             Self::H264 => "video/H264",
+            Self::Vp9 => "video/VP9",
+            Self::Av1 => "video/AV1",
         }
     }
 
@@ -59,6 +81,8 @@ impl Codec {
             Self::Red => "red",
             Self::Vp8 => "VP8",
             Self::H264 => "H264",
+            Self::Vp9 => "VP9",
+            Self::Av1 => "AV1",
         }
     }
 
@@ -83,6 +107,8 @@ mod tests {
             ("VIDEO/h264", Some(Codec::H264)),
             ("audio/opus", Some(Codec::Opus)),
             ("red", Some(Codec::Red)),
+            ("vp9", Some(Codec::Vp9)),
+            ("video/AV1", Some(Codec::Av1)),
             ("video/vp10", None),
             ("", None),
         ] {

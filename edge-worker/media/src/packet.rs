@@ -87,6 +87,9 @@ pub struct Packet<'a> {
     /// The codec's bytes, without header, extensions and padding. May be empty:
     /// padding alone is sent as a bandwidth probe.
     pub payload: &'a [u8],
+    /// So many bytes of the payload, at its start, are the packet's dependency descriptor,
+    /// which travels as a header extension.
+    pub dependencies: u8,
 }
 
 /// Whether a packet goes over a wire for the first time.
@@ -119,6 +122,8 @@ pub struct Outgoing<'a> {
     /// So many bytes of padding follow (RFC 3550 section 5.1): packets of one length are
     /// cheaper to send.
     pub padding: u8,
+    /// As on [`Packet`], of head and body together.
+    pub dependencies: u8,
 }
 
 /// Layer by position among the rids a track was announced with, low to high.

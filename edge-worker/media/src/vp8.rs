@@ -1,6 +1,8 @@
 //! The VP8 payload descriptor (RFC 7741 section 4.2): read, and rewritten so that
 //! picture numbers run on when layers are switched or pictures left out.
 
+use crate::Head;
+
 /// What stands before the VP8 payload proper.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Vp8Descriptor {
@@ -25,7 +27,7 @@ pub struct Vp8Descriptor {
 
 impl Vp8Descriptor {
     /// No descriptor is longer.
-    pub const MAX_LEN: usize = 6;
+    pub const MAX_LEN: usize = Head::MAX_LEN;
 
     /// Reads the descriptor at the start of `payload`; `None` if it is cut short.
     pub fn parse(payload: &[u8]) -> Option<Self> {
@@ -84,7 +86,7 @@ impl Vp8Descriptor {
 
     /// The descriptor's bytes in `payload` with other numbers. The width of the
     /// picture id stays what the publisher chose, so that lengths never change.
-    pub fn rewritten(&self, payload: &[u8], picture_id: u16, tl0_picture_index: u8) -> Vp8Rewrite {
+    pub fn rewritten(&self, payload: &[u8], picture_id: u16, tl0_picture_index: u8) -> Head {
         let mut bytes = [0; Self::MAX_LEN];
         bytes[..self.len].copy_from_slice(&payload[..self.len]);
         if self.picture_id.is_some() {
@@ -98,14 +100,11 @@ impl Vp8Descriptor {
         if self.tl0_picture_index.is_some() {
             bytes[self.tl0_at] = tl0_picture_index;
         }
-        Vp8Rewrite {
-            bytes,
-            len: self.len as u8,
-        }
+        Head::new(bytes, self.len)
     }
 
     /// The descriptor of a whole keyframe in one packet, which tells as much as this one.
-    pub fn of_keyframe(&self, picture_id: u16, tl0_picture_index: u8) -> Vp8Rewrite {
+    pub fn of_keyframe(&self, picture_id: u16, tl0_picture_index: u8) -> Head {
         let mut bytes = [0; Self::MAX_LEN];
         let mut present = 0;
         let mut len = 2;
@@ -133,24 +132,7 @@ impl Vp8Descriptor {
         let extended = present != 0;
         bytes[0] = 0x10 | u8::from(extended) << 7;
         bytes[1] = present;
-        Vp8Rewrite {
-            bytes,
-            len: if extended { len as u8 } else { 1 },
-        }
-    }
-}
-
-/// A descriptor with new numbers, to be written in place of the old one.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Vp8Rewrite {
-    bytes: [u8; Vp8Descriptor::MAX_LEN],
-    len: u8,
-}
-
-impl Vp8Rewrite {
-    /// The bytes to write.
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.bytes[..usize::from(self.len)]
+        Head::new(bytes, if extended { len } else { 1 })
     }
 }
 

@@ -160,6 +160,8 @@ mod tests {
                 marker: true,
                 entry: true,
                 vp8: None,
+                layered: None,
+                dependencies: 0,
             },
             payload,
         }

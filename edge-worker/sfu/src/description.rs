@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use media::{Codec, MediaKind, ParticipantId, PlayoutDelay, RoomId, TrackId};
 
-use crate::{DataTrackInfo, LeaveReason, Pausing, Wanted};
+use crate::{DataTrackInfo, LeaveReason, Pausing, Profile, Wanted};
 
 /// The name the app gave a participant; at most one per room at a time.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -46,6 +46,10 @@ pub struct Playing {
     pub streams: Streams,
     /// How long pictures wait; `None` leaves it to the client.
     pub delay: Option<PlayoutDelay>,
+    /// What anybody in it is sent at most.
+    pub profile: Profile,
+    /// How many voices anybody hears at a time; 0: all.
+    pub loudest: u32,
 }
 
 /// How tracks are grouped into the streams that clients play in step.

@@ -19,6 +19,7 @@ mod fact;
 mod fanout;
 mod keyframes;
 mod link;
+mod loudest;
 mod notice;
 mod output;
 mod pacer;
@@ -27,6 +28,7 @@ mod reception;
 mod reports;
 mod rewrite;
 mod room;
+mod saving;
 mod select;
 mod speakers;
 #[cfg(test)]
@@ -60,6 +62,7 @@ pub use room::{
     MAX_NAME, Message, Moved, Nonce, ParticipantChange, Passed, Resumed, Room, RoomChange, Synced,
     UnknownTrack,
 };
+pub use saving::{Because, Profile, Saving, SoundWish};
 pub use select::LayerSet;
 pub use speakers::{Loudness, Speaker};
 pub use timers::Timers;

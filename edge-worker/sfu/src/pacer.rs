@@ -50,6 +50,7 @@ pub struct Waiting {
     delivery: Delivery,
     codec: Codec,
     payload: Vec<u8>,
+    dependencies: u8,
 }
 
 /// On a link this wide a keyframe passes before anybody waits for it.
@@ -134,6 +135,7 @@ impl Pacer {
             delivery: packet.delivery,
             codec: packet.codec,
             payload,
+            dependencies: packet.dependencies,
         });
         Admission::Later
     }
@@ -202,6 +204,7 @@ impl Waiting {
             head: &[],
             body: &self.payload,
             padding: 0,
+            dependencies: self.dependencies,
         }
     }
 }
@@ -235,6 +238,7 @@ mod tests {
             head: &[1; 4],
             body: &[2; 1_160],
             padding: 0,
+            dependencies: 0,
         }
     }
 

@@ -83,6 +83,17 @@ impl Reception {
         }
     }
 
+    /// A packet came that is of no use before another one that did not: both are asked for.
+    pub(crate) fn unread(&mut self, now: Instant, number: u64) -> Gap {
+        let lost = self.newest + 1..number + 1;
+        self.newest = self.newest.max(number);
+        if lost.is_empty() || self.missing.open(now, lost) {
+            Gap::Bearable
+        } else {
+            Gap::TooWide
+        }
+    }
+
     /// The newest packet's media time, for the jitter.
     pub(crate) fn timed(&mut self, now: Instant, timestamp: Timestamp, rate: u32) {
         let clock = ticks(now.saturating_duration_since(self.began_at), rate) as u32;

@@ -163,6 +163,7 @@ mod tests {
             codec: Codec::Opus,
             audio_level: level.map(|level| AudioLevel { level, voice: true }),
             payload: &[1],
+            dependencies: 0,
         }
     }
 

@@ -54,7 +54,7 @@ pub(crate) fn section(text: &str) -> OfferedSection {
         rids: Vec::new(),
         codecs: match kind {
             MediaKind::Audio => vec![Codec::Opus, Codec::Red],
-            MediaKind::Video => vec![Codec::Vp8, Codec::H264],
+            MediaKind::Video => vec![Codec::Vp8, Codec::H264, Codec::Vp9, Codec::Av1],
         },
     }
 }

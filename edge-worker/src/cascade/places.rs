@@ -1,7 +1,10 @@
 //! Where a published packet stands in its picture, as links between nodes have to know it: what
 //! belongs together is sent or left out together.
 
-use media::{Codec, Packet, Timestamp, Vp8Descriptor, h264_starts_keyframe};
+use media::{
+    Codec, Packet, Timestamp, Vp8Descriptor, Vp9Descriptor, av1_starts_keyframe,
+    h264_starts_keyframe,
+};
 use relay_proto::{End, Keyframe, Place, Reference};
 
 /// What is known of the picture that is being sent on one layer.
@@ -23,6 +26,12 @@ impl Places {
             }
             Codec::Vp8 => vp8(packet.payload),
             Codec::H264 => (h264_starts_keyframe(packet.payload), Reference::Yes),
+            Codec::Vp9 => {
+                let descriptor = Vp9Descriptor::parse(packet.payload);
+                let begins = descriptor.is_some_and(|read| read.is_keyframe());
+                (begins, Reference::Yes)
+            }
+            Codec::Av1 => (av1(packet), Reference::Yes),
         };
         let keyframe = match self.current {
             // Parameter sets stand before the picture they are of.
@@ -37,6 +46,13 @@ impl Places {
             reference,
         }
     }
+}
+
+fn av1(packet: &Packet<'_>) -> bool {
+    let split = packet
+        .payload
+        .split_at_checked(usize::from(packet.dependencies));
+    split.is_some_and(|(descriptor, rest)| av1_starts_keyframe(descriptor, rest))
 }
 
 fn vp8(payload: &[u8]) -> (bool, Reference) {
@@ -72,6 +88,7 @@ mod tests {
             codec,
             audio_level: None,
             payload,
+            dependencies: 0,
         }
     }
 

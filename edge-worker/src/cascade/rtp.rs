@@ -35,6 +35,8 @@ mod id {
     pub(super) const REPORT: u8 = 2;
     /// Empty but for a zero: the packet came as a repair.
     pub(super) const REPAIR: u8 = 3;
+    /// How much of the payload is a dependency descriptor.
+    pub(super) const DEPENDENCIES: u8 = 4;
 }
 
 const REPORT_LEN: usize = 12;
@@ -46,6 +48,8 @@ fn payload_type(codec: Codec) -> u8 {
         Codec::Red => 63,
         Codec::Vp8 => 96,
         Codec::H264 => 102,
+        Codec::Vp9 => 98,
+        Codec::Av1 => 45,
     }
 }
 
@@ -78,6 +82,9 @@ pub(crate) fn write(
     }
     if packet.delivery == Delivery::Repair {
         put(id::REPAIR, &[0]);
+    }
+    if packet.dependencies > 0 {
+        put(id::DEPENDENCIES, &[packet.dependencies]);
     }
     let words = len.div_ceil(4);
     buffer.reserve(FIXED + 4 + words * 4 + packet.payload.len());
@@ -115,6 +122,7 @@ pub(crate) fn read(rtp: &[u8]) -> Result<Arrived<'_>, Unreadable> {
             codec: codec(fixed[1] & !MARKER).ok_or(Unreadable)?,
             audio_level: None,
             payload: rest,
+            dependencies: 0,
         },
         report: None,
     };
@@ -161,6 +169,12 @@ fn read_elements(mut elements: &[u8], arrived: &mut Arrived<'_>) -> Result<(), U
                 });
             }
             (id::REPAIR, _) => arrived.packet.delivery = Delivery::Repair,
+            (id::DEPENDENCIES, [len]) => {
+                arrived.packet.dependencies = *len;
+                if usize::from(*len) > arrived.packet.payload.len() {
+                    return Err(Unreadable);
+                }
+            }
             _ => {}
         }
     }
@@ -182,6 +196,7 @@ mod tests {
             codec,
             audio_level: None,
             payload,
+            dependencies: 0,
         }
     }
 
@@ -206,6 +221,7 @@ mod tests {
                         let packet = Packet {
                             audio_level: level,
                             delivery,
+                            dependencies: if codec == Codec::Av1 { 3 } else { 0 },
                             ..packet(codec, b"payload")
                         };
                         let written = write(&packet, report.as_ref(), &mut buffer);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use livekit::join::RoomSettings;
 use media::PlayoutDelay;
 use serde::{Deserialize, Serialize};
-use sfu::{MAX_METADATA, Playing, Streams};
+use sfu::{MAX_METADATA, Playing, Profile, Streams};
 
 use super::{ConfigError, value};
 
@@ -30,6 +30,10 @@ pub struct Room {
     pub min_playout_delay_ms: u32,
     /// The same, at most.
     pub max_playout_delay_ms: u32,
+    /// What anybody is sent at most: `audio_only`, `low`, `medium` or `high`.
+    pub profile: ProfileName,
+    /// How many voices anybody hears at a time. 0: all.
+    pub loudest: u32,
     /// What apps ask for by name.
     pub presets: BTreeMap<String, Preset>,
 }
@@ -59,6 +63,34 @@ pub struct Preset {
     /// As for any room.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_playout_delay_ms: Option<u32>,
+    /// As for any room.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profile: Option<ProfileName>,
+}
+
+/// A profile, as configuration names it.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProfileName {
+    /// Sound, and no pictures.
+    AudioOnly,
+    /// Small pictures, few frames.
+    Low,
+    /// Pictures of middle size.
+    Medium,
+    /// Everything as published.
+    High,
+}
+
+impl From<ProfileName> for Profile {
+    fn from(name: ProfileName) -> Self {
+        match name {
+            ProfileName::AudioOnly => Self::AudioOnly,
+            ProfileName::Low => Self::Low,
+            ProfileName::Medium => Self::Medium,
+            ProfileName::High => Self::High,
+        }
+    }
 }
 
 impl Default for Room {
@@ -73,6 +105,9 @@ impl Default for Room {
             sync_streams: false,
             min_playout_delay_ms: 0,
             max_playout_delay_ms: 0,
+            profile: ProfileName::High,
+            // More at once nobody follows.
+            loudest: 12,
             presets: BTreeMap::new(),
         }
     }
@@ -114,6 +149,8 @@ impl Room {
         Playing {
             streams: streams(self.sync_streams),
             delay: PlayoutDelay::from_ms(self.min_playout_delay_ms, self.max_playout_delay_ms),
+            profile: self.profile.into(),
+            loudest: self.loudest,
         }
     }
 
@@ -129,6 +166,7 @@ impl Room {
             min_playout_delay_ms: number(preset.min_playout_delay_ms),
             max_playout_delay_ms: number(preset.max_playout_delay_ms),
             streams: preset.sync_streams.map(streams),
+            profile: preset.profile.map(Profile::from),
             ..RoomSettings::default()
         })
     }

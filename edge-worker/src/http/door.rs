@@ -1,5 +1,6 @@
-//! The public door: takes in as many connections as there are file descriptors for, and
-//! closes those that do not get on with their requests. What is asked is left to the routes.
+//! The public doors: take in as many connections as there are file descriptors for, and
+//! close those that do not get on with their requests. The first byte tells what somebody
+//! wants; what is asked over HTTP is left to the routes, who brings media to [`ice_tcp`](crate::ice_tcp).
 
 use std::io;
 use std::pin::{Pin, pin};
@@ -18,11 +19,13 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 use tower::Service;
 use tracing::{debug, warn};
 
 use super::{single_slash, until_stopping};
 use crate::metrics::Metrics;
+use crate::node::Node;
 
 /// A request's head may take this long, the wait for the next request included.
 const HEAD_LIMIT: Duration = Duration::from_secs(10);
@@ -33,16 +36,39 @@ const RESERVED_FILES: u64 = 64;
 /// Before asking again whether there is a file descriptor left.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves `routes` until told to stop, and then until the last request is answered.
+/// Whom a door is for.
+#[derive(Clone, Debug)]
+pub(super) enum Welcome {
+    /// Who brings media (RFC 6544), and nobody else.
+    Callers,
+    /// Who asks something of these routes, and who brings media.
+    Everybody(Router),
+}
+
+/// What the first byte of a connection says: a letter begins a request, a small number the
+/// length of a check, which no request begins with.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Opening {
+    Check,
+    Http,
+}
+
+impl Opening {
+    fn of(first: u8) -> Self {
+        /// No check is longer than 1,535 bytes.
+        const LAST_OF_CHECK: u8 = 5;
+        match first {
+            0..=LAST_OF_CHECK => Self::Check,
+            _ => Self::Http,
+        }
+    }
+}
+
+/// Serves `welcome` until told to stop, and then until the last request is answered.
 /// What an upgrade makes of a connection is not waited for.
-pub(super) async fn serve(
-    listener: TcpListener,
-    routes: Router,
-    metrics: Metrics,
-    stopping: watch::Receiver<bool>,
-) {
+pub(super) async fn serve(listener: TcpListener, welcome: Welcome, node: Arc<Node>) {
+    let (metrics, stopping) = (&node.metrics, &node.stopping);
     let mut stop = pin!(until_stopping(stopping.clone()));
-    let places = Arc::new(Semaphore::new(places()));
     let mut connections = JoinSet::new();
     loop {
         // The end first: nobody is let in after it.
@@ -60,28 +86,51 @@ pub(super) async fn serve(
                 continue;
             }
         };
-        let Ok(place) = places.clone().try_acquire_owned() else {
+        let Ok(place) = node.places.clone().try_acquire_owned() else {
             // Closed rather than left to wait: a client tries elsewhere.
-            closed(&metrics, "full");
+            closed(metrics, "full");
             continue;
         };
-        let visitor = Visitor {
-            stream,
-            _place: place,
-        };
-        connections.spawn(attend(
-            visitor,
-            routes.clone(),
-            metrics.clone(),
-            stopping.clone(),
-        ));
+        connections.spawn(open(stream, place, welcome.clone(), Arc::clone(&node)));
     }
     drop(listener);
     connections.join_all().await;
 }
 
+/// Finds out what somebody wants, and goes on with that.
+async fn open(stream: TcpStream, place: OwnedSemaphorePermit, welcome: Welcome, node: Arc<Node>) {
+    let opening = match &welcome {
+        Welcome::Callers => Opening::Check,
+        Welcome::Everybody(_) => {
+            let mut first = [0];
+            match timeout(HEAD_LIMIT, stream.peek(&mut first)).await {
+                Ok(Ok(1..)) => Opening::of(first[0]),
+                Ok(Ok(0) | Err(_)) => return,
+                Err(_) => return closed(&node.metrics, "slow"),
+            }
+        }
+    };
+    match (opening, welcome) {
+        (Opening::Check, Welcome::Callers | Welcome::Everybody(_)) => {
+            let shards = node.directory.shards();
+            if let Err(reason) = node.porch.usher(stream, place, shards).await {
+                let closed = &node.metrics.tcp_closed;
+                closed.with_label_values(&[reason.label()]).inc();
+            }
+        }
+        (Opening::Http, Welcome::Everybody(routes)) => {
+            let visitor = Visitor {
+                stream,
+                _place: place,
+            };
+            attend(visitor, routes, &node.metrics, node.stopping.clone()).await;
+        }
+        (Opening::Http, Welcome::Callers) => {}
+    }
+}
+
 /// How many may be in at a time.
-fn places() -> usize {
+pub(crate) fn places() -> usize {
     let files = getrlimit(Resource::Nofile).current;
     let files = files.map_or(Semaphore::MAX_PERMITS as u64, |files| {
         files.saturating_sub(RESERVED_FILES)
@@ -95,7 +144,7 @@ fn places() -> usize {
 async fn attend(
     visitor: Visitor,
     routes: Router,
-    metrics: Metrics,
+    metrics: &Metrics,
     stopping: watch::Receiver<bool>,
 ) {
     let service = service_fn(move |request: hyper::Request<Incoming>| {
@@ -119,9 +168,9 @@ async fn attend(
     if let Err(error) = ended {
         debug!(%error, "an HTTP connection broke");
         if error.is_timeout() {
-            closed(&metrics, "slow");
+            closed(metrics, "slow");
         } else if error.is_parse() {
-            closed(&metrics, "no_http");
+            closed(metrics, "no_http");
         }
     }
 }

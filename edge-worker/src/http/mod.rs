@@ -7,7 +7,9 @@ mod poke;
 mod room_service;
 mod rtc;
 mod twirp;
+mod whip;
 
+pub(crate) use door::places;
 pub(crate) use room_service::{describe_room, perform, send_to};
 pub(crate) use rtc::Guest;
 pub(crate) use twirp::called_from_afar;
@@ -16,7 +18,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE,
@@ -25,16 +27,16 @@ use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, get, post};
+use axum::routing::{any, delete, get, post};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::control::{Draining, POKE};
 use crate::node::Node;
+use door::Welcome;
 
 /// Serves everybody until the node stops.
 pub(crate) async fn serve_public(listener: TcpListener, node: Arc<Node>) -> anyhow::Result<()> {
-    let (metrics, stopping) = (node.metrics.clone(), node.stopping.clone());
     let routes = Router::new()
         .route("/", get(|| async { "OK" }))
         .route("/rtc", get(rtc::join_v0))
@@ -43,11 +45,29 @@ pub(crate) async fn serve_public(listener: TcpListener, node: Arc<Node>) -> anyh
         .route("/rtc/v1/validate", get(rtc::validate_v1))
         .route(POKE, post(poke::poke))
         .route("/twirp/{*path}", any(twirp::call))
+        .merge(without_signalling())
         .fallback(|| async { StatusCode::NOT_FOUND })
         .layer(axum::middleware::from_fn(allow_any_origin))
-        .with_state(node);
-    door::serve(listener, routes, metrics, stopping).await;
+        .with_state(Arc::clone(&node));
+    door::serve(listener, Welcome::Everybody(routes), node).await;
     Ok(())
+}
+
+/// Serves who brings media over TCP, until the node stops.
+pub(crate) async fn serve_callers(listener: TcpListener, node: Arc<Node>) -> anyhow::Result<()> {
+    door::serve(listener, Welcome::Callers, node).await;
+    Ok(())
+}
+
+/// WHIP and WHEP.
+fn without_signalling() -> Router<Arc<Node>> {
+    let begun = || delete(whip::end).patch(whip::trickle);
+    Router::new()
+        .route(whip::WHIP, post(whip::publish))
+        .route(whip::WHEP, post(whip::watch))
+        .route(&format!("{}/{{name}}", whip::WHIP), begun())
+        .route(&format!("{}/{{name}}", whip::WHEP), begun())
+        .layer(DefaultBodyLimit::max(whip::LONGEST_OFFER))
 }
 
 /// Serves operators until the node stops.

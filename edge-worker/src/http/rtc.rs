@@ -119,10 +119,11 @@ pub(crate) struct Guest {
 }
 
 /// A status and a text; clients show the text.
-struct Refusal {
-    status: u16,
-    body: String,
-    outcome: &'static str,
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(super) status: u16,
+    pub(super) body: String,
+    pub(super) outcome: &'static str,
 }
 
 impl IntoResponse for Refusal {
@@ -182,12 +183,26 @@ fn check(
         .map(|(k, v)| (k.into_owned(), v.into_owned()))
         .collect();
     let access_token = query.iter().find(|(name, _)| name == "access_token");
+    let access_token = access_token.map(|(_, token)| token.as_str());
+    let claims = claims(node, headers, access_token)?;
+    let mut request = JoinRequest::from_query(endpoint, &query)?;
+    request
+        .client
+        .fill_from_user_agent(text(headers, USER_AGENT).unwrap_or_default());
+    let_in(node, claims, request)
+}
+
+/// What the token says that came with a request, and that it may say it.
+pub(super) fn claims(
+    node: &Node,
+    headers: &HeaderMap,
+    access_token: Option<&str>,
+) -> Result<Claims, Refusal> {
     let unauthorised = |error: token::TokenError| Refusal {
         status: error.status(),
         body: error.to_string(),
         outcome: "unauthorised",
     };
-    let access_token = access_token.map(|(_, token)| token.as_str());
     let token = token::find(text(headers, AUTHORIZATION), access_token)
         .map_err(unauthorised)?
         .ok_or(JoinError::NotAllowed)?;
@@ -200,11 +215,12 @@ fn check(
         Some(policy) => policy.verify(&node.keys, token, now),
         None => node.keys.verify(token, now),
     };
-    let claims = claims.map_err(unauthorised)?;
-    let mut request = JoinRequest::from_query(endpoint, &query)?;
-    request
-        .client
-        .fill_from_user_agent(text(headers, USER_AGENT).unwrap_or_default());
+    claims.map_err(unauthorised)
+}
+
+/// Whether somebody with these claims may come in as it asks.
+pub(super) fn let_in(node: &Node, claims: Claims, request: JoinRequest) -> Result<Guest, Refusal> {
+    let control = node.control.as_ref().map(ControlInbox::policy);
     let admission = join::authorize(Some(&claims), &request)?;
     let (room, identity) = (&admission.room, &admission.identity.0);
     if !node.revocations.allow(&claims, room, identity) {
@@ -231,6 +247,6 @@ fn check(
     })
 }
 
-fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+pub(super) fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     headers.get(name)?.to_str().ok()
 }

@@ -78,7 +78,7 @@ impl Shard {
         }
     }
 
-    fn deliver(&mut self, to: ParticipantId, channel: &Channel, payload: Bytes) {
+    pub(super) fn deliver(&mut self, to: ParticipantId, channel: &Channel, payload: Bytes) {
         let Some(key) = self.members.get(&to).map(|member| member.primary) else {
             return;
         };

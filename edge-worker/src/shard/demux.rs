@@ -1,16 +1,14 @@
-//! Finds the transport a datagram is for: by its source address once that passed
+//! Finds the transport a datagram is for: by the way it came once that passed
 //! ICE, before that by the ICE user fragment in a STUN request.
-
-use std::net::SocketAddr;
 
 use rustc_hash::FxHashMap;
 use sfu::TransportKey;
-use transport::stun_ufrag;
+use transport::{Way, stun_ufrag};
 
-/// Addresses and user fragments of one shard's transports.
+/// Ways and user fragments of one shard's transports.
 #[derive(Debug, Default)]
 pub(super) struct Demux {
-    by_address: FxHashMap<SocketAddr, TransportKey>,
+    by_way: FxHashMap<Way, TransportKey>,
     by_ufrag: FxHashMap<String, TransportKey>,
 }
 
@@ -20,9 +18,9 @@ impl Demux {
         self.by_ufrag.insert(ufrag, transport);
     }
 
-    /// Everything from `address` is for `transport`: it proved that it knows the password.
-    pub(super) fn learn(&mut self, address: SocketAddr, transport: TransportKey) {
-        self.by_address.insert(address, transport);
+    /// Everything that comes by `way` is for `transport`: it proved that it knows the password.
+    pub(super) fn learn(&mut self, way: Way, transport: TransportKey) {
+        self.by_way.insert(way, transport);
     }
 
     /// STUN requests for `ufrag` are for nobody any more.
@@ -35,25 +33,35 @@ impl Demux {
         for ufrag in ufrags {
             self.by_ufrag.remove(ufrag);
         }
-        self.by_address.retain(|_, known| *known != transport);
+        self.by_way.retain(|_, known| *known != transport);
+    }
+
+    /// Whether STUN requests for `ufrag` are for anybody.
+    pub(super) fn is_expected(&self, ufrag: &str) -> bool {
+        self.by_ufrag.contains_key(ufrag)
+    }
+
+    /// Nothing comes by `way` any more. Whose it was.
+    pub(super) fn lose(&mut self, way: Way) -> Option<TransportKey> {
+        self.by_way.remove(&way)
     }
 
     /// Whom `datagram` is for. A STUN request names its transport itself, so that
-    /// an address can move from one transport to another.
-    pub(super) fn find(&self, from: SocketAddr, datagram: &[u8]) -> Option<TransportKey> {
+    /// a way can move from one transport to another.
+    pub(super) fn find(&self, from: Way, datagram: &[u8]) -> Option<TransportKey> {
         match stun_ufrag(datagram) {
             Some(ufrag) => self.by_ufrag.get(ufrag).copied(),
-            None => self.by_address.get(&from).copied(),
+            None => self.by_way.get(&from).copied(),
         }
     }
 
-    /// Whether `address` is known to be `transport`'s.
-    pub(super) fn knows(&self, address: SocketAddr, transport: TransportKey) -> bool {
-        self.at(address) == Some(transport)
+    /// Whether `way` is known to be `transport`'s.
+    pub(super) fn knows(&self, way: Way, transport: TransportKey) -> bool {
+        self.at(way) == Some(transport)
     }
 
-    /// Whose `address` is.
-    pub(super) fn at(&self, address: SocketAddr) -> Option<TransportKey> {
-        self.by_address.get(&address).copied()
+    /// Whose `way` is.
+    pub(super) fn at(&self, way: Way) -> Option<TransportKey> {
+        self.by_way.get(&way).copied()
     }
 }

@@ -21,6 +21,7 @@ use super::linking::Forwarding;
 use super::load::Load;
 use super::spanning::{FarPacket, SpanMessage};
 use crate::directory::Place;
+use crate::ice_tcp::Caller;
 use crate::opening::NewRoom;
 
 /// Wishes waiting for one shard: a second of a very busy node's signalling.
@@ -34,6 +35,8 @@ pub(crate) const OUTBOX_LEN: usize = 1_024;
 pub(crate) enum ToShard {
     /// Somebody comes.
     Join(Box<Arrival>),
+    /// Somebody calls over TCP.
+    Call(Box<Caller>),
     /// Somebody comes back.
     Resume(Box<Return>),
     /// Somebody wants something.

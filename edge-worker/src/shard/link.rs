@@ -229,6 +229,7 @@ mod tests {
             codec: Codec::Opus,
             audio_level: None,
             payload,
+            dependencies: 0,
         }
     }
 

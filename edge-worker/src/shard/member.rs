@@ -34,6 +34,8 @@ pub(super) struct Member {
     pub(super) primary: TransportKey,
     /// What it writes to others, as far as it has come.
     pub(super) chat: Reader,
+    /// When it is told next what its connections took, if it asked for that.
+    pub(super) usage_at: Option<Instant>,
     downstream: Downstream,
     subscriptions: FxHashMap<SubscriptionKey, SenderId>,
 }
@@ -81,6 +83,7 @@ impl Member {
             publisher,
             primary,
             chat: Reader::default(),
+            usage_at: None,
             downstream,
             subscriptions,
         }

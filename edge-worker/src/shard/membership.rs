@@ -17,15 +17,13 @@ use crate::directory::{Open, Place, Purpose};
 use crate::ids;
 use crate::opening::NewRoom;
 
-/// Random characters of an ICE user fragment and password: RFC 8445 wants at least
-/// 24 and 128 bits.
-const UFRAG_LEN: usize = 12;
+/// Random characters of an ICE password: RFC 8445 wants at least 128 bits.
 const PASSWORD_LEN: usize = 32;
 
-/// Fresh ones, for one transport until ICE restarts.
-pub(super) fn credentials() -> IceCredentials {
+/// Fresh ones of a shard, for one transport until ICE restarts.
+pub(super) fn credentials(shard: usize) -> IceCredentials {
     IceCredentials {
-        ufrag: ids::random_text(UFRAG_LEN),
+        ufrag: ids::ufrag(shard),
         pwd: ids::random_text(PASSWORD_LEN),
     }
 }
@@ -74,6 +72,9 @@ impl Shard {
         // It has just come: its queue is empty.
         let _ = member.tell(ToSignal::Joined(Box::new(joined)));
         self.members.insert(participant, member);
+        if let Some(relaying) = &mut self.relaying {
+            relaying.turn.admit(participant);
+        }
         self.with_room(now, key, |room, wire| {
             room.attach(now, participant, publisher);
             for command in commands {
@@ -110,7 +111,7 @@ impl Shard {
         room: RoomKey,
         negotiator: Negotiator,
     ) -> Option<TransportKey> {
-        let ice = credentials();
+        let ice = credentials(self.number);
         let ufrag = ice.ufrag.clone();
         let open = self.rooms.get(&room);
         let setup = Setup {
@@ -175,6 +176,9 @@ impl Shard {
             }
         }
         self.timers.set(Timer::Negotiation(participant), None);
+        if let Some(relaying) = &mut self.relaying {
+            relaying.turn.dismiss(participant);
+        }
         self.calls.forget(participant);
         self.metrics.participants.dec();
     }
@@ -199,6 +203,7 @@ impl Shard {
             OpenRoom {
                 room,
                 counted: DropCounts::default(),
+                unknown_profiles: 0,
                 name,
                 place: place.also(Purpose::Room),
             },

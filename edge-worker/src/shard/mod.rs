@@ -5,6 +5,7 @@
 mod administering;
 mod bandwidth;
 mod carrying;
+mod connections;
 mod demux;
 mod effort;
 mod inbox;
@@ -22,6 +23,8 @@ mod signalling;
 mod simulating;
 mod spanning;
 mod transports;
+mod turning;
+mod usage;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -36,6 +39,7 @@ use mio::unix::SourceFd;
 use rustc_hash::FxHashMap;
 use sfu::{DropCounts, DropReason, LeaveReason, Room, Timers, TrackKey, TransportKey};
 use tracing::warn;
+use transport::{Candidates, Way};
 
 use crate::directory::Place;
 use crate::facts::Facts;
@@ -50,12 +54,14 @@ pub(crate) use load::{Load, Measured};
 pub(crate) use spanning::{FarPacket, SpanMessage, Spanning};
 
 use administering::Calls;
+use connections::Connections;
 use demux::Demux;
 use effort::Effort;
 use linking::Links;
 use member::Member;
 use queue::{Payload, SendQueue};
 use transports::{Sending, Transports, WayOut, Wire, guarded};
+use turning::Relaying;
 
 /// One room on its shard; never used twice.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -83,9 +89,10 @@ pub struct Shard {
     longest_flushes: Duration,
     tally: Tally,
     /// Steps of handshakes that wait for their turn.
-    handshakes: VecDeque<(SocketAddr, Vec<u8>)>,
+    handshakes: VecDeque<(Way, Vec<u8>)>,
     inbox: mpsc::Receiver<ToShard>,
-    advertised: Vec<SocketAddr>,
+    number: usize,
+    advertised: Candidates,
     identity: Arc<transport::Identity>,
     metrics: Metrics,
     rooms: FxHashMap<RoomKey, OpenRoom>,
@@ -94,6 +101,9 @@ pub struct Shard {
     members: FxHashMap<ParticipantId, Member>,
     transports: Transports,
     links: Links,
+    connections: Connections,
+    /// Its TURN server, if the node has any.
+    relaying: Option<Relaying>,
     demux: Demux,
     timers: Timers<Timer>,
     dirty_rooms: Vec<RoomKey>,
@@ -133,6 +143,8 @@ struct OpenRoom {
     room: Room,
     /// What it left out so far and the node knows of.
     counted: DropCounts,
+    /// The same, of profiles asked for that there are not.
+    unknown_profiles: u64,
     name: Arc<str>,
     /// Keeps it on this shard.
     place: Place,
@@ -152,6 +164,11 @@ impl OpenRoom {
             }
         }
         self.counted = drops;
+        let unknown = self.room.unknown_profiles();
+        metrics
+            .unknown_profiles
+            .inc_by(unknown - self.unknown_profiles);
+        self.unknown_profiles = unknown;
     }
 }
 
@@ -195,7 +212,7 @@ impl Shard {
     pub(crate) fn new(
         number: usize,
         address: SocketAddr,
-        advertised: Vec<SocketAddr>,
+        advertised: Candidates,
         identity: Arc<transport::Identity>,
         metrics: Metrics,
         facts: Facts,
@@ -224,6 +241,7 @@ impl Shard {
             handshakes: VecDeque::new(),
             tally: Tally::new(&metrics),
             inbox,
+            number,
             advertised,
             identity,
             metrics,
@@ -233,6 +251,8 @@ impl Shard {
             members: FxHashMap::default(),
             transports: Transports::default(),
             links: Links::new(spanning),
+            connections: Connections::default(),
+            relaying: None,
             demux: Demux::default(),
             timers: Timers::default(),
             dirty_rooms: Vec::new(),
@@ -248,7 +268,7 @@ impl Shard {
 
     /// Until told to stop.
     pub fn run(mut self) {
-        let mut events = mio::Events::with_capacity(16);
+        let mut events = mio::Events::with_capacity(256);
         self.timers.set(Timer::Count, Some(Instant::now()));
         let mut more = false;
         while !self.stopping {
@@ -261,6 +281,9 @@ impl Shard {
                 && error.kind() != std::io::ErrorKind::Interrupted
             {
                 warn!(%error, "cannot wait for the socket");
+            }
+            for event in &events {
+                self.connections.ready(event);
             }
             let now = Instant::now();
             more = self.turn(now);
@@ -287,7 +310,8 @@ impl Shard {
     /// with a time of their own, and so need not wait for the tick.
     pub fn turn(&mut self, now: Instant) -> bool {
         self.flushing = Duration::ZERO;
-        let more_datagrams = self.receive(now);
+        let mut more_datagrams = self.receive(now);
+        more_datagrams |= self.read_connections(now);
         while let Some(timer) = self.timers.pop(now) {
             self.fire(now, timer);
         }
@@ -297,6 +321,7 @@ impl Shard {
             self.flush(now);
         }
         let more_handshakes = self.shake_hands(now);
+        self.write_connections(now);
         self.flush_spans();
         more_datagrams || more_messages || more_handshakes
     }
@@ -313,7 +338,7 @@ impl Shard {
 
     /// Keeps a datagram of DTLS for later, and what follows it, so that they stay in
     /// order; of clients only that have passed ICE, as nobody else may fill the queue.
-    fn keep_for_later(&mut self, from: SocketAddr, datagram: &[u8]) -> bool {
+    fn keep_for_later(&mut self, from: Way, datagram: &[u8]) -> bool {
         let handshake = match datagram.first() {
             Some(20..=22) => true,
             Some(23..=63) => !self.handshakes.is_empty(),
@@ -339,6 +364,8 @@ impl Shard {
             now,
             transports: &mut self.transports,
             socket: &self.socket,
+            connections: &mut self.connections,
+            relaying: self.relaying.as_mut(),
             tally: &mut self.tally,
             metrics: &self.metrics,
             failed: &mut failed,
@@ -349,6 +376,7 @@ impl Shard {
         for participant in failed {
             self.part(now, participant, LeaveReason::ConnectionTimeout);
         }
+        self.write_connections(now);
     }
 
     fn receive(&mut self, now: Instant) -> bool {
@@ -368,14 +396,10 @@ impl Shard {
                 continue;
             };
             for (from, datagram) in receiver.datagrams() {
-                self.tally.received(datagram.len());
-                if self.keep_for_later(from, datagram) {
-                    continue;
-                }
-                self.handle_datagram(now, from, datagram);
-                self.settle(now);
-                if self.queue.is_full() {
-                    self.flush(now);
+                if transport::turn::is_turn(datagram) {
+                    self.heed_turn(now, from, datagram);
+                } else {
+                    self.take(now, Way::Udp(from), datagram);
                 }
             }
             if received != Received::Full {
@@ -385,7 +409,20 @@ impl Shard {
         true
     }
 
-    fn handle_datagram(&mut self, now: Instant, from: SocketAddr, bytes: &mut [u8]) {
+    /// Takes a datagram, whatever carried it, and does what follows of it.
+    fn take(&mut self, now: Instant, from: Way, datagram: &mut [u8]) {
+        self.tally.received(datagram.len());
+        if self.keep_for_later(from, datagram) {
+            return;
+        }
+        self.handle_datagram(now, from, datagram);
+        self.settle(now);
+        if self.queue.is_full() {
+            self.flush(now);
+        }
+    }
+
+    fn handle_datagram(&mut self, now: Instant, from: Way, bytes: &mut [u8]) {
         let Some(key) = self.demux.find(from, bytes) else {
             self.tally.unknown_source += 1;
             return;
@@ -400,6 +437,7 @@ impl Shard {
             return;
         };
         let (owner, room) = (slot.owner, slot.room);
+        slot.meter.received(from, bytes.len());
         let transport = &mut slot.transport;
         let handled = guarded(&self.metrics, || {
             transport.handle_datagram(now, from, bytes)
@@ -424,14 +462,14 @@ impl Shard {
         self.transports.touch(key);
     }
 
-    /// Whether another client is alive at `address`: whoever sends a check of its own in
+    /// Whether another client is alive by `way`: whoever sends a check of its own in
     /// that one's name would have its packets.
-    fn is_taken(&mut self, now: Instant, address: SocketAddr, key: TransportKey) -> bool {
-        let Some(other) = self.demux.at(address).filter(|known| *known != key) else {
+    fn is_taken(&mut self, now: Instant, way: Way, key: TransportKey) -> bool {
+        let Some(other) = self.demux.at(way).filter(|known| *known != key) else {
             return false;
         };
         let other = self.transports.get_mut(other);
-        other.is_some_and(|slot| slot.transport.is_alive(now, address))
+        other.is_some_and(|slot| slot.transport.is_alive(now, way))
     }
 
     /// Hands a packet to its room. Whatever a packet does there, it costs that room only.
@@ -510,6 +548,11 @@ impl Shard {
                     .with_label_values(&["link_full"])
                     .inc_by(self.links.take_dropped());
                 self.links.retry();
+                self.sweep_connections(now);
+                if let Some(relaying) = &mut self.relaying {
+                    relaying.tidy(now, &self.metrics);
+                }
+                self.tell_usage(now);
                 self.timers.set(Timer::Count, Some(now + COUNT_INTERVAL));
             }
             Timer::Negotiation(participant) => {
@@ -533,6 +576,7 @@ impl Shard {
                     let participant = arrival.membership.participant.id;
                     self.on_behalf(now, participant, |shard| shard.join(now, *arrival));
                 }
+                Ok(ToShard::Call(caller)) => self.admit(now, *caller),
                 Ok(ToShard::Resume(coming_back)) => self.resume(now, *coming_back),
                 Ok(ToShard::Wish {
                     participant,
@@ -611,6 +655,7 @@ impl Shard {
             let transport = &mut slot.transport;
             match guarded(&self.metrics, || transport.poll(now)) {
                 Some(Some(transport::Output::Transmit { to, bytes })) => {
+                    slot.meter.sent(to, bytes.len());
                     self.queue.push(now, key, to, &bytes);
                 }
                 Some(Some(transport::Output::Event(event))) => self.react(now, key, owner, event),

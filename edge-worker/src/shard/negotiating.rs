@@ -5,8 +5,9 @@ use std::time::Instant;
 use livekit::join::Mode;
 use livekit::signal::SyncState;
 use media::ParticipantId;
-use sfu::{LeaveReason, OfferedSection};
+use sfu::{LeaveReason, OfferedSection, SoundWish};
 use tracing::info;
+use transport::SoundRate;
 use transport::sdp::Description;
 
 use super::Shard;
@@ -98,6 +99,7 @@ impl Shard {
                 room.offered(now, participant, &sections)
             })
             .unwrap_or_default();
+        let open = self.rooms.get(&room);
         let Some(slot) = self.transports.get_mut(key) else {
             return;
         };
@@ -109,6 +111,12 @@ impl Shard {
             if let Some(codec) = received.preferred {
                 slot.transport.prefer(received.mid, codec);
             }
+            let wish = open.map_or(SoundWish::Free, |open| open.room.sound_wish(received.track));
+            let rate = match wish {
+                SoundWish::Free => SoundRate::Free,
+                SoundWish::Thin => SoundRate::Thin,
+            };
+            slot.transport.set_sound_rate(received.mid, rate);
         }
         match slot.transport.answer() {
             Ok(description) => {

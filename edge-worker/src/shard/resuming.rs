@@ -104,7 +104,7 @@ impl Shard {
         let Some(slot) = self.transports.get_mut(key) else {
             return;
         };
-        let fresh = credentials();
+        let fresh = credentials(self.number);
         self.demux.expect(fresh.ufrag.clone(), key);
         slot.ufrags.push(fresh.ufrag.clone());
         slot.transport.restart(now, fresh);

@@ -1,6 +1,5 @@
 //! The transports of one shard, and the way media takes from a room to them.
 
-use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
@@ -11,12 +10,15 @@ use sfu::{
     Admission, Carried, LinkKey, Outlet, Pacer, SenderKey, Sink, SubscriptionKey, TrackKey,
     TransportKey,
 };
-use transport::{Drops, SenderId, Transport};
+use transport::{Drops, SenderId, Transport, Way};
 
 use super::RoomKey;
+use super::connections::{Connections, Queued};
 use super::effort::Effort;
 use super::linking::Links;
-use super::queue::{Exit, Payload, SendQueue, Time};
+use super::queue::{Exit, Payload, SendQueue, Time, Urgency};
+use super::turning::Relaying;
+use super::usage::Meter;
 use crate::metrics::{Metrics, Tally};
 
 /// One transport and whose it is.
@@ -35,6 +37,7 @@ pub(super) struct Slot {
     dirty: bool,
     /// What it dropped so far and the node knows of.
     counted: Drops,
+    pub(super) meter: Meter,
 }
 
 /// One subscription on its transport.
@@ -121,6 +124,7 @@ impl Transports {
             sinks: FxHashMap::default(),
             dirty: false,
             counted: Drops::default(),
+            meter: Meter::default(),
         };
         self.slots[at] = Some(Box::new(slot));
         Some(TransportKey(
@@ -290,6 +294,9 @@ pub(super) struct WayOut<'a> {
     pub(super) now: Instant,
     pub(super) transports: &'a mut Transports,
     pub(super) socket: &'a Socket,
+    pub(super) connections: &'a mut Connections,
+    /// To those who come through the shard's TURN server.
+    pub(super) relaying: Option<&'a mut Relaying>,
     pub(super) tally: &'a mut Tally,
     pub(super) metrics: &'a Metrics,
     /// Whose transports our own code failed on.
@@ -300,19 +307,16 @@ pub(super) struct WayOut<'a> {
 }
 
 impl Exit for WayOut<'_> {
-    fn seal(
-        &mut self,
-        sink: Sink,
-        packet: &Outgoing<'_>,
-        slab: &mut Vec<u8>,
-    ) -> Option<SocketAddr> {
+    fn seal(&mut self, sink: Sink, packet: &Outgoing<'_>, slab: &mut Vec<u8>) -> Option<Way> {
         let slot = self.transports.get_mut(sink.transport)?;
         let sender = SenderId(sink.sender.0);
         let transport = &mut slot.transport;
+        let start = slab.len();
         match guarded(self.metrics, || {
             transport.seal(self.now, sender, packet, slab)
         }) {
             Some(Ok(to)) => {
+                slot.meter.sent(to, slab.len() - start);
                 self.tally.packets_forwarded += 1;
                 Some(to)
             }
@@ -333,11 +337,35 @@ impl Exit for WayOut<'_> {
             trains.lengths().for_each(|length| tally.train(length));
             tally.sent += trains.send(self.socket, slab);
         }
+        if let Some(relaying) = &mut self.relaying {
+            relaying.send(self.socket, self.tally);
+        }
         if self.effort.spent() < self.limit {
             Time::Left
         } else {
             Time::Up
         }
+    }
+
+    fn carry(&mut self, way: Way, urgency: Urgency, datagram: &[u8]) {
+        match way {
+            // The trains take it.
+            Way::Udp(_) => return,
+            Way::Tcp(key, _) => match self.connections.send(self.now, key, urgency, datagram) {
+                Queued::Yes => {}
+                Queued::No => return,
+            },
+            Way::Relayed(address) => {
+                let Some(relaying) = &mut self.relaying else {
+                    return;
+                };
+                if let Err(reason) = relaying.wrap(self.now, address, datagram) {
+                    return self.metrics.turn_dropped(reason);
+                }
+            }
+        }
+        self.tally.sent.datagrams += 1;
+        self.tally.sent.bytes += datagram.len() as u64;
     }
 
     fn late(&mut self) {

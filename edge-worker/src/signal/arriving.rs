@@ -7,30 +7,32 @@ use media::ParticipantId;
 use transport::sdp::{Description, SdpKind};
 
 use super::{Connection, unix_now};
+use crate::control::{self, Coming};
 use crate::directory::Place;
 use crate::http::Guest;
 use crate::ids;
+use crate::node::Node;
 use crate::opening::Opening;
 use crate::shard::{Arrival, Return, ShardInbox, Signal};
 
 /// What came with a request to join cannot be used.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("the offer is not SDP")]
-pub(super) struct Unreadable;
+pub(crate) struct Unreadable;
 
-impl Connection {
+impl Guest {
     /// What the shard needs to let it in, and which shard.
-    pub(super) fn arrival(
+    pub(crate) fn arrival(
         &self,
+        region: &str,
         opening: Opening,
         participant: ParticipantId,
         signal: Signal,
     ) -> Result<(Arrival, ShardInbox), Unreadable> {
-        let Guest {
+        let Self {
             request, admission, ..
-        } = &self.guest;
+        } = self;
         let now_ms = unix_now().as_millis() as i64;
-        let region = &self.node.config.node.region;
         let membership = admission.membership(request, participant, now_ms, region);
         let offer = self.offer()?;
         let commands = request
@@ -55,7 +57,31 @@ impl Connection {
         Ok((arrival, shard))
     }
 
-    /// The same of somebody who was here before.
+    /// Tells the control plane's part what it alone wants to know of somebody who comes.
+    pub(crate) fn announce(&self, node: &Node, id: ParticipantId) {
+        let Some(control) = &node.control else {
+            return;
+        };
+        control.coming(Coming::In(control::Arrival {
+            id,
+            asked_at_ms: unix_now().as_millis() as u64,
+            tof: self.claims.tof.clone(),
+            client: self.request.client.clone(),
+        }));
+    }
+
+    /// The offer that came with the request.
+    fn offer(&self) -> Result<Option<(u32, Description)>, Unreadable> {
+        let Some(offer) = &self.request.offer else {
+            return Ok(None);
+        };
+        let description = Description::parse(SdpKind::Offer, &offer.sdp).map_err(|_| Unreadable)?;
+        Ok(Some((offer.id, description)))
+    }
+}
+
+impl Connection {
+    /// What the shard needs to let somebody go on who was here before.
     pub(super) fn coming_back(
         &self,
         (shard, place): (ShardInbox, Place),
@@ -70,19 +96,10 @@ impl Connection {
             identity: admission.identity.clone(),
             participant: reconnect.participant,
             mode: self.guest.request.mode,
-            offer: self.offer()?,
+            offer: self.guest.offer()?,
             sync_state: self.guest.request.sync_state.clone(),
             signal,
         };
         Ok((coming_back, shard))
-    }
-
-    /// The offer that came with the request.
-    fn offer(&self) -> Result<Option<(u32, Description)>, Unreadable> {
-        let Some(offer) = &self.guest.request.offer else {
-            return Ok(None);
-        };
-        let description = Description::parse(SdpKind::Offer, &offer.sdp).map_err(|_| Unreadable)?;
-        Ok(Some((offer.id, description)))
     }
 }

@@ -13,14 +13,13 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use axum::extract::ws::{Message, WebSocket, close_code};
 use livekit::Claims;
-use livekit::signal::{self as wire, FrameFormat, JoinSettings, Recipient, Response};
+use livekit::signal::{self as wire, FrameFormat, IceServer, JoinSettings, Recipient, Response};
 use media::ParticipantId;
 use sfu::{LeaveReason, Notice, ParticipantInfo};
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval, interval_at};
 use tracing::{Instrument, Span, debug, field, info, info_span};
 
-use crate::control::{Arrival, Coming};
 use crate::http::Guest;
 use crate::ids;
 use crate::metrics::Metrics;
@@ -126,12 +125,14 @@ impl Connection {
                 let admission = &self.guest.admission;
                 let room = admission.room.as_str().into();
                 let opening = self.node.seat(&room, &admission.room_settings).await;
-                let arrival = self.arrival(opening, participant, signal).map_err(|why| {
+                let region = &self.node.config.node.region;
+                let arrival = self.guest.arrival(region, opening, participant, signal);
+                let arrival = arrival.map_err(|why| {
                     unreadable(&self.node.metrics, why);
                     otherwise
                 })?;
                 self.participant = Some(participant);
-                self.announce(participant);
+                self.guest.announce(&self.node, participant);
                 (ToShard::Join(Box::new(arrival.0)), arrival.1, otherwise)
             }
             Some(reconnect) => {
@@ -155,19 +156,6 @@ impl Connection {
         };
         shard.send(message).map_err(|_| otherwise)?;
         Ok(shard)
-    }
-
-    /// Tells the control plane's part what it alone wants to know of somebody who comes.
-    fn announce(&self, id: ParticipantId) {
-        let Some(control) = &self.node.control else {
-            return;
-        };
-        control.coming(Coming::In(Arrival {
-            id,
-            asked_at_ms: unix_now().as_millis() as u64,
-            tof: self.guest.claims.tof.clone(),
-            client: self.guest.request.client.clone(),
-        }));
     }
 
     async fn talk(&mut self, mut inbox: mpsc::Receiver<ToSignal>) -> Ending {
@@ -354,9 +342,20 @@ impl Connection {
         JoinSettings {
             region: self.node.config.node.region.clone(),
             node_id: self.node.id.clone(),
-            ice_servers: Vec::new(),
+            ice_servers: self.ice_servers(),
             sif_trailer: room.id.as_str().to_owned().into(),
         }
+    }
+
+    fn ice_servers(&self) -> Vec<IceServer> {
+        let place = self.shard.as_ref().zip(self.participant);
+        let (Some(relays), Some((shard, participant))) = (&self.node.relays, place) else {
+            return Vec::new();
+        };
+        let number = self.node.directory.number_of(shard);
+        number.map_or_else(Vec::new, |number| {
+            relays.ice_servers(Instant::now(), number, participant)
+        })
     }
 
     fn recipient(&self) -> Recipient {

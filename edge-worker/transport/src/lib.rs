@@ -4,6 +4,7 @@
 mod bandwidth;
 mod drops;
 mod dtls;
+pub mod framing;
 mod ice;
 mod identity;
 mod rtcp;
@@ -13,10 +14,13 @@ mod sctp;
 pub mod sdp;
 mod sections;
 mod srtp;
+mod stun;
 #[cfg(test)]
 mod testing;
 mod transport;
+pub mod turn;
 mod twcc;
+mod way;
 pub mod wire;
 
 pub use bandwidth::Wanted;
@@ -25,7 +29,9 @@ pub use ice::{IceCredentials, stun_ufrag};
 pub use identity::{Identity, IdentityError};
 pub use sctp::{Channel, DataRefused};
 pub use sections::{
-    Channels, Dtx, NegotiationError, Negotiator, Offered, Sender, SenderId, Unplaced,
+    Candidates, Channels, Dtx, NegotiationError, Negotiator, Offered, Sender, SenderId, SoundRate,
+    Unplaced,
 };
 pub use srtp::SealError;
 pub use transport::{Event, FailReason, Incoming, Output, Setup, Transport};
+pub use way::{ConnectionKey, Way};

@@ -64,7 +64,7 @@ pub enum RtpError {
 
 /// What the extensions of one packet say.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(crate) struct Extensions {
+pub(crate) struct Extensions<'a> {
     /// The m-line.
     pub(crate) mid: Option<Mid>,
     /// The simulcast encoding.
@@ -75,6 +75,8 @@ pub(crate) struct Extensions {
     pub(crate) audio_level: Option<AudioLevel>,
     /// The number among all packets of the transport.
     pub(crate) twcc: Option<SeqNo>,
+    /// What the frame depends on, as it is written; empty if that is not told.
+    pub(crate) dependencies: &'a [u8],
 }
 
 const FIXED: usize = 12;
@@ -137,7 +139,7 @@ impl RtpHeader {
     }
 
     /// What the extensions say, by the numbers negotiated for them.
-    pub(crate) fn extensions(&self, packet: &[u8], ids: &ExtensionIds) -> Extensions {
+    pub(crate) fn extensions<'a>(&self, packet: &'a [u8], ids: &ExtensionIds) -> Extensions<'a> {
         let mut read = Extensions::default();
         for (id, value) in self.elements(packet).map_while(Result::ok) {
             if id == ids.twcc {
@@ -153,6 +155,8 @@ impl RtpHeader {
                     level: byte & 0x7f,
                     voice: byte & 0x80 != 0,
                 });
+            } else if id == ids.dependencies {
+                read.dependencies = value;
             }
         }
         read
@@ -232,7 +236,7 @@ impl<'a> Elements<'a> {
 
 /// A header to write; one-byte extensions, none of contributing sources.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct NewHeader {
+pub(crate) struct NewHeader<'a> {
     pub(crate) marker: bool,
     pub(crate) padded: Padded,
     pub(crate) payload_type: PayloadType,
@@ -245,13 +249,15 @@ pub(crate) struct NewHeader {
     pub(crate) twcc: Option<(u8, SeqNo)>,
     /// Number of the extension and how long a picture shall wait.
     pub(crate) playout: Option<(u8, PlayoutDelay)>,
+    /// Number of the extension, and what the frame depends on, in two pieces.
+    pub(crate) dependencies: Option<(u8, [&'a [u8]; 2])>,
 }
 
-impl NewHeader {
+impl NewHeader<'_> {
     /// Appends the header to `out`; answers its length.
     pub(crate) fn write(&self, out: &mut Vec<u8>) -> usize {
         let start = out.len();
-        let several = self.mid.is_some() || self.playout.is_some();
+        let several = self.mid.is_some() || self.playout.is_some() || self.dependencies.is_some();
         let extended = u8::from(several || self.twcc.is_some()) << 4;
         let padded = u8::from(self.padded == Padded::Yes) << 5;
         let marker = u8::from(self.marker) << 7;
@@ -278,18 +284,29 @@ impl NewHeader {
     /// pictures are to wait.
     #[cold]
     fn write_several(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&ONE_BYTE_PROFILE.to_be_bytes());
+        let longest = self
+            .dependencies
+            .map_or(0, |(_, [one, two])| one.len() + two.len());
+        let (form, profile) = if longest > MOST_OF_ONE_BYTE {
+            (Form::TwoByte, TWO_BYTE_PROFILE)
+        } else {
+            (Form::OneByte, ONE_BYTE_PROFILE)
+        };
+        out.extend_from_slice(&profile.to_be_bytes());
         let count_at = out.len() + 1;
         out.extend_from_slice(&[0, 0]);
         let block = out.len();
         if let Some((id, mid)) = self.mid {
-            element(id, mid.as_str().as_bytes(), out);
+            element(form, id, [mid.as_str().as_bytes(), &[]], out);
         }
         if let Some((id, number)) = self.twcc {
-            element(id, &number.0.to_be_bytes(), out);
+            element(form, id, [&number.0.to_be_bytes(), &[]], out);
         }
         if let Some((id, delay)) = self.playout {
-            element(id, &delay.to_bytes(), out);
+            element(form, id, [&delay.to_bytes(), &[]], out);
+        }
+        if let Some((id, told)) = self.dependencies {
+            element(form, id, told, out);
         }
         let count = (out.len() - block).div_ceil(4);
         out[count_at] = count as u8;
@@ -297,10 +314,18 @@ impl NewHeader {
     }
 }
 
-/// Appends one extension of 1 to 16 bytes.
-fn element(id: u8, value: &[u8], out: &mut Vec<u8>) {
-    out.push(id << 4 | (value.len() - 1) as u8);
-    out.extend_from_slice(value);
+/// What an extension of the one-byte form can hold (RFC 8285 section 4.2).
+const MOST_OF_ONE_BYTE: usize = 16;
+
+/// Appends one extension of at least one byte, in two pieces, and no longer than `form` allows.
+fn element(form: Form, id: u8, value: [&[u8]; 2], out: &mut Vec<u8>) {
+    let len = value[0].len() + value[1].len();
+    match form {
+        Form::OneByte | Form::None => out.push(id << 4 | (len - 1) as u8),
+        Form::TwoByte => out.extend_from_slice(&[id, len as u8]),
+    }
+    out.extend_from_slice(value[0]);
+    out.extend_from_slice(value[1]);
 }
 
 #[cfg(test)]
@@ -315,6 +340,7 @@ mod tests {
         audio_level: 1,
         twcc: 3,
         playout: 5,
+        dependencies: 6,
     };
 
     fn packet(first: u8, after: &[u8]) -> Vec<u8> {
@@ -467,6 +493,7 @@ mod tests {
             mid: None,
             twcc: None,
             playout: None,
+            dependencies: None,
         };
         for (mid, twcc, len) in [
             (None, None, 12),
@@ -498,6 +525,39 @@ mod tests {
     }
 
     #[test]
+    fn sb_3_a_frame_says_what_it_depends_on_however_long_that_takes() {
+        let told: Vec<u8> = (1..=200).collect();
+        for (len, expected) in [
+            (3, 12 + 4 + 8),
+            (16, 12 + 4 + 20),
+            (17, 12 + 4 + 24),
+            (200, 12 + 4 + 208),
+        ] {
+            for cut in [0, 3] {
+                let (one, two) = told[..len].split_at(cut);
+                let header = NewHeader {
+                    marker: true,
+                    padded: Padded::No,
+                    payload_type: PayloadType(45),
+                    seq: SeqNo(1),
+                    timestamp: Timestamp(2),
+                    ssrc: Ssrc(3),
+                    mid: None,
+                    twcc: Some((3, SeqNo(9))),
+                    playout: None,
+                    dependencies: Some((6, [one, two])),
+                };
+                let mut out = Vec::new();
+                assert_eq!(header.write(&mut out), expected, "{len}");
+                let read = RtpHeader::parse(&out).unwrap();
+                let extensions = read.extensions(&out, &IDS);
+                assert_eq!(extensions.dependencies, &told[..len]);
+                assert_eq!(extensions.twcc, Some(SeqNo(9)));
+            }
+        }
+    }
+
+    #[test]
     fn sb_3_a_picture_says_how_long_it_shall_wait() {
         let playout = PlayoutDelay::from_ms(200, 400).map(|delay| (5, delay));
         for (mid, twcc, expected) in [
@@ -525,6 +585,7 @@ mod tests {
                 mid,
                 twcc,
                 playout,
+                dependencies: None,
             };
             let mut out = Vec::new();
             let len = header.write(&mut out);

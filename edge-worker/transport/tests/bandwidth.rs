@@ -47,6 +47,7 @@ fn outgoing(seq: u16, codec: Codec, delivery: Delivery) -> Outgoing<'static> {
         head: b"\x90\x80",
         body: &[7; 1_000],
         padding: 0,
+        dependencies: 0,
     }
 }
 

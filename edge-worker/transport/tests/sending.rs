@@ -73,6 +73,7 @@ fn outgoing<'a>(seq: u16, codec: Codec, head: &'a [u8], body: &'a [u8]) -> Outgo
         head,
         body,
         padding: 0,
+        dependencies: 0,
     }
 }
 
@@ -83,7 +84,7 @@ fn send(call: &mut Call, sender: SenderId, packet: &Outgoing<'_>) -> Packet {
         .transport
         .seal(call.now, sender, packet, &mut out)
         .unwrap();
-    assert_eq!(to, call.client.address);
+    assert_eq!(to, call.client.address.into());
     assert_eq!(&out[..6], b"before");
     call.client.handle(call.now, &out[6..]);
     assert_eq!(call.client.unauthentic, 0);

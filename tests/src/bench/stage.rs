@@ -79,6 +79,7 @@ impl Stage {
         config.http = free_tcp()?;
         config.admin = free_tcp()?;
         config.rtc.sockets = vec![free_udp()?];
+        config.rtc.tcp = None;
         let house = House {
             url: format!("ws://{}", config.http),
             dtls: Dtls::new()?,

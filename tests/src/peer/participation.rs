@@ -14,7 +14,10 @@ use livekit_protocol::{
     leave_request,
 };
 use prost::Message as _;
-use rtc::rtp_transceiver::rtp_sender::RtpCodecKind;
+use rtc::{
+    rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication,
+    rtp_transceiver::rtp_sender::RtpCodecKind,
+};
 use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
@@ -438,6 +441,10 @@ fn read_message(by: Side, channel: &str, bytes: &[u8]) -> DataMessage {
     }
 }
 
+/// Packets without a keyframe after which a client asks for one: what leaves before its handshake is
+/// over may be in vain.
+const PATIENCE: u64 = 30;
+
 async fn read_track(track: Arc<dyn TrackRemote>, seen: watch::Sender<Seen>) {
     let id = track.track_id().await;
     let stream = track.stream_id().await;
@@ -461,6 +468,7 @@ async fn read_track(track: Arc<dyn TrackRemote>, seen: watch::Sender<Seen>) {
         match event {
             // Resends have a payload type of their own; the crate counts them in by itself.
             TrackRemoteEvent::OnRtpPacket(packet) if packet.header.payload_type == wanted => {
+                let mut asks = false;
                 seen.send_modify(|seen| {
                     let Some(track) = seen.tracks.get_mut(&id) else {
                         return;
@@ -471,7 +479,16 @@ async fn read_track(track: Arc<dyn TrackRemote>, seen: watch::Sender<Seen>) {
                     tally.frames += u64::from(!video || packet.header.marker);
                     let begins = synthetic::begins(&packet.payload);
                     tally.keyframes += u64::from(video && begins == Some(Picture::Key));
+                    asks = video && tally.keyframes == 0 && tally.packets % PATIENCE == 0;
                 });
+                if asks {
+                    let loss = PictureLossIndication {
+                        sender_ssrc: 0,
+                        media_ssrc: packet.header.ssrc,
+                    };
+                    // Whoever has gone needs no keyframe.
+                    let _ = track.write_rtcp(vec![Box::new(loss)]).await;
+                }
             }
             TrackRemoteEvent::OnEnded => break,
             _ => {}

@@ -3,7 +3,7 @@
 
 use media::PlayoutDelay;
 use serde::Deserialize;
-use sfu::{MAX_METADATA, RoomChange, Streams};
+use sfu::{MAX_METADATA, Profile, RoomChange, Streams};
 
 use super::JoinError;
 use crate::{Claims, proto};
@@ -25,6 +25,8 @@ pub struct RoomSettings {
     pub max_playout_delay_ms: Option<u32>,
     /// How tracks are grouped.
     pub streams: Option<Streams>,
+    /// What anybody is sent at most; only nodes say it.
+    pub profile: Option<Profile>,
     /// The name of settings that the node keeps, for what is left open here.
     pub preset: Option<String>,
     /// What is asked for that nobody here does.
@@ -68,6 +70,7 @@ impl RoomSettings {
             min_playout_delay_ms: chosen(message.min_playout_delay),
             max_playout_delay_ms: chosen(message.max_playout_delay),
             streams: synced(message.sync_streams),
+            profile: None,
             preset: None,
             undone: recording
                 .into_iter()
@@ -86,6 +89,7 @@ impl RoomSettings {
             min_playout_delay_ms: chosen(message.min_playout_delay),
             max_playout_delay_ms: chosen(message.max_playout_delay),
             streams: synced(message.sync_streams),
+            profile: None,
             preset: said(message.room_preset),
             undone: agents(&message.agents).into_iter().collect(),
         }
@@ -105,6 +109,7 @@ impl RoomSettings {
         fill(&mut self.min_playout_delay_ms, &others.min_playout_delay_ms);
         fill(&mut self.max_playout_delay_ms, &others.max_playout_delay_ms);
         fill(&mut self.streams, &others.streams);
+        fill(&mut self.profile, &others.profile);
     }
 
     /// How long pictures wait with whom they are sent to.
@@ -122,6 +127,7 @@ impl RoomSettings {
             metadata: self.metadata.clone(),
             streams: self.streams,
             playout_delay: self.playout_delay(),
+            profile: self.profile,
         }
     }
 }
@@ -176,6 +182,7 @@ mod tests {
             min_playout_delay_ms: Some(200),
             max_playout_delay_ms: Some(400),
             streams: Some(Streams::Together),
+            profile: None,
             preset: Some("lessons".into()),
             undone: vec![Undone::Recording, Undone::Agents],
         };
@@ -212,6 +219,7 @@ mod tests {
             max_participants: Some(50),
             max_playout_delay_ms: Some(900),
             streams: Some(Streams::Together),
+            profile: Some(Profile::Low),
             ..RoomSettings::default()
         });
         let change = said.change();
@@ -221,6 +229,7 @@ mod tests {
         );
         assert_eq!(change.playout_delay, PlayoutDelay::from_ms(100, 900));
         assert_eq!(change.streams, Some(Streams::Together));
+        assert_eq!(change.profile, Some(Profile::Low));
         assert_eq!(change.metadata, None);
     }
 }

@@ -190,6 +190,7 @@ fn rl_1_a_call_says_how_the_room_is_that_it_makes() {
         min_playout_delay_ms: Some(200),
         max_playout_delay_ms: Some(400),
         streams: Some(Streams::Together),
+        profile: None,
         preset: Some("lessons".into()),
         undone: vec![Undone::Agents],
     };

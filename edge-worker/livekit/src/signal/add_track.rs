@@ -21,9 +21,50 @@ pub(super) const MAX_FEATURES: usize = 16;
 #[derive(Clone, Debug, PartialEq)]
 pub struct AddTrack(proto::AddTrackRequest);
 
+/// A track as an offer shows it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct DescribedTrack {
+    /// As the offer names it.
+    pub cid: String,
+    /// Sound or pictures.
+    pub kind: MediaKind,
+    /// How many encodings of it are sent, small to large.
+    pub encodings: usize,
+    /// Of sound.
+    pub channels: u8,
+}
+
 impl AddTrack {
     pub(crate) fn from_proto(message: proto::AddTrackRequest) -> Self {
         Self(message)
+    }
+
+    /// One of somebody who announces nothing beside its offer (WHIP, RFC 9725).
+    pub fn described(track: &DescribedTrack) -> Self {
+        let (kind, source) = match track.kind {
+            MediaKind::Audio => (proto::TrackType::Audio, proto::TrackSource::Microphone),
+            MediaKind::Video => (proto::TrackType::Video, proto::TrackSource::Camera),
+        };
+        let layer = |index: usize| proto::VideoLayer {
+            quality: index as i32,
+            ..proto::VideoLayer::default()
+        };
+        let encodings = match track.kind {
+            MediaKind::Audio => 0,
+            MediaKind::Video => track.encodings.min(MAX_LAYERS),
+        };
+        let mut features = Vec::new();
+        if track.channels > 1 {
+            features.push(proto::AudioTrackFeature::TfStereo.into());
+        }
+        Self(proto::AddTrackRequest {
+            cid: track.cid.clone(),
+            r#type: kind.into(),
+            source: source.into(),
+            layers: (0..encodings).map(layer).collect(),
+            audio_features: features,
+            ..proto::AddTrackRequest::default()
+        })
     }
 
     /// The client's id for it; names it in a refusal.
@@ -313,11 +354,15 @@ mod tests {
             (vec![codec("vp8", "c")], vec![(Codec::Vp8, "c")]),
             (vec![codec("video/H264", "c")], vec![(Codec::H264, "c")]),
             (
-                vec![codec("vp9", "c"), codec("vp8", "")],
+                vec![codec("vp9", "c"), codec("video/AV1", "d")],
+                vec![(Codec::Vp9, "c"), (Codec::Av1, "d")],
+            ),
+            (
+                vec![codec("h265", "c"), codec("vp8", "")],
                 vec![(Codec::Vp8, "c")],
             ),
             (
-                vec![codec("av1", "c"), codec("h264", "d")],
+                vec![codec("theora", "c"), codec("h264", "d")],
                 vec![(Codec::Vp8, "c"), (Codec::H264, "d")],
             ),
             (vec![codec("", "c")], vec![]),

@@ -456,6 +456,8 @@ fn codec_name(codec: Codec) -> &'static str {
         Codec::Red => "red",
         Codec::Vp8 => "vp8",
         Codec::H264 => "h264",
+        Codec::Vp9 => "vp9",
+        Codec::Av1 => "av1",
     }
 }
 

@@ -172,7 +172,14 @@ fn a_join_response_tells_what_clients_need() {
         .collect();
     assert_eq!(
         codecs,
-        ["video/VP8", "video/H264", "audio/opus", "audio/red"]
+        [
+            "video/VP8",
+            "video/H264",
+            "video/VP9",
+            "video/AV1",
+            "audio/opus",
+            "audio/red"
+        ]
     );
 }
 

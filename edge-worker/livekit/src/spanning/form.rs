@@ -125,7 +125,7 @@ pub(super) struct WholeRoom {
 }
 
 /// How clients play what they receive: LiveKit's description of a room leaves it out.
-#[derive(Clone, Copy, PartialEq, Message)]
+#[derive(Clone, PartialEq, Message)]
 pub(super) struct Playing {
     #[prost(bool, tag = "1")]
     pub(super) together: bool,
@@ -135,6 +135,12 @@ pub(super) struct Playing {
     /// Milliseconds; 0: none is said.
     #[prost(uint32, tag = "3")]
     pub(super) max_delay: u32,
+    /// By its name; empty: the highest.
+    #[prost(string, tag = "4")]
+    pub(super) profile: String,
+    /// 0: all.
+    #[prost(uint32, tag = "5")]
+    pub(super) loudest: u32,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -6,7 +6,8 @@ use media::{Codec, MediaKind, PlayoutDelay, Rid};
 use prost::Message;
 use sfu::{
     Allowance, DataTrackInfo, Grantee, Identity, LeaveReason, Linked, LinkedTrack, Muted,
-    ParticipantInfo, Playing, RoomInfo, Share, SimulcastCodec, State, Streams, TrackInfo, TrackKey,
+    ParticipantInfo, Playing, Profile, RoomInfo, Share, SimulcastCodec, State, Streams, TrackInfo,
+    TrackKey,
 };
 use std::sync::Arc;
 
@@ -65,6 +66,8 @@ pub(super) fn write_playing(playing: Playing) -> form::Playing {
         together: playing.streams == Streams::Together,
         min_delay: playing.delay.map_or(0, PlayoutDelay::min_ms),
         max_delay: playing.delay.map_or(0, PlayoutDelay::max_ms),
+        profile: playing.profile.label().to_owned(),
+        loudest: playing.loudest,
     }
 }
 
@@ -82,6 +85,9 @@ pub(super) fn whole_room(
                 Streams::Apart
             },
             delay: PlayoutDelay::from_ms(playing.min_delay, playing.max_delay),
+            // A node of another release may know others.
+            profile: Profile::named(&playing.profile).unwrap_or_default(),
+            loudest: playing.loudest,
         },
         ..room(described)?
     })

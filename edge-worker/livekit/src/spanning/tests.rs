@@ -7,8 +7,8 @@ use media::{Bitrate, Codec, Layer, MediaKind, PlayoutDelay, Rid};
 use sfu::{
     Allowance, ConnectionQuality, DataFrame, DataTrackInfo, Destinations, Encryption, Grantee,
     Identity, LeaveReason, LinkNews, Linked, LinkedTrack, Muted, ParticipantInfo, Permission,
-    Playing, Quality, Reliability, RoomInfo, Setup, Share, SimulcastCodec, Source, State, Streams,
-    Supply, TrackInfo, TrackKey, VideoLayer, VideoQuality, Visibility,
+    Playing, Profile, Quality, Reliability, RoomInfo, Setup, Share, SimulcastCodec, Source, State,
+    Streams, Supply, TrackInfo, TrackKey, VideoLayer, VideoQuality, Visibility,
 };
 
 use super::{Call, Called, Question, Reply, Telling, TellingError, read, write};
@@ -103,6 +103,8 @@ fn room() -> RoomInfo {
         playing: Playing {
             streams: Streams::Together,
             delay: PlayoutDelay::from_ms(200, 400),
+            profile: Profile::Low,
+            loudest: 5,
         },
         participants: 2,
         publishers: 1,

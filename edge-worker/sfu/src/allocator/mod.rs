@@ -72,6 +72,17 @@ pub(crate) struct Target {
     pub(crate) wish: Wish,
 }
 
+/// What of a link is for what.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Share {
+    /// The whole of it.
+    pub(crate) limit: Bitrate,
+    /// Taken by sound.
+    pub(crate) audio: Bitrate,
+    /// What pictures may take at most, if there is more.
+    pub(crate) pictures: Option<Bitrate>,
+}
+
 /// What a link carries, and what it would have to carry for more.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Load {
@@ -83,9 +94,6 @@ pub struct Load {
     pub wished: Bitrate,
 }
 
-/// No subscriber's link is wider. Clients may claim more than can be reckoned with.
-const WIDEST: Bitrate = Bitrate::kilobits(10_000_000);
-
 /// Of what a link carries, better pictures than the least take no more than this: what
 /// encoders send varies.
 const COMFORT_PERCENT: u64 = 90;
@@ -94,6 +102,9 @@ const COMFORT_PERCENT: u64 = 90;
 const STRAIN_PERCENT: u64 = 105;
 
 impl Allocator {
+    /// No subscriber's link is wider. Clients may claim more than can be reckoned with.
+    pub(crate) const WIDEST: Bitrate = Bitrate::kilobits(10_000_000);
+
     pub(crate) fn new(pausing: Pausing) -> Self {
         Self {
             pausing,
@@ -141,16 +152,23 @@ impl Allocator {
         self.lines.clear();
     }
 
-    /// Divides `limit`, of which sound takes `audio`, between `videos`. What is to be
-    /// sent differently is appended to `targets`.
+    /// Divides what is for pictures between `videos`. What is to be sent differently is
+    /// appended to `targets`.
     pub(crate) fn allocate(
         &mut self,
         now: Instant,
-        limit: Bitrate,
-        audio: Bitrate,
+        link: Share,
         videos: &mut [Video],
         targets: &mut Vec<Target>,
     ) -> Load {
+        let Share {
+            limit,
+            audio,
+            pictures,
+        } = link;
+        if pictures == Some(Bitrate::ZERO) {
+            return self.stop(now, audio, videos, targets);
+        }
         videos.sort_by_key(|video| {
             let wished = &video.wished;
             (
@@ -159,7 +177,8 @@ impl Allocator {
                 video.subscription.0,
             )
         });
-        let budget = Bitrate(limit.min(WIDEST).0.saturating_sub(audio.0));
+        let budget = Bitrate(limit.min(Self::WIDEST).0.saturating_sub(audio.0));
+        let budget = pictures.map_or(budget, |most| most.min(budget));
         let comfort = Bitrate(budget.0 * COMFORT_PERCENT / 100);
         let wanted = share(videos, (budget, comfort), self.pausing);
         let mut shares = self.present(now, videos, &wanted);
@@ -169,7 +188,25 @@ impl Allocator {
         }
         self.raise(now, videos, &mut shares, &wanted, budget);
         self.settle(now, videos, &shares, budget, targets);
-        load(videos, &shares, audio)
+        load(videos, &shares, link)
+    }
+
+    /// No picture may be sent at all, nor anything to find out whether it could be.
+    fn stop(
+        &mut self,
+        now: Instant,
+        audio: Bitrate,
+        videos: &[Video],
+        targets: &mut Vec<Target>,
+    ) -> Load {
+        let nothing = vec![None; videos.len()];
+        self.present(now, videos, &nothing);
+        self.settle(now, videos, &nothing, Bitrate::ZERO, targets);
+        Load {
+            allocated: audio,
+            next: None,
+            wished: audio,
+        }
     }
 
     /// As what videos are sent now. What is new, or wished anew, is sent as it should be.
@@ -327,8 +364,24 @@ fn used(videos: &[Video], shares: &Shares) -> Bitrate {
     )
 }
 
-fn load(videos: &[Video], shares: &Shares, audio: Bitrate) -> Load {
+/// What it takes to send all of `videos` as wished beside sound, if they take no more than
+/// `pictures`.
+pub(crate) fn everything(videos: &[Video], audio: Bitrate, pictures: Option<Bitrate>) -> Bitrate {
+    let best: u64 = videos
+        .iter()
+        .map(|video| video.ladder.rate(Some(video.ladder.top())).0)
+        .sum();
+    takes(pictures.map_or(best, |most| most.0.min(best)), audio)
+}
+
+fn takes(rate: u64, audio: Bitrate) -> Bitrate {
+    Bitrate(rate * 100 / COMFORT_PERCENT + audio.0)
+}
+
+fn load(videos: &[Video], shares: &Shares, link: Share) -> Load {
     let used = used(videos, shares).0;
+    // What may not be sent anyway needs no wider link.
+    let most = link.pictures.unwrap_or(Allocator::WIDEST).0 * COMFORT_PERCENT / 100;
     let next = videos
         .iter()
         .zip(shares)
@@ -339,17 +392,12 @@ fn load(videos: &[Video], shares: &Shares, audio: Bitrate) -> Load {
                 .rate(Some(next))
                 .0
                 .checked_sub(video.ladder.rate(*share).0)?;
-            (next <= video.ladder.top()).then_some(more)
+            (next <= video.ladder.top() && used + more <= most).then_some(more)
         })
         .min();
-    let best: u64 = videos
-        .iter()
-        .map(|video| video.ladder.rate(Some(video.ladder.top())).0)
-        .sum();
-    let takes = |rate: u64| Bitrate(rate * 100 / COMFORT_PERCENT + audio.0);
     Load {
-        allocated: Bitrate(used + audio.0),
-        next: next.map(|more| takes(used + more)),
-        wished: takes(best),
+        allocated: Bitrate(used + link.audio.0),
+        next: next.map(|more| takes(used + more, link.audio)),
+        wished: everything(videos, link.audio, link.pictures),
     }
 }

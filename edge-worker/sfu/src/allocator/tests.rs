@@ -71,9 +71,14 @@ impl Scene {
         let mut targets = Vec::new();
         let limit = Bitrate::kilobits(kilobits);
         let mut videos = self.videos.clone();
+        let link = Share {
+            limit,
+            audio: SOUND,
+            pictures: None,
+        };
         self.load = self
             .allocator
-            .allocate(self.now, limit, SOUND, &mut videos, &mut targets);
+            .allocate(self.now, link, &mut videos, &mut targets);
         for target in targets {
             let key = target.subscription.0;
             let before = self.shown.insert(key, target.wish);

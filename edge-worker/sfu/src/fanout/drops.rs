@@ -23,6 +23,8 @@ pub enum DropReason {
     OtherLayer,
     /// More frames a second than wished.
     FrameRate,
+    /// Others are louder than this voice.
+    Quieter,
     /// Nothing but padding.
     Padding,
     /// Too late: no number was left open for it.
@@ -49,6 +51,7 @@ impl DropReason {
             Self::AwaitKeyframe => "await_keyframe",
             Self::OtherLayer => "other_layer",
             Self::FrameRate => "frame_rate",
+            Self::Quieter => "quieter",
             Self::Padding => "padding",
             Self::Late => "late",
             Self::Codec => "codec",
@@ -58,7 +61,7 @@ impl DropReason {
     }
 
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::UnknownLayer,
         Self::Stray,
         Self::Duplicate,
@@ -69,6 +72,7 @@ impl DropReason {
         Self::AwaitKeyframe,
         Self::OtherLayer,
         Self::FrameRate,
+        Self::Quieter,
         Self::Padding,
         Self::Late,
         Self::Codec,

@@ -5,12 +5,13 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use media::{
-    Codec, Delivery, Layer, MediaKind, Nack, Outgoing, ReceptionReport, Rtcp, SeqNo, Ssrc,
+    Codec, Delivery, Layer, LayerFrame, MediaKind, Nack, Outgoing, ReceptionReport, Rtcp, SeqNo,
+    Ssrc,
 };
 
 use crate::reports::SenderReports;
 use crate::rewrite::{Numbers, OutOfOrder, Rewrite, Taken, primary};
-use crate::select::{Decision, Entry, LayerSet, Simulcast, Temporal};
+use crate::select::{Decision, Entry, LayerSet, Part, Scalable, Simulcast, Temporal};
 use crate::{Outlet, Sink, SubscriptionKey};
 
 use super::arrival::Arrival;
@@ -18,7 +19,8 @@ use super::drops::{DropCounts, DropReason};
 use super::ending::{Ending, Frame};
 use super::intake::Intake;
 use super::repairs::Repairs;
-use super::{Binding, Wish};
+use super::repeats::{Losses, Repeats};
+use super::{Binding, Hearing, Layering, Wish};
 
 /// The layers of a track that have been heard of.
 pub(crate) type Intakes = [Option<Box<Intake>>; Layer::COUNT];
@@ -41,13 +43,21 @@ pub(crate) struct Forwarder {
     codecs: CodecSet,
     rate: u32,
     wish: Wish,
+    layering: Layering,
     simulcast: Simulcast,
     temporal: Temporal,
+    /// Of one stream with several layers, what to play of the living ones ...
+    reach: Layer,
+    /// ... and how far that has come.
+    scalable: Scalable,
     rewrite: Rewrite,
     reports: SenderReports,
     repairs: Repairs,
     pub(super) ending: Ending,
     subscriber: Subscriber,
+    pub(super) hearing: Hearing,
+    pub(super) repeats: Repeats,
+    losses: Losses,
 }
 
 /// What the subscriber told.
@@ -73,11 +83,17 @@ impl Forwarder {
             wish: Wish::Paused,
             simulcast: Simulcast::default(),
             temporal: Temporal::default(),
+            layering: Layering::Streams,
+            reach: Layer::LOW,
+            scalable: Scalable::default(),
             rewrite: Rewrite::new(rate),
             reports: SenderReports::default(),
             repairs: Repairs::default(),
             ending: Ending::default(),
             subscriber: Subscriber::default(),
+            hearing: Hearing::This,
+            repeats: Repeats::default(),
+            losses: Losses::default(),
         }
     }
 
@@ -87,12 +103,23 @@ impl Forwarder {
         self.retarget(live);
     }
 
+    /// Layers are found elsewhere than before, `live` being what there is.
+    pub(crate) fn set_layering(&mut self, layering: Layering, live: LayerSet) {
+        self.layering = layering;
+        self.stop();
+        self.retarget(live);
+    }
+
     /// Other layers are alive than before.
     pub(crate) fn retarget(&mut self, live: LayerSet) {
-        let target = match self.wish {
+        let mut target = match self.wish {
             Wish::Paused => None,
             Wish::Layer { spatial, .. } => Some(live.nearest(spatial)),
         };
+        if self.layering == Layering::OneStream {
+            self.reach = self.aim().unwrap_or(Layer::LOW);
+            target = target.map(|_| Layer::LOW);
+        }
         self.simulcast.set_target(target);
         self.set_frame_rate(Duration::ZERO);
         self.rest_reports();
@@ -114,10 +141,11 @@ impl Forwarder {
         let codec = match codec {
             // There is nothing to repeat.
             Codec::Opus | Codec::Red => Codec::Opus,
-            Codec::Vp8 | Codec::H264 => codec,
+            Codec::Vp8 | Codec::H264 | Codec::Vp9 | Codec::Av1 => codec,
         };
-        if let Some(codec) = self.codec_for(codec) {
-            self.ending.start(last_at, Frame::new(codec, trailer));
+        let codec = self.codec_for(codec);
+        if let Some(frame) = codec.and_then(|codec| Frame::new(codec, trailer)) {
+            self.ending.start(last_at, frame);
         }
     }
 
@@ -174,6 +202,7 @@ impl Forwarder {
                     .map_or(&[][..], |head| head.as_bytes()),
                 body: &frame.payload,
                 padding: 0,
+                dependencies: 0,
             };
             self.reports
                 .forwarded(outgoing.head.len() + outgoing.body.len());
@@ -197,6 +226,7 @@ impl Forwarder {
                 if let Some(time) = self.reports.round_trip(passage.now, report) {
                     self.repairs.set_round_trip(time);
                 }
+                self.losses.hear(report);
                 self.subscriber.reception = Some(*report);
                 None
             }
@@ -211,14 +241,24 @@ impl Forwarder {
         }
     }
 
-    /// The layer a keyframe is needed of before more can be played.
-    pub(crate) fn awaits(&self) -> Option<Layer> {
-        self.simulcast.awaits()
+    /// The stream a keyframe is needed of before more of what is `live` can be played.
+    pub(crate) fn awaits(&self, live: LayerSet) -> Option<Layer> {
+        let highest = live.highest().unwrap_or(Layer::LOW);
+        let larger = || {
+            let inside = self.layering == Layering::OneStream;
+            let playing = self.simulcast.playing().filter(|_| inside)?;
+            self.scalable.awaits(highest).then_some(playing)
+        };
+        self.simulcast.awaits().or_else(larger)
     }
 
-    /// The layer being played.
-    pub(crate) fn playing(&self) -> Option<Layer> {
-        self.simulcast.playing()
+    /// The layer being played, of those that are `live`.
+    pub(crate) fn playing(&self, live: LayerSet) -> Option<Layer> {
+        let playing = self.simulcast.playing()?;
+        Some(match self.layering {
+            Layering::Streams => playing,
+            Layering::OneStream => self.scalable.playing(live.highest().unwrap_or(playing)),
+        })
     }
 
     /// The layers whose packets can matter.
@@ -229,9 +269,13 @@ impl Forwarder {
     /// The layers that have to come for it: what it aims at, whether that is there or not,
     /// what it plays, and what it will play.
     pub(crate) fn needs(&self) -> LayerSet {
-        match self.aim() {
-            Some(aim) => self.simulcast.needs().union([aim].into_iter().collect()),
-            None => LayerSet::default(),
+        match (self.aim(), self.layering) {
+            (Some(aim), Layering::Streams) => {
+                self.simulcast.needs().union([aim].into_iter().collect())
+            }
+            // The stream with all of them.
+            (Some(_), Layering::OneStream) => [Layer::LOW].into_iter().collect(),
+            (None, _) => LayerSet::default(),
         }
     }
 
@@ -315,7 +359,9 @@ impl Forwarder {
             return;
         };
         let behind = self.simulcast.is_falling() || backlog > LATE;
-        self.temporal.set_wish(if behind { 0 } else { temporal });
+        let temporal = if behind { 0 } else { temporal };
+        self.temporal.set_wish(temporal);
+        self.scalable.set_wish(self.reach, temporal);
     }
 
     fn begin<O>(&mut self, entry: Entry, first: &Arrival<'_>, passage: &Passage<'_, O>) {
@@ -329,6 +375,13 @@ impl Forwarder {
 
     /// Forwards the next packet in order, unless it is to be left out.
     fn play(&mut self, packet: &Arrival<'_>, passage: &mut Passage<'_, impl Outlet>) {
+        match self.hearing {
+            Hearing::This => {}
+            Hearing::Others => {
+                self.rewrite.skip(packet);
+                return passage.drops.add(DropReason::Quieter);
+            }
+        }
         let body = match self.body(packet) {
             Ok(body) => body,
             Err(reason) => {
@@ -353,8 +406,37 @@ impl Forwarder {
                 return passage.drops.add(DropReason::FrameRate);
             }
         }
+        let mut marker = packet.marks.marker;
+        if let Some(frame) = &packet.marks.layered {
+            match self.pick(frame, packet, passage.out) {
+                Part::TooLarge => return self.leave_out(packet, DropReason::OtherLayer, passage),
+                Part::TooFast => return self.leave_out(packet, DropReason::FrameRate, passage),
+                Part::Inside => {}
+                Part::Last => marker = true,
+            }
+        }
         let numbers = self.rewrite.take(passage.now, packet);
+        let body = Body { marker, ..body };
         self.send(packet, &numbers, body, Delivery::Original, passage.out);
+    }
+
+    /// Whether a packet is of the picture size and frame rate that are played.
+    fn pick(&mut self, frame: &LayerFrame, packet: &Arrival<'_>, out: &impl Outlet) -> Part {
+        if frame.start && frame.spatial == 0 {
+            self.set_frame_rate(out.backlog(self.sink.transport));
+        }
+        self.scalable.pick(frame, packet.marks.timestamp)
+    }
+
+    /// Leaves out the next packet in order.
+    fn leave_out<O>(
+        &mut self,
+        packet: &Arrival<'_>,
+        reason: DropReason,
+        passage: &mut Passage<'_, O>,
+    ) {
+        self.rewrite.skip(packet);
+        passage.drops.add(reason);
     }
 
     /// Forwards a packet out of order, if a number was left open for it.
@@ -415,15 +497,15 @@ impl Forwarder {
         let Some(place) = self.rewrite.place(layer, packet) else {
             return false;
         };
-        let too_fast = |output| {
-            let vp8 = packet.marks.vp8.as_ref();
-            vp8.is_some_and(|vp8| !self.temporal.kept(&vp8.descriptor, output))
-        };
-        match (place, self.body(packet)) {
-            (OutOfOrder::Packet(numbers), Ok(body)) if !too_fast(numbers.output) => {
+        let (OutOfOrder::Packet(numbers) | OutOfOrder::Filler(numbers)) = place;
+        let part = self.part_then(packet, numbers.output);
+        match (place, self.body(packet), part) {
+            (OutOfOrder::Packet(numbers), Ok(body), Part::Inside | Part::Last) => {
+                let marker = body.marker || part == Part::Last;
+                let body = Body { marker, ..body };
                 self.send(packet, &numbers, body, delivery, out);
             }
-            (OutOfOrder::Packet(numbers) | OutOfOrder::Filler(numbers), _) => {
+            (OutOfOrder::Packet(numbers) | OutOfOrder::Filler(numbers), _, _) => {
                 let filler = Numbers {
                     head: None,
                     ..numbers
@@ -431,10 +513,26 @@ impl Forwarder {
                 let codec = self
                     .codec_for(packet.marks.codec)
                     .unwrap_or(packet.marks.codec);
-                self.send(packet, &filler, Body { codec, bytes: &[] }, delivery, out);
+                let body = Body {
+                    codec,
+                    bytes: &[],
+                    marker: false,
+                };
+                self.send(packet, &filler, body, delivery, out);
             }
         }
         true
+    }
+
+    /// What a packet with the number `output` was of what was played then.
+    fn part_then(&self, packet: &Arrival<'_>, output: u64) -> Part {
+        if let Some(frame) = &packet.marks.layered {
+            return self.scalable.picked(frame, packet.marks.timestamp);
+        }
+        match &packet.marks.vp8 {
+            Some(vp8) if !self.temporal.kept(&vp8.descriptor, output) => Part::TooFast,
+            Some(_) | None => Part::Inside,
+        }
     }
 
     fn send(
@@ -452,12 +550,17 @@ impl Forwarder {
         let outgoing = Outgoing {
             seq: SeqNo(numbers.output as u16),
             timestamp: numbers.timestamp,
-            marker: packet.marks.marker && !body.bytes.is_empty(),
+            marker: body.marker && !body.bytes.is_empty(),
             delivery,
             codec: body.codec,
             head,
             body: body.bytes.get(head.len()..).unwrap_or(&[]),
             padding: 0,
+            dependencies: if body.bytes.is_empty() {
+                0
+            } else {
+                packet.marks.dependencies
+            },
         };
         if delivery == Delivery::Original {
             self.reports.forwarded(body.bytes.len());
@@ -478,12 +581,20 @@ impl Forwarder {
         } else {
             primary(packet.payload).ok_or(DropReason::Malformed)?
         };
-        Ok(Body { codec, bytes })
+        let marker = packet.marks.marker;
+        Ok(Body {
+            codec,
+            bytes,
+            marker,
+        })
     }
 
     /// What `codec` is sent as.
     fn codec_for(&self, codec: Codec) -> Option<Codec> {
-        if self.codecs.contains(codec) {
+        let dear = codec == Codec::Red
+            && self.codecs.contains(Codec::Opus)
+            && !self.losses.want(self.repeats);
+        if self.codecs.contains(codec) && !dear {
             return Some(codec);
         }
         let unwrapped = codec == Codec::Red && self.codecs.contains(Codec::Opus);
@@ -532,6 +643,8 @@ impl FromIterator<Codec> for CodecSet {
 struct Body<'a> {
     codec: Codec,
     bytes: &'a [u8],
+    /// The last packet of what is shown together.
+    marker: bool,
 }
 
 /// More packets than come between two looks.

@@ -3,7 +3,9 @@
 
 use std::time::{Duration, Instant};
 
-use media::{Codec, Delivery, MediaKind, Nack, NtpTime, Packet, Rtcp, SenderReport, Ssrc};
+use media::{
+    Codec, Delivery, Dependencies, MediaKind, Nack, NtpTime, Packet, Rtcp, SenderReport, Ssrc,
+};
 
 use crate::cache::Cache;
 use crate::keyframes::KeyframeRequests;
@@ -14,6 +16,7 @@ use super::arrival::{Arrival, Marks};
 use super::drops::DropReason;
 use super::meter::{Meter, Rates};
 use super::sequence::{Order, Pictures, Sequence};
+use super::strata::Strata;
 
 /// The arrival of one layer.
 #[derive(Debug)]
@@ -32,6 +35,10 @@ pub(crate) struct Intake {
     meter: Meter,
     /// That ended since they were taken last.
     frames: u64,
+    /// Of a stream that has several layers.
+    strata: Option<Box<Strata>>,
+    /// What AV1 told of its layers.
+    dependencies: Option<Box<Dependencies>>,
 }
 
 /// Whether anybody would show a keyframe.
@@ -72,6 +79,8 @@ impl Intake {
             arrived_at: now,
             meter: Meter::new(now),
             frames: 0,
+            strata: None,
+            dependencies: None,
         }
     }
 
@@ -112,7 +121,10 @@ impl Intake {
             marks,
             payload,
         };
-        self.mark(&mut arrival, order);
+        if let Err(reason) = self.mark(&mut arrival, order) {
+            self.unread(now, number, order);
+            return Err(reason);
+        }
         self.cache.insert(&arrival);
         self.observe(now, &arrival, order, packet.delivery);
         Ok((arrival, order))
@@ -167,6 +179,11 @@ impl Intake {
             .into_iter()
             .flatten()
             .min()
+    }
+
+    /// The layers that are sent inside it, if it has several.
+    pub(super) fn strata(&self) -> Option<&Strata> {
+        self.strata.as_deref()
     }
 
     /// What it takes at each frame rate, once that is known.
@@ -234,12 +251,34 @@ impl Intake {
         Ok(())
     }
 
-    fn mark(&mut self, arrival: &mut Arrival<'_>, order: Order) {
+    fn mark(&mut self, arrival: &mut Arrival<'_>, order: Order) -> Result<(), DropReason> {
         if let Some(vp8) = &mut arrival.marks.vp8 {
             vp8.picture = self.pictures.place(&vp8.descriptor, arrival.payload, order);
         }
         if arrival.marks.codec == Codec::H264 && arrival.marks.entry {
             arrival.marks.entry = self.begins_frame(arrival);
+        }
+        if arrival.marks.dependencies > 0 {
+            let descriptor = &arrival.payload[..usize::from(arrival.marks.dependencies)];
+            let known = self.dependencies.get_or_insert_default();
+            let frame = known.read(descriptor).ok_or(DropReason::Malformed)?;
+            arrival.marks.entry = frame.keyframe;
+            arrival.marks.layered = Some(frame);
+        }
+        Ok(())
+    }
+
+    /// A packet came that cannot be read: what tells how to may have been lost before it.
+    fn unread(&mut self, now: Instant, number: u64, order: Order) {
+        if order == Order::Late {
+            return;
+        }
+        if self.dependencies.as_ref().is_none_or(|it| it.is_empty()) {
+            // It was lost before anything that could tell so.
+            self.reception = Reception::new(self.kind, now, number + 1);
+            self.want_keyframe();
+        } else if self.reception.unread(now, number) == Gap::TooWide {
+            self.want_keyframe();
         }
     }
 
@@ -269,10 +308,16 @@ impl Intake {
             frames_elsewhere: 0,
         };
         self.frames += u64::from(arrival.marks.ends_frame());
+        let bytes = arrival.payload.len();
         let vp8 = arrival.marks.vp8.as_ref();
-        let temporal = vp8.and_then(|vp8| vp8.descriptor.temporal_layer);
-        self.meter
-            .count(now, temporal.unwrap_or(0), arrival.payload.len());
+        let mut temporal = vp8.and_then(|vp8| vp8.descriptor.temporal_layer);
+        if let Some(frame) = &arrival.marks.layered {
+            temporal = Some(frame.temporal);
+            self.strata
+                .get_or_insert_with(|| Box::new(Strata::new()))
+                .count(now, frame, bytes);
+        }
+        self.meter.count(now, temporal.unwrap_or(0), bytes);
         if order == Order::Next {
             let rate = arrival.marks.codec.clock_rate();
             self.reception.timed(now, arrival.marks.timestamp, rate);

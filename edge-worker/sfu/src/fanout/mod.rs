@@ -13,7 +13,9 @@ mod forwarders;
 mod intake;
 mod meter;
 mod repairs;
+mod repeats;
 mod sequence;
+mod strata;
 
 use std::time::{Duration, Instant};
 
@@ -32,6 +34,7 @@ use forwarder::{Forwarder, Intakes, Passage};
 use forwarders::Forwarders;
 use intake::{Audience, Intake};
 pub(crate) use meter::Rates;
+pub(crate) use repeats::Repeats;
 use sequence::Order;
 
 /// One published track on its way to its subscribers.
@@ -40,6 +43,7 @@ pub struct Fanout {
     kind: MediaKind,
     /// Low to high; empty for a track with a single layer.
     rids: Vec<Rid>,
+    layering: Layering,
     origin: Option<Origin>,
     /// Shows receivers of an encrypted track which frames come from us.
     trailer: Bytes,
@@ -54,11 +58,30 @@ pub struct Fanout {
     wake_at: Option<Instant>,
 }
 
+/// Where the layers of a track are.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) enum Layering {
+    /// Each is a stream.
+    #[default]
+    Streams,
+    /// All are in one stream, which is taken in, repaired and carried over links as a whole.
+    OneStream,
+}
+
 /// Whether a packet shows that other layers are alive than before.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Liveness {
     Same,
     Changed,
+}
+
+/// Which of many microphones somebody hears.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) enum Hearing {
+    #[default]
+    This,
+    /// They are louder.
+    Others,
 }
 
 /// An m-line ready to send.
@@ -102,6 +125,7 @@ impl Fanout {
         Self {
             kind,
             rids: rids.to_vec(),
+            layering: Layering::Streams,
             origin: None,
             trailer: Bytes::new(),
             muted: Muted::No,
@@ -123,6 +147,27 @@ impl Fanout {
         self.rids = rids.to_vec();
         self.none_live();
         self.forwarders.each(|forwarder| forwarder.stop());
+        if rids.len() > 1 {
+            self.set_layering(Layering::Streams);
+        }
+    }
+
+    /// The track is in `codec`, as far as is known.
+    pub(crate) fn set_codec(&mut self, codec: Codec) {
+        let layering = if codec.is_layered() && self.rids.len() < 2 {
+            Layering::OneStream
+        } else {
+            Layering::Streams
+        };
+        self.set_layering(layering);
+    }
+
+    fn set_layering(&mut self, layering: Layering) {
+        if std::mem::replace(&mut self.layering, layering) != layering {
+            let live = self.live;
+            self.forwarders
+                .each(|forwarder| forwarder.set_layering(layering, live));
+        }
     }
 
     /// Where reports and requests to the publisher go.
@@ -146,8 +191,9 @@ impl Fanout {
     ) {
         let rate = clock_rate(self.kind);
         self.forwarders.remove(subscription);
-        self.forwarders
-            .add(Forwarder::new(subscription, binding, rate));
+        let mut forwarder = Forwarder::new(subscription, binding, rate);
+        forwarder.set_layering(self.layering, self.live);
+        self.forwarders.add(forwarder);
         self.set_wish(now, subscription, wish, out);
     }
 
@@ -183,6 +229,18 @@ impl Fanout {
         });
         self.wake(due.flatten());
         self.ask_for_keyframes(now, out);
+    }
+
+    /// Whether a subscriber hears this microphone among many.
+    pub(crate) fn set_hearing(&mut self, subscription: SubscriptionKey, hearing: Hearing) {
+        self.forwarders
+            .with(subscription, |forwarder| forwarder.hearing = hearing);
+    }
+
+    /// Whether a subscriber wants sound repeated.
+    pub(crate) fn set_repeats(&mut self, subscription: SubscriptionKey, repeats: Repeats) {
+        self.forwarders
+            .with(subscription, |forwarder| forwarder.repeats = repeats);
     }
 
     /// Whether the publisher is silent on purpose. Forwarding resumes at a keyframe.
@@ -232,9 +290,13 @@ impl Fanout {
             Ok(accepted) => accepted,
             Err(reason) => {
                 self.drops.add(reason);
+                self.tell_publisher(now, layer, out);
                 return Liveness::Same;
             }
         };
+        if arrival.marks.layered.is_some() && self.layering == Layering::Streams {
+            self.set_codec(packet.codec);
+        }
         let mut liveness = Liveness::Same;
         if self.muted == Muted::No {
             for tap in self.taps.iter().filter(|tap| tap.layers.contains(layer)) {
@@ -351,7 +413,11 @@ impl Fanout {
     /// The layers the publisher is sending, low to high.
     pub fn live_layers(&self, now: Instant) -> impl Iterator<Item = Layer> {
         self.live.iter().filter(move |layer| {
-            self.intakes[layer.index()]
+            let stream = match self.layering {
+                Layering::Streams => *layer,
+                Layering::OneStream => Layer::LOW,
+            };
+            self.intakes[stream.index()]
                 .as_ref()
                 .is_some_and(|intake| intake.heard_within(HEARD, now))
         })
@@ -360,8 +426,16 @@ impl Fanout {
     /// The layers that are alive, and what each takes, as far as that is known.
     pub(crate) fn supply(&self) -> (LayerSet, [Option<Rates>; Layer::COUNT]) {
         let rates = Layer::ALL.map(|layer| {
-            let intake = self.intakes[layer.index()].as_ref();
-            let measured = intake.and_then(|intake| intake.rates());
+            let measured = match self.layering {
+                Layering::Streams => {
+                    let intake = self.intakes[layer.index()].as_ref();
+                    intake.and_then(|intake| intake.rates())
+                }
+                Layering::OneStream => {
+                    let intake = self.intakes[0].as_ref();
+                    intake.and_then(|intake| intake.strata()?.rates(layer))
+                }
+            };
             match &self.far {
                 Some(far) => far.rates(layer, measured),
                 None => measured,
@@ -372,7 +446,7 @@ impl Fanout {
 
     /// The layer `subscription` plays.
     pub fn playing(&self, subscription: SubscriptionKey) -> Option<Layer> {
-        self.forwarders.get(subscription)?.playing()
+        self.forwarders.get(subscription)?.playing(self.live)
     }
 
     /// What the subscriber last reported, and how far it is away, as far as it told.
@@ -414,7 +488,11 @@ impl Fanout {
         }
         let most = frames.iter().max().copied().unwrap_or(0);
         let mut sent = Layer::ALL.into_iter().zip(frames);
-        sent.rfind(|(_, count)| *count > 0 && *count * 2 >= most)
+        let (layer, count) = sent.rfind(|(_, count)| *count > 0 && *count * 2 >= most)?;
+        Some(match self.layering {
+            Layering::Streams => (layer, count),
+            Layering::OneStream => (self.live.highest().unwrap_or(layer), count),
+        })
     }
 
     /// How packets came at a subscriber that wants `wanted` since this was asked last, as
@@ -482,8 +560,18 @@ impl Fanout {
             return false;
         }
         let before = self.live;
-        self.live.insert(layer);
-        if packet.marks.ends_frame() {
+        let strata = self.intakes[layer.index()]
+            .as_ref()
+            .and_then(|intake| intake.strata());
+        if let (Layering::OneStream, Some(strata)) = (self.layering, strata) {
+            if packet.marks.layered.is_none_or(|frame| !frame.start) {
+                return false;
+            }
+            self.live = strata.live(now);
+        } else {
+            self.live.insert(layer);
+        }
+        if self.layering == Layering::Streams && packet.marks.ends_frame() {
             for other in Layer::ALL.into_iter().filter(|other| *other != layer) {
                 let Some(intake) = &mut self.intakes[other.index()] else {
                     continue;
@@ -518,7 +606,7 @@ impl Fanout {
             out,
         };
         let (mut starved, mut changed) = (false, false);
-        let is_far = self.far.is_some();
+        let (live, is_far) = (self.live, self.far.is_some());
         let mut wake_at = None;
         let Forwarders { list, wants, .. } = &mut self.forwarders;
         for (forwarder, wants) in list.iter_mut().zip(wants) {
@@ -530,7 +618,9 @@ impl Fanout {
             forwarder.offer(layer, arrival, &mut passage);
             changed |= needed.is_some_and(|needed| needed != forwarder.needs());
             let wanted = std::mem::replace(wants, forwarder.wants());
-            starved |= *wants != wanted && forwarder.awaits().is_some();
+            // It may have come too late for this one.
+            let missed = arrival.marks.layered.is_some() && arrival.marks.entry;
+            starved |= (missed || *wants != wanted) && forwarder.awaits(live).is_some();
             wake_at = earliest(wake_at, forwarder.deadline());
         }
         if let Some(far) = self.far.as_mut().filter(|_| changed) {
@@ -549,7 +639,7 @@ impl Fanout {
             .forwarders
             .list
             .iter()
-            .filter_map(|f| f.awaits())
+            .filter_map(|f| f.awaits(self.live))
             .collect();
         for layer in awaited.iter() {
             match (&mut self.intakes[layer.index()], &mut self.far) {

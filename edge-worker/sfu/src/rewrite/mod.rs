@@ -1,5 +1,6 @@
 //! Makes the packets picked from several layers look like one stream: sequence numbers,
-//! timestamps and VP8 picture numbers run on across switches, pauses and frames left out.
+//! timestamps and picture numbers run on across switches and pauses, those of VP8 also
+//! across frames left out.
 //!
 //! Which packets are picked is left to [`select`](crate::select).
 
@@ -9,7 +10,7 @@ mod red;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use media::{Codec, Layer, SeqNo, Timestamp, Vp8Descriptor, Vp8Rewrite};
+use media::{Codec, Head, Layer, LayerFrame, SeqNo, Timestamp, Vp8Descriptor};
 
 use crate::fanout::{Arrival, Vp8Marks};
 use crate::reports::ticks;
@@ -46,8 +47,11 @@ struct Segment {
     output: u64,
     /// Added to timestamps.
     timestamps: u32,
-    /// Added to VP8's counter of base layer frames.
+    /// Added to VP8's and VP9's counter of base layer frames.
     tl0: u8,
+    /// Added to the numbers of pictures, where differences between them tell what depends
+    /// on what.
+    pictures: u16,
     /// The publisher's timestamp of its newest frame.
     newest: Timestamp,
     state: State,
@@ -68,6 +72,8 @@ struct Last {
     /// So many ticks later something else can follow.
     length: u32,
     tl0: u8,
+    /// Of its picture, where that is [added to](Segment::pictures).
+    picture: Option<u16>,
 }
 
 /// The numbers one packet gets.
@@ -76,8 +82,8 @@ pub(crate) struct Numbers {
     /// The sequence number before it wraps.
     pub(crate) output: u64,
     pub(crate) timestamp: Timestamp,
-    /// Replaces the payload's VP8 descriptor.
-    pub(crate) head: Option<Vp8Rewrite>,
+    /// Replaces the beginning of the payload.
+    pub(crate) head: Option<Head>,
 }
 
 /// A packet that comes after newer ones, or once more.
@@ -124,6 +130,15 @@ impl Rewrite {
                 tl0 = last.tl0.wrapping_add(1).wrapping_sub(index);
             }
         }
+        let mut pictures = 0_u16;
+        if let (Some(frame), Some(last)) = (&packet.marks.layered, self.last) {
+            if let (Some(first), Some(newest)) = (frame.number, last.picture) {
+                pictures = newest.wrapping_add(1).wrapping_sub(first);
+            }
+            if let Some(index) = frame.base_index {
+                tl0 = last.tl0.wrapping_add(1).wrapping_sub(index);
+            }
+        }
         self.form = Some(Form {
             codec: packet.marks.codec,
             vp8: packet.marks.vp8.map(|vp8| vp8.descriptor),
@@ -139,6 +154,7 @@ impl Rewrite {
             output: self.packets.next(),
             timestamps,
             tl0,
+            pictures,
             newest: packet.marks.timestamp,
             state: State::Playing,
         });
@@ -155,7 +171,18 @@ impl Rewrite {
         let timestamp = packet.marks.timestamp.plus(segment.timestamps);
         let (layer, tl0) = (segment.layer, segment.tl0);
         let mut sent_tl0 = self.last.map_or(0, |last| last.tl0);
-        let head = packet.marks.vp8.as_ref().map(|vp8| {
+        let mut sent_picture = self.last.and_then(|last| last.picture);
+        let mut head = None;
+        if let Some(frame) = &packet.marks.layered {
+            head = Some(segment.renumbered(frame, packet.payload));
+            if let Some(index) = frame.base_index {
+                sent_tl0 = index.wrapping_add(tl0);
+            }
+            if let Some(number) = frame.number {
+                sent_picture = Some(number.wrapping_add(segment.pictures));
+            }
+        }
+        let vp8 = packet.marks.vp8.as_ref().map(|vp8| {
             let index = vp8
                 .descriptor
                 .tl0_picture_index
@@ -171,11 +198,12 @@ impl Rewrite {
             timestamp,
             length: 1,
             tl0: sent_tl0,
+            picture: sent_picture,
         });
         Numbers {
             output,
             timestamp,
-            head,
+            head: head.or(vp8),
         }
     }
 
@@ -198,6 +226,7 @@ impl Rewrite {
             timestamp,
             length: ticks(length, self.rate) as u32,
             tl0,
+            picture: last.picture,
         });
         Some(Numbers {
             output: self.packets.insert(),
@@ -255,6 +284,9 @@ impl Rewrite {
         };
         if after_the_end || packet.payload.is_empty() {
             return Some(OutOfOrder::Filler(numbers));
+        }
+        if let Some(frame) = &packet.marks.layered {
+            numbers.head = Some(segment.renumbered(frame, packet.payload));
         }
         if let Some(vp8) = &packet.marks.vp8 {
             let picture = match vp8.picture {
@@ -330,6 +362,14 @@ impl Rewrite {
             last.timestamp.plus(last.length)
         };
         next.0.wrapping_sub(timestamp.0)
+    }
+}
+
+impl Segment {
+    /// The beginning of a payload with the numbers of this segment.
+    fn renumbered(&self, frame: &LayerFrame, payload: &[u8]) -> Head {
+        let index = frame.base_index.unwrap_or(0).wrapping_add(self.tl0);
+        frame.renumbered(payload, self.pictures, index)
     }
 }
 

@@ -9,7 +9,9 @@ use media::{ParticipantId, PlayoutDelay, TrackId};
 use super::Room;
 use super::message::Message;
 use super::nonces::Nonce;
-use crate::{Identity, Muted, Notice, Outlet, ParticipantInfo, RoomInfo, Streams, TrackInfo};
+use crate::{
+    Identity, Muted, Notice, Outlet, ParticipantInfo, Profile, RoomInfo, Streams, TrackInfo,
+};
 
 /// What of a room's settings shall change; `None` leaves it.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -26,6 +28,8 @@ pub struct RoomChange {
     pub streams: Option<Streams>,
     /// How long pictures wait, for who joins from now on.
     pub playout_delay: Option<PlayoutDelay>,
+    /// What anybody is sent at most.
+    pub profile: Option<Profile>,
 }
 
 impl Room {
@@ -46,6 +50,8 @@ impl Room {
             info.playing.streams = streams;
         }
         info.playing.delay = change.playout_delay.or(info.playing.delay);
+        info.playing.profile = change.profile.unwrap_or(info.playing.profile);
+        self.note_profiles();
         self.retime(&before);
         match change.metadata {
             Some(metadata) => self.set_metadata(now, metadata),

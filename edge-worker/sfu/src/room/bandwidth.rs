@@ -7,11 +7,12 @@ use media::{Bitrate, Layer, MediaKind, ParticipantId};
 use rustc_hash::FxHashSet;
 
 use super::Room;
-use super::participants::ParticipantKey;
+use super::participants::{Participant, ParticipantKey};
 use super::subscriptions::SubscriptionState;
 use super::tracks::Track;
-use crate::allocator::{Allocator, Ladder, Pausing, Target, Video, Wished};
+use crate::allocator::{Allocator, Ladder, Pausing, Share, Target, Video, Wished, everything};
 use crate::fanout::{Rates, Wish};
+use crate::saving::{Because, Limits, Profile, Saving, Turn};
 use crate::{
     Load, Muted, Notice, Outlet, Output, Source, StreamState, Streaming, SubscriptionKey, TrackKey,
 };
@@ -20,6 +21,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Reception {
     allocator: Allocator,
+    limits: Limits,
     /// Of which it was told that they are paused.
     paused: FxHashSet<SubscriptionKey>,
     /// As last told to its transport.
@@ -30,6 +32,7 @@ impl Reception {
     pub(super) fn new(pausing: Pausing) -> Self {
         Self {
             allocator: Allocator::new(pausing),
+            limits: Limits::default(),
             paused: FxHashSet::default(),
             load: None,
         }
@@ -50,6 +53,7 @@ impl Reception {
     pub(super) fn elsewhere(&self) -> Self {
         Self {
             allocator: self.allocator.elsewhere(),
+            limits: Limits::default(),
             paused: FxHashSet::default(),
             load: None,
         }
@@ -60,9 +64,70 @@ impl Reception {
         self.allocator.pausing()
     }
 
-    /// Whether its link is known to be limited.
+    /// What it may have is to be decided anew; what the viewer was told stands.
+    pub(super) fn start_over(&mut self) {
+        self.allocator.clear();
+        self.load = None;
+    }
+
+    /// How much may be sent, if not everything: its link is known to be limited, or it may
+    /// not have all that the link carries.
     pub(super) fn limit(&self) -> Option<Bitrate> {
-        self.allocator.limit()
+        let permitted = self.limits.permitted();
+        let pictures = permitted.pictures().map(|_| Allocator::WIDEST);
+        self.allocator.limit().or(pictures)
+    }
+
+    /// The room allows this, and the participant asks for that.
+    pub(super) fn permit(&mut self, room: Profile, asked: Option<Profile>) -> Turn {
+        self.limits.permit(room, asked)
+    }
+
+    /// What it may have on a link of any width.
+    pub(super) fn permitted(&self) -> Profile {
+        self.limits.permitted()
+    }
+
+    /// What it may have.
+    pub(super) fn saving(&self) -> Saving {
+        self.limits.saving()
+    }
+
+    /// What it is sent: the least of pictures that may not be paused, where nothing but the
+    /// link is in the way.
+    fn sent(&self) -> Profile {
+        let Saving { profile, because } = self.limits.saving();
+        match (because, self.pausing()) {
+            (Because::Measured, Pausing::Never) => profile.max(Profile::Low),
+            (Because::Measured | Because::Asked | Because::Room, _) => profile,
+        }
+    }
+
+    /// Looks whether the link is too thin for what is permitted, which is `wished` in all.
+    fn measure(&mut self, now: Instant, wished: Bitrate) -> Turn {
+        match self.allocator.limit() {
+            Some(width) => self
+                .limits
+                .measure(now, width.min(Allocator::WIDEST), wished),
+            None => self.limits.unmeasured(),
+        }
+    }
+
+    /// What its link is to carry, as the link is to know it: one that is found too thin is
+    /// tried until it proves to be wider, and more than is permitted is not tried for.
+    fn tried(&self, load: Load, permitted: Load) -> Load {
+        let saving = self.limits.saving();
+        match saving.because {
+            Because::Measured => Load {
+                allocated: load.allocated,
+                next: permitted.next.map(|next| {
+                    let way_out = saving.profile.way_out().unwrap_or(next);
+                    next.max(way_out).min(permitted.wished)
+                }),
+                wished: permitted.wished,
+            },
+            Because::Asked | Because::Room => load,
+        }
     }
 
     /// Notes what a target means to the viewer; tells if that is news.
@@ -163,6 +228,21 @@ impl Room {
         }
     }
 
+    /// Somebody may have more or less than before.
+    pub(super) fn divide_or_not(
+        &mut self,
+        now: Instant,
+        key: ParticipantKey,
+        out: &mut impl Outlet,
+    ) {
+        let limited = |found: &Participant| found.reception.limit().is_some();
+        if self.participants.find(key).is_some_and(limited) {
+            self.divide(now, key, out);
+        } else {
+            self.unlimit(now, key, out);
+        }
+    }
+
     /// As what a subscription starts: nothing, where it has to be found out what fits.
     pub(super) fn first_wish(&self, key: ParticipantKey, track: TrackKey) -> Option<Wish> {
         let wish = self.wish_of(key, track)?;
@@ -235,15 +315,42 @@ impl Room {
         let Some(limit) = limit else {
             return;
         };
-        let (audio, mut videos) = self.wanted(key);
+        let Some(found) = self.participants.find(key) else {
+            return;
+        };
+        let permitted = found.reception.permitted();
+        let (audio, desired) = self.wanted(key, permitted);
+        let wished = everything(&desired, audio, permitted.pictures());
+        let Some(found) = self.participants.find_mut(key) else {
+            return;
+        };
+        // What changes by it is used at once.
+        let turn = found.reception.measure(now, wished);
+        let profile = found.reception.sent();
+        match turn {
+            Turn::Same => {}
+            Turn::Changed => self.review_hearing(key),
+        }
+        let (_, mut videos) = self.wanted(key, profile);
         let Some(subscriber) = self.participants.find_mut(key) else {
             return;
         };
         let mut targets = Vec::new();
         let reception = &mut subscriber.reception;
+        let share = Share {
+            limit,
+            audio,
+            pictures: profile.pictures(),
+        };
         let load = reception
             .allocator
-            .allocate(now, limit, audio, &mut videos, &mut targets);
+            .allocate(now, share, &mut videos, &mut targets);
+        let permitted = Load {
+            next: load.next.or((load.wished < wished).then_some(wished)),
+            wished,
+            ..load
+        };
+        let load = reception.tried(load, permitted);
         if reception.is_news(load) {
             reception.load = Some(load);
             let participant = subscriber.info.id;
@@ -319,8 +426,8 @@ impl Room {
         }
     }
 
-    /// What somebody's link is to carry: so much sound, and these videos.
-    fn wanted(&self, key: ParticipantKey) -> (Bitrate, Vec<Video>) {
+    /// What somebody's link is to carry with such a profile: so much sound, and these videos.
+    fn wanted(&self, key: ParticipantKey, profile: Profile) -> (Bitrate, Vec<Video>) {
         let mut audio = Bitrate::ZERO;
         let mut videos = Vec::new();
         let Some(subscriber) = self.participants.find(key) else {
@@ -336,7 +443,16 @@ impl Room {
             if found.state != SubscriptionState::Bound || track.info.muted == Muted::Yes {
                 continue;
             }
-            let Some(Wish::Layer { spatial, temporal }) = self.wish_of(key, found.track) else {
+            let Some(shown @ Wish::Layer { .. }) = self.shown_as(key, found.track) else {
+                continue;
+            };
+            // What is not permitted at all is paused, and its viewer told, like what does not
+            // fit.
+            let within = match Self::within(profile, track, shown) {
+                Wish::Paused => shown,
+                within @ Wish::Layer { .. } => within,
+            };
+            let Wish::Layer { spatial, temporal } = within else {
                 continue;
             };
             match track.info.kind {

@@ -47,6 +47,7 @@ impl Room {
         if track.is_far() {
             return;
         }
+        let quality = whole(track, quality);
         let better = track.demand.want(quality);
         if quality < track.demand.told() {
             track.demand.fell();
@@ -90,6 +91,7 @@ impl Room {
             .chain(self.links.wanted(key))
             .chain(self.wanted_elsewhere(key))
             .max()
+            .map(|wanted| whole(track, Some(wanted)).unwrap_or(wanted))
     }
 
     fn tell_demand(&mut self, key: TrackKey) {
@@ -111,6 +113,14 @@ impl Room {
         };
         self.outputs.tell(publisher.info.id, notice);
     }
+}
+
+/// What is asked of the publisher for that: layers of one stream are encoded together.
+fn whole(track: &Track, quality: Option<VideoQuality>) -> Option<VideoQuality> {
+    if track.has_one_stream() {
+        return quality.map(|_| VideoQuality::High);
+    }
+    quality
 }
 
 /// What its publisher calls the layer that is wished.

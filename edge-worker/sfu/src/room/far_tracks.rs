@@ -159,6 +159,7 @@ impl Room {
         told: &LinkedTrack,
         out: &mut impl Outlet,
     ) -> bool {
+        self.chore_soon();
         let Some(track) = self.tracks.find_mut(own) else {
             return false;
         };
@@ -172,6 +173,9 @@ impl Room {
         }
         let other_codec = before.codec != told.info.codec;
         if other_codec {
+            if let Some(codec) = told.info.codec {
+                track.fanout.set_codec(codec);
+            }
             for subscription in std::mem::take(&mut track.subscriptions) {
                 self.close_subscription(subscription);
             }

@@ -9,8 +9,8 @@ use super::Room;
 use super::participants::{Participant, ParticipantKey, Seat};
 use super::updates::{Listeners, Urgency};
 use crate::{
-    LeaveReason, Membership, Notice, Origin, Output, ParticipantInfo, Permission, RoomInfo, State,
-    TransportKey, Visibility,
+    LeaveReason, Membership, Notice, Origin, Output, ParticipantInfo, Permission, Profile,
+    RoomInfo, State, TransportKey, Visibility,
 };
 
 /// What somebody who joined finds.
@@ -71,6 +71,8 @@ impl Room {
         let info = Arc::clone(&participant.info);
         let others = self.visible();
         let key = self.participants.insert(participant);
+        self.count_unknown_profile(info.attributes.get(Profile::ATTRIBUTE));
+        self.note_profile(key);
         if !hidden {
             self.announce_info(now, key, Arc::clone(&info), urgency, Listeners::But(key));
         }

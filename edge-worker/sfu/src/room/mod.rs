@@ -37,6 +37,7 @@ mod retouching;
 mod rids;
 mod rights;
 mod rivals;
+mod saving;
 mod settings;
 mod setup;
 mod shortfalls;
@@ -47,6 +48,7 @@ mod subscribe;
 mod subscriptions;
 mod tracks;
 mod updates;
+mod voices;
 mod wish;
 
 use std::sync::Arc;
@@ -86,6 +88,7 @@ use speaking::Speaking;
 use subscriptions::Subscriptions;
 use tracks::Tracks;
 use updates::{Listeners, Updates, Urgency};
+use voices::Voices;
 
 /// A room on its shard.
 ///
@@ -123,6 +126,10 @@ pub struct Room {
     rivals: Rivals,
     /// When to say again which tracks are wanted better than they are carried.
     shortfalls_at: Option<Instant>,
+    /// Who may have more or less than it is sent.
+    turned: Vec<ParticipantKey>,
+    voices: Voices,
+    unknown_profiles: u64,
     /// Nothing but media falls due before.
     chores_at: Option<Instant>,
 }
@@ -160,6 +167,9 @@ impl Room {
             spans: Spans::default(),
             rivals: Rivals::default(),
             shortfalls_at: None,
+            turned: Vec::new(),
+            voices: Voices::default(),
+            unknown_profiles: 0,
         };
         match beginning {
             Beginning::Anew => {
@@ -222,6 +232,7 @@ impl Room {
         packet: &Packet<'_>,
         out: &mut impl Outlet,
     ) -> Option<Instant> {
+        self.hear_voice(now, track, packet);
         let published = self.tracks.at_packet(track)?;
         let other_codec = published.learn_codec(packet);
         let heard = published.hear(packet);
@@ -314,6 +325,8 @@ impl Room {
         self.dismiss_unconnected(now);
         self.give_up(now);
         self.heed_waiting(now, out);
+        self.heed_profiles(now, out);
+        self.review_voices(now);
         self.divide_due(now, out);
         self.lapse_demands(now);
         self.count_demands(now);

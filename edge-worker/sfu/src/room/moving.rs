@@ -138,7 +138,6 @@ impl Room {
         out: &mut impl Outlet,
     ) -> Result<Moved, JoinRefusal> {
         let participant = luggage.info.id;
-        let limited = luggage.reception.limit().is_some();
         let joined = self.join(now, luggage.membership())?;
         let Some(key) = self.participants.key_of(participant) else {
             return Err(JoinRefusal::Closed);
@@ -157,9 +156,8 @@ impl Room {
         for track in joined_data {
             self.subscribe_everybody_to_data(key, track);
         }
-        if limited {
-            self.divide(now, key, out);
-        }
+        self.note_profile(key);
+        self.divide(now, key, out);
         let found = self.participants.find(key);
         let received = found.map_or_else(Vec::new, |found| found.publishing.received());
         Ok(Moved {

@@ -11,7 +11,7 @@ use media::ParticipantId;
 use super::Room;
 use super::participants::ParticipantKey;
 use super::updates::Urgency;
-use crate::{Notice, ParticipantInfo, Permission, Refusal, RefusedWish, RoomInfo};
+use crate::{Notice, ParticipantInfo, Permission, Profile, Refusal, RefusedWish, RoomInfo};
 
 /// Bytes of an identity, a room name or a display name.
 pub const MAX_NAME: usize = 256;
@@ -145,6 +145,14 @@ impl Room {
             self.announce_change(now, key, Urgency::Soon);
         } else {
             self.permission_changed(now, key, &before.permission);
+        }
+        let asked = |info: &ParticipantInfo| info.attributes.get(Profile::ATTRIBUTE).cloned();
+        if let Some(found) = self.participants.find(key) {
+            let now_asked = asked(&found.info);
+            if now_asked != asked(&before) {
+                self.count_unknown_profile(now_asked.as_ref());
+                self.note_profile(key);
+            }
         }
         self.changed(key, before);
         let changed = self.participants.find(key).ok_or(Refusal::NotFound)?;

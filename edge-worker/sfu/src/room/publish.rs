@@ -149,7 +149,7 @@ impl Room {
         let Some(track) = self.tracks.find_mut(key) else {
             return;
         };
-        Arc::make_mut(&mut track.info).codec = Some(codec);
+        track.set_codec(codec);
         let publisher = track.publisher;
         let subscriptions = std::mem::take(&mut track.subscriptions);
         for subscription in subscriptions {
@@ -174,6 +174,7 @@ impl Room {
             participant.interests.vanished(key);
         }
         self.tracks.remove(key);
+        self.chore_soon();
     }
 
     /// Makes a track of a publication found in an offer.

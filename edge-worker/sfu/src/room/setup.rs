@@ -50,6 +50,7 @@ impl Room {
         info.max_participants = told.room.max_participants;
         info.playing = told.room.playing;
         self.retime(&before);
+        self.note_profiles();
         before.metadata != self.info.metadata
     }
 }

@@ -48,6 +48,7 @@ impl Room {
             SubscriptionState::Opening => {}
         }
         track.fanout.add(now, subscription, binding, wish, out);
+        self.tell_forwarder(found.track, subscription);
         let hidden = self
             .participants
             .find(found.subscriber)
@@ -267,6 +268,13 @@ impl Room {
     }
 
     pub(super) fn wish_of(&self, key: ParticipantKey, track: TrackKey) -> Option<Wish> {
+        let profile = self.participants.find(key)?.reception.permitted();
+        let shown = self.shown_as(key, track)?;
+        Some(Self::within(profile, self.tracks.find(track)?, shown))
+    }
+
+    /// As what a subscriber shows a track, whatever it may have of it.
+    pub(super) fn shown_as(&self, key: ParticipantKey, track: TrackKey) -> Option<Wish> {
         let subscriber = self.participants.find(key)?;
         let interest = subscriber.interests.find(track);
         let track = self.tracks.find(track)?;

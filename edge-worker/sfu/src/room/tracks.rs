@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use media::{Codec, MediaKind, Packet, Rid, TrackId};
+use media::{Codec, Layer, MediaKind, Packet, Rid, TrackId};
 use rustc_hash::FxHashMap;
 
 use super::participants::ParticipantKey;
@@ -200,6 +200,8 @@ pub(super) struct Track {
     pub(super) demand: Demand,
     /// Of a microphone.
     pub(super) meter: Option<Meter>,
+    /// It is one, and tells how loud it is.
+    pub(super) levels: Levels,
     codec: CodecKnown,
     audience: Audience,
     /// Of the fanout.
@@ -222,6 +224,13 @@ enum CodecKnown {
     Seen,
 }
 
+/// Whether a microphone tells how loud it is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Levels {
+    Untold,
+    Told,
+}
+
 /// Whether anybody ever received a track.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Audience {
@@ -241,6 +250,9 @@ impl Track {
             fanout.set_origin(origin);
         }
         fanout.set_muted(info.muted);
+        if let Some(codec) = info.codec {
+            fanout.set_codec(codec);
+        }
         let microphone = info.kind == MediaKind::Audio && info.source == Source::Microphone;
         Self {
             meter: microphone.then(Meter::default),
@@ -254,6 +266,7 @@ impl Track {
             subscriptions: Vec::new(),
             rids,
             demand: Demand::default(),
+            levels: Levels::Untold,
             codec: CodecKnown::Negotiated,
             audience: Audience::None,
             // There is none yet.
@@ -288,7 +301,22 @@ impl Track {
 
     /// How many layers it is published in.
     pub(super) fn layers(&self) -> usize {
-        self.rids.len().max(1)
+        match (self.has_one_stream(), self.info.layers.len()) {
+            (true, 0) => Layer::COUNT,
+            (true, announced) => announced.min(Layer::COUNT),
+            (false, _) => self.rids.len().max(1),
+        }
+    }
+
+    /// Whether all its layers are in one stream: encoded together, or not at all.
+    pub(super) fn has_one_stream(&self) -> bool {
+        self.rids.len() < 2 && self.info.codec.is_some_and(Codec::is_layered)
+    }
+
+    /// It is in another codec than before.
+    pub(super) fn set_codec(&mut self, codec: Codec) {
+        Arc::make_mut(&mut self.info).codec = Some(codec);
+        self.fanout.set_codec(codec);
     }
 
     /// Says whether its publisher is silent on purpose.
@@ -298,6 +326,11 @@ impl Track {
         if let Some(meter) = &mut self.meter {
             meter.reset();
         }
+    }
+
+    /// Whether it is an open microphone that tells how loud it is.
+    pub(super) fn is_voice(&self) -> bool {
+        self.levels == Levels::Told && self.info.muted == Muted::No
     }
 
     /// Listens whether somebody speaks.

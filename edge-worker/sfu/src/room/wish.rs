@@ -75,6 +75,15 @@ fn layer_covering(track: &TrackInfo, layers: usize, width: u32, height: u32) -> 
     layer((0..top).find(covers).unwrap_or(top))
 }
 
+/// The largest layer whose shorter side is not longer than `side`, or the smallest one.
+pub(super) fn layer_within(track: &TrackInfo, layers: usize, side: u32) -> Layer {
+    let fits = |index: &usize| {
+        let (width, height) = size_of(track, layers, layer(*index));
+        width.min(height) <= side
+    };
+    layer((0..layers).rfind(fits).unwrap_or(0))
+}
+
 /// The width and height of one layer of `track`, published in `layers` layers.
 pub(super) fn size_of(track: &TrackInfo, layers: usize, layer: Layer) -> (u32, u32) {
     let top = layers.saturating_sub(1);
@@ -226,6 +235,28 @@ mod tests {
             );
             // Told nothing, the first quality counts.
             assert_eq!(wish(&track, published, None, quality), sent);
+        }
+    }
+
+    #[test]
+    fn a_bounded_layer_is_the_largest_that_is_not_too_large() {
+        for (width, height, announced, layers, side, expected) in [
+            (1280, 720, &THREE[..], 3, 240, 0),
+            (1280, 720, &THREE, 3, 480, 1),
+            (1280, 720, &[], 3, 480, 1),
+            (1280, 720, &THREE, 3, 720, 2),
+            (720, 1280, &[], 3, 480, 1),
+            (640, 480, &[], 3, 240, 1),
+            // There is nothing smaller.
+            (1280, 720, &[], 1, 240, 0),
+            (1920, 1080, &[], 2, 480, 0),
+        ] {
+            let track = camera(width, height, announced);
+            assert_eq!(
+                layer_within(&track, layers, side),
+                Layer(expected),
+                "{width}x{height} in {layers} within {side}"
+            );
         }
     }
 

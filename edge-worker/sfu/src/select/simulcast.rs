@@ -335,6 +335,8 @@ mod tests {
                 marker,
                 entry,
                 vp8: None,
+                layered: None,
+                dependencies: 0,
             },
             payload: &[0; 4],
         }

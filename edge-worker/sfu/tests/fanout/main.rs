@@ -3,8 +3,10 @@
 //! seeded dice, and a clock moved by hand.
 
 mod dice;
+mod encoder;
 mod ending;
 mod keyframes;
+mod layered;
 mod layers;
 mod link;
 mod loss;

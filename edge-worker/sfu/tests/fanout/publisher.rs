@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use crate::encoder::Layered;
 use media::{
     Codec, Delivery, MediaKind, NtpTime, Packet, Rid, Rtcp, SenderReport, SeqNo, Ssrc, Timestamp,
 };
@@ -19,6 +20,7 @@ pub(crate) struct Sent {
     pub(crate) delivery: Delivery,
     pub(crate) codec: Codec,
     pub(crate) payload: Vec<u8>,
+    pub(crate) dependencies: u8,
 }
 
 impl Sent {
@@ -33,6 +35,7 @@ impl Sent {
             codec: self.codec,
             audio_level: None,
             payload: &self.payload,
+            dependencies: self.dependencies,
         }
     }
 }
@@ -70,6 +73,8 @@ pub(crate) struct Encoder {
     pub(crate) reports: Vec<Instant>,
     history: HashMap<u16, Sent>,
     packets: u32,
+    /// Encodes several sizes into one stream.
+    pub(crate) layered: Option<Layered>,
 }
 
 pub(crate) const RIDS: [&[u8]; 3] = [b"q", b"h", b"f"];
@@ -81,6 +86,13 @@ impl Publisher {
     pub(crate) fn video(now: Instant) -> Self {
         let encoders = (0..3).map(|layer| Encoder::new(layer, Rid::new(RIDS[usize::from(layer)])));
         Self::new(MediaKind::Video, now, encoders.collect())
+    }
+
+    /// One stream with three sizes of three rates each.
+    pub(crate) fn layered(now: Instant, codec: Codec) -> Self {
+        let mut encoder = Encoder::new(0, None);
+        encoder.layered = Some(Layered::new(codec));
+        Self::new(MediaKind::Video, now, vec![encoder])
     }
 
     pub(crate) fn audio(now: Instant) -> Self {
@@ -171,7 +183,13 @@ impl Encoder {
             reports: Vec::new(),
             history: HashMap::new(),
             packets: 0,
+            layered: None,
         }
+    }
+
+    /// Shows a picture that stands alone next.
+    pub(crate) fn want_keyframe(&mut self) {
+        self.keyframe_wanted = true;
     }
 
     fn timestamp(&self, kind: MediaKind, time: Duration) -> u32 {
@@ -192,6 +210,17 @@ impl Encoder {
     fn show(&mut self, time: Duration, frame: u32, out: &mut Vec<Sent>) {
         let timestamp = self.timestamp(MediaKind::Video, time);
         let keyframe = std::mem::take(&mut self.keyframe_wanted);
+        if let Some(mut layered) = self.layered.take() {
+            for (marker, dependencies, payload) in layered.show(keyframe, frame) {
+                let codec = layered.codec;
+                self.push(timestamp, marker, codec, payload, out);
+                let sent = out.last_mut().expect("it was pushed");
+                sent.dependencies = dependencies;
+                self.history.insert(sent.seq, sent.clone());
+            }
+            self.layered = Some(layered);
+            return;
+        }
         let (temporal, sync) = match frame % 4 {
             _ if keyframe => (0, true),
             0 => (0, false),
@@ -245,6 +274,7 @@ impl Encoder {
             delivery: Delivery::Original,
             codec,
             payload,
+            dependencies: 0,
         };
         self.seq = self.seq.wrapping_add(1);
         self.packets += 1;

@@ -158,5 +158,6 @@ fn garbage(dice: &mut Dice) -> Sent {
         delivery: Delivery::Original,
         codec: Codec::Vp8,
         payload,
+        dependencies: 0,
     }
 }

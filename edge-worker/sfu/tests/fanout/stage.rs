@@ -63,6 +63,12 @@ impl Stage {
         Self::new(fanout, Publisher::video(now), network, seed)
     }
 
+    /// One stream with three sizes of three rates each.
+    pub(crate) fn layered(codec: Codec, network: Network, seed: u64) -> Self {
+        let fanout = Fanout::new(MediaKind::Video, &[]);
+        Self::new(fanout, Publisher::layered(start(), codec), network, seed)
+    }
+
     pub(crate) fn audio(network: Network, seed: u64) -> Self {
         let fanout = Fanout::new(MediaKind::Audio, &[]);
         Self::new(fanout, Publisher::audio(start()), network, seed)
@@ -99,7 +105,7 @@ impl Stage {
             reports: Link::new(self.network, &mut self.dice),
             feedback: Link::new(self.network, &mut self.dice),
         });
-        let binding = binding(key, &[Codec::Vp8, Codec::Opus]);
+        let binding = binding(key, &[Codec::Vp8, Codec::Vp9, Codec::Av1, Codec::Opus]);
         let subscription = SubscriptionKey(key);
         self.fanout
             .add(self.now, subscription, binding, wish, &mut self.wire);

@@ -18,6 +18,7 @@ pub(crate) struct Got {
     pub(crate) delivery: Delivery,
     pub(crate) codec: Codec,
     pub(crate) payload: Vec<u8>,
+    pub(crate) dependencies: u8,
 }
 
 impl Got {
@@ -29,6 +30,7 @@ impl Got {
             delivery: packet.delivery,
             codec: packet.codec,
             payload: [packet.head, packet.body].concat(),
+            dependencies: packet.dependencies,
         }
     }
 

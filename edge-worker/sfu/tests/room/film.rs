@@ -119,6 +119,7 @@ impl Film {
                     codec: Codec::Vp8,
                     audio_level: None,
                     payload: &payload,
+                    dependencies: 0,
                 };
                 stage
                     .room

@@ -11,8 +11,8 @@ use media::{
 use sfu::{
     Allowance, Beginning, Command, DataFrame, DataPublication, DataWish, Destinations, Encryption,
     Grantee, LeaveReason, LinkKey, LinkNews, Linked, LinkedTrack, Message, Muted,
-    ParticipantChange, Playing, Reliability, RoomChange, Share, Streaming, Streams, Supply, Synced,
-    TrackKey, TrackSettings, TransportKey, VideoQuality, Visibility, Wanted,
+    ParticipantChange, Playing, Profile, Reliability, RoomChange, Share, Streaming, Streams,
+    Supply, Synced, TrackKey, TrackSettings, TransportKey, VideoQuality, Visibility, Wanted,
 };
 
 use crate::film::{RATES, layered};
@@ -445,11 +445,14 @@ fn the_rooms_own_settings_are_the_same_everywhere_and_whoever_comes_later_hears_
         max_participants: Some(3),
         streams: Some(Streams::Together),
         playout_delay: PlayoutDelay::from_ms(200, 400),
+        profile: Some(Profile::Low),
         ..RoomChange::default()
     };
     let playing = Playing {
         streams: Streams::Together,
         delay: PlayoutDelay::from_ms(200, 400),
+        profile: Profile::Low,
+        loudest: 0,
     };
     room.configure(*now, change);
     nodes.settle();

@@ -368,6 +368,7 @@ impl Stage {
                 voice: true,
             }),
             payload,
+            dependencies: 0,
         };
         self.wire.packets.clear();
         self.room

@@ -10,12 +10,12 @@
 mod order;
 mod tick;
 
-use std::net::SocketAddr;
 use std::time::Instant;
 
 use batch::Trains;
 use media::{Codec, Delivery, MediaKind, Outgoing, SeqNo, Timestamp};
 use sfu::{Sink, TransportKey};
+use transport::Way;
 
 use super::transports::place;
 use order::{Place, Stream, arrange};
@@ -35,15 +35,33 @@ const NONE: u32 = u32::MAX;
 pub(super) trait Exit {
     /// Appends a packet to `slab` as it goes on the wire, and answers where to; `None` if
     /// it can't be sent, and then whatever was appended is void.
-    fn seal(&mut self, sink: Sink, packet: &Outgoing<'_>, slab: &mut Vec<u8>)
-    -> Option<SocketAddr>;
+    fn seal(&mut self, sink: Sink, packet: &Outgoing<'_>, slab: &mut Vec<u8>) -> Option<Way>;
 
     /// Sends the trains, which lie in `slab`, and leaves none. Says whether there is time
     /// for more pictures.
     fn send(&mut self, slab: &[u8], trains: &mut Trains) -> Time;
 
+    /// Sends one datagram over a connection, which knows no trains.
+    fn carry(&mut self, way: Way, urgency: Urgency, datagram: &[u8]);
+
     /// Hears that a packet was left out because there was no time for it.
     fn late(&mut self);
+}
+
+/// What suffers last where a way is too narrow.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Urgency {
+    /// Checks, handshakes, reports, data.
+    Control,
+    /// Somebody speaks.
+    Sound,
+    /// Pictures, and what only finds out how much a way carries.
+    Picture,
+}
+
+impl Urgency {
+    /// All, the most urgent first.
+    pub(super) const ALL: [Self; 3] = [Self::Control, Self::Sound, Self::Picture];
 }
 
 /// Whether what waits can still be sent before it is too old.
@@ -61,6 +79,8 @@ pub(super) struct SendQueue {
     /// Payloads of packets, and datagrams that are complete.
     bytes: Vec<u8>,
     waiting: Vec<Waiting>,
+    /// Of the complete datagrams.
+    ways: Vec<Way>,
     /// How long all will be, about.
     len: usize,
     /// By transport.
@@ -89,10 +109,14 @@ struct Waiting {
 #[derive(Clone, Copy, Debug)]
 enum Shape {
     /// A whole datagram.
-    Datagram(SocketAddr),
+    Datagram(Leaving),
     /// A payload, or what follows the subscriber's own beginning of it.
     Packet(Sink, Heading),
 }
+
+/// Which of the queue's ways a datagram leaves by: a way is longer than a packet's heading.
+#[derive(Clone, Copy, Debug)]
+struct Leaving(u32);
 
 /// What of a packet is the subscriber's own.
 #[derive(Clone, Copy, Debug)]
@@ -102,6 +126,7 @@ struct Heading {
     marker: bool,
     delivery: Delivery,
     codec: Codec,
+    dependencies: u8,
     len: u8,
     bytes: [u8; Self::MAX_LEN],
 }
@@ -124,6 +149,21 @@ impl Heading {
             head: &self.bytes[..usize::from(self.len)],
             body,
             padding,
+            dependencies: self.dependencies,
+        }
+    }
+}
+
+impl Shape {
+    fn urgency(&self, datagram: &[u8]) -> Urgency {
+        match self {
+            Self::Packet(_, heading) if heading.is_picture() => Urgency::Picture,
+            Self::Packet(..) => Urgency::Sound,
+            Self::Datagram(_) => match *datagram {
+                // RTP that is complete already is padding (RFC 7983, RFC 5761).
+                [128..=191, 0..=191 | 224..=255, ..] => Urgency::Picture,
+                _ => Urgency::Control,
+            },
         }
     }
 }
@@ -194,6 +234,7 @@ impl SendQueue {
         Self {
             bytes: Vec::new(),
             waiting: Vec::new(),
+            ways: Vec::new(),
             len: 0,
             lines: Vec::new(),
             busy: Vec::new(),
@@ -220,6 +261,7 @@ impl SendQueue {
             marker: packet.marker,
             delivery: packet.delivery,
             codec: packet.codec,
+            dependencies: packet.dependencies,
             len: packet.head.len() as u8,
             bytes: [0; Heading::MAX_LEN],
         };
@@ -256,18 +298,13 @@ impl SendQueue {
     }
 
     /// Queues one datagram of `transport`.
-    pub(super) fn push(
-        &mut self,
-        now: Instant,
-        transport: TransportKey,
-        to: SocketAddr,
-        datagram: &[u8],
-    ) {
+    pub(super) fn push(&mut self, now: Instant, transport: TransportKey, to: Way, datagram: &[u8]) {
+        self.ways.push(to);
         let waiting = Waiting {
             at: self.keep(datagram) as u32,
             len: datagram.len() as u32,
             next: NONE,
-            shape: Shape::Datagram(to),
+            shape: Shape::Datagram(Leaving(self.ways.len() as u32 - 1)),
         };
         self.line_up(now, transport, waiting);
     }
@@ -338,6 +375,7 @@ impl SendQueue {
         self.tick.adjust(load);
         self.bytes.clear();
         self.waiting.clear();
+        self.ways.clear();
         self.busy.clear();
         self.len = 0;
         self.since = None;
@@ -359,9 +397,9 @@ impl SendQueue {
             let start = self.slab.len();
             let bytes = &self.bytes[waiting.at as usize..][..waiting.len as usize];
             let to = match &waiting.shape {
-                Shape::Datagram(to) => {
+                Shape::Datagram(leaving) => {
                     self.slab.extend_from_slice(bytes);
-                    Some(*to)
+                    self.ways.get(leaving.0 as usize).copied()
                 }
                 Shape::Packet(_, heading) if time == Time::Up && heading.is_picture() => {
                     exit.late();
@@ -373,7 +411,12 @@ impl SendQueue {
                 }
             };
             match to {
-                Some(to) => self.trains.push(to, start..self.slab.len()),
+                Some(Way::Udp(to)) => self.trains.push(to, start..self.slab.len()),
+                Some(way @ (Way::Tcp(..) | Way::Relayed(_))) => {
+                    let datagram = &self.slab[start..];
+                    exit.carry(way, waiting.shape.urgency(datagram), datagram);
+                    self.slab.truncate(start);
+                }
                 None => self.slab.truncate(start),
             }
         }
@@ -408,15 +451,12 @@ mod tests {
         /// Time is up after so many.
         last_call: Option<usize>,
         late: usize,
+        /// Over connections.
+        carried: Vec<(Way, Urgency, usize)>,
     }
 
     impl Exit for Wire {
-        fn seal(
-            &mut self,
-            sink: Sink,
-            packet: &Outgoing<'_>,
-            slab: &mut Vec<u8>,
-        ) -> Option<SocketAddr> {
+        fn seal(&mut self, sink: Sink, packet: &Outgoing<'_>, slab: &mut Vec<u8>) -> Option<Way> {
             slab.push(packet.seq.0 as u8);
             slab.extend_from_slice(packet.head);
             slab.extend_from_slice(packet.body);
@@ -436,13 +476,17 @@ mod tests {
             Time::Left
         }
 
+        fn carry(&mut self, way: Way, urgency: Urgency, datagram: &[u8]) {
+            self.carried.push((way, urgency, datagram.len()));
+        }
+
         fn late(&mut self) {
             self.late += 1;
         }
     }
 
-    fn address(port: u32) -> SocketAddr {
-        SocketAddr::from(([127, 0, 0, 1], port as u16))
+    fn address(port: u32) -> Way {
+        Way::Udp(([127, 0, 0, 1], port as u16).into())
     }
 
     fn sink(transport: u32) -> Sink {
@@ -462,6 +506,7 @@ mod tests {
             head,
             body,
             padding: 0,
+            dependencies: 0,
         }
     }
 
@@ -557,7 +602,7 @@ mod tests {
         let mut payload = Payload::new(&body);
         for number in 0..1_000 {
             let transport = number % 100;
-            for codec in [Codec::Vp8, Codec::H264, Codec::Opus, Codec::Red] {
+            for codec in Codec::ALL {
                 let packet = Outgoing {
                     codec,
                     ..outgoing(transport as u16, b"", &body)
@@ -571,9 +616,9 @@ mod tests {
             ..Wire::default()
         };
         queue.flush(&mut wire);
-        // Two slabs of forty kilobytes a transport, each of which had twenty pictures.
-        assert_eq!(wire.late, (100 - 14) * 20);
-        assert_eq!(wire.trains.iter().sum::<usize>(), 5_000 - wire.late);
+        // Two slabs of sixty kilobytes a transport, each of which had forty pictures.
+        assert_eq!(wire.late, (100 - 10) * 40);
+        assert_eq!(wire.trains.iter().sum::<usize>(), 7_000 - wire.late);
         let mut wire = Wire::default();
         let mut payload = Payload::new(&body);
         queue.packet(now, sink(99), &outgoing(1, b"", &body), &mut payload);

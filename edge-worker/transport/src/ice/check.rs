@@ -8,6 +8,7 @@ use rtc_stun::attributes::{
 use rtc_stun::message::{BINDING_REQUEST, Message, Setter};
 
 use crate::drops::DropReason;
+use crate::stun::{Attributes, COMPREHENSION_OPTIONAL, Malformed, fingerprint_holds};
 
 /// The ufrag of ours that a Binding request is addressed to, which is how a datagram
 /// from an unknown address finds its transport. Nothing is believed yet.
@@ -41,9 +42,6 @@ pub(super) enum Refusal {
 }
 
 const BINDING_REQUEST_TYPE: u16 = 0x0001;
-const MAGIC_COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
-/// RFC 8489 section 15: below this an attribute must be understood.
-const COMPREHENSION_OPTIONAL: u16 = 0x8000;
 const INTEGRITY_LEN: usize = 20;
 
 impl<'a> Check<'a> {
@@ -143,60 +141,6 @@ impl Tail {
             Self::Open => (kind != ATTR_FINGERPRINT).then_some(Self::Open),
             Self::Sealed => (kind == ATTR_FINGERPRINT && value.len() == 4).then_some(Self::Closed),
             Self::Closed => None,
-        }
-    }
-}
-
-fn fingerprint_holds(datagram: &[u8]) -> bool {
-    let (covered, attribute) = datagram.split_at(datagram.len() - 8);
-    attribute[4..] == rtc_stun::fingerprint::fingerprint_value(covered).to_be_bytes()
-}
-
-/// The attributes of one STUN message, in place.
-#[derive(Debug)]
-struct Attributes<'a> {
-    rest: &'a [u8],
-}
-
-/// An attribute longer than what is left.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-struct Malformed;
-
-impl<'a> Attributes<'a> {
-    const HEADER: usize = 20;
-
-    /// `None` unless the header is STUN's and its length is the datagram's.
-    fn of(datagram: &'a [u8]) -> Option<Self> {
-        let (header, rest) = datagram.split_at_checked(Self::HEADER)?;
-        let len = usize::from(u16::from_be_bytes([header[2], header[3]]));
-        let fits = len == rest.len() && len.is_multiple_of(4) && header[4..8] == MAGIC_COOKIE;
-        fits.then_some(Self { rest })
-    }
-}
-
-impl<'a> Iterator for Attributes<'a> {
-    type Item = Result<(u16, &'a [u8]), Malformed>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.rest.is_empty() {
-            return None;
-        }
-        let read = |rest: &'a [u8]| {
-            let (header, rest) = rest.split_first_chunk::<4>()?;
-            let kind = u16::from_be_bytes([header[0], header[1]]);
-            let len = usize::from(u16::from_be_bytes([header[2], header[3]]));
-            let (value, rest) = rest.split_at_checked(len.next_multiple_of(4))?;
-            Some((kind, &value[..len], rest))
-        };
-        match read(self.rest) {
-            Some((kind, value, rest)) => {
-                self.rest = rest;
-                Some(Ok((kind, value)))
-            }
-            None => {
-                self.rest = &[];
-                Some(Err(Malformed))
-            }
         }
     }
 }

@@ -1,5 +1,5 @@
 //! ICE-lite (RFC 8445): answers the client's connectivity checks, and from them alone
-//! learns which addresses are the client's and which one it wants used.
+//! learns which ways are the client's and which one it wants used.
 //!
 //! We never send checks; what they say is read by [`check`]. Candidates and credentials travel in SDP, which is left to
 //! `sections`; what becomes of a transport without consent (RFC 7675) to `transport`.
@@ -12,7 +12,7 @@ mod credentials;
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::net::SocketAddr;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -24,6 +24,7 @@ use rtc_stun::message::{BINDING_ERROR, BINDING_SUCCESS, Message, Setter, Transac
 use rtc_stun::xoraddr::XorMappedAddress;
 
 use crate::drops::DropReason;
+use crate::way::Way;
 pub use check::stun_ufrag;
 use check::{Check, Refusal, UnknownAttributes};
 pub use credentials::IceCredentials;
@@ -61,7 +62,7 @@ pub(crate) struct Ice {
     /// Nobody is given up before that long after it.
     restarted: Option<Instant>,
     crypto: Arc<dyn RTCCryptoProvider>,
-    addresses: Vec<Validated>,
+    ways: Vec<Validated>,
     selected: Option<Selected>,
     checks: Checks,
 }
@@ -69,7 +70,7 @@ pub(crate) struct Ice {
 /// The newest checks and where they came from. A check says nothing of its own address, so
 /// that whoever overhears one could send it again from another, and packets would go there.
 #[derive(Debug, Default)]
-struct Checks(VecDeque<(TransactionId, SocketAddr)>);
+struct Checks(VecDeque<(TransactionId, Way)>);
 
 impl Checks {
     /// More than a client with a handful of addresses sends in a minute.
@@ -77,7 +78,7 @@ impl Checks {
 
     /// Notes a check; says whether it is the first of its name or comes from where that
     /// came from.
-    fn note(&mut self, id: TransactionId, from: SocketAddr) -> bool {
+    fn note(&mut self, id: TransactionId, from: Way) -> bool {
         if let Some((_, before)) = self.0.iter().find(|(known, _)| *known == id) {
             return *before == from;
         }
@@ -89,17 +90,17 @@ impl Checks {
     }
 }
 
-/// An address from which an authenticated check came.
+/// A way by which an authenticated check came.
 #[derive(Debug)]
 struct Validated {
-    address: SocketAddr,
+    way: Way,
     heard: Instant,
 }
 
 /// Where packets go.
 #[derive(Debug)]
 struct Selected {
-    address: SocketAddr,
+    way: Way,
     /// As nominated; an address not nominated yet has none and gives way to any.
     priority: Option<u32>,
     /// The client's name when it was nominated: another one is an ICE restart, which
@@ -110,8 +111,8 @@ struct Selected {
 }
 
 impl Ice {
-    /// Addresses one client may have validated at a time; the longest silent one gives way.
-    const MAX_ADDRESSES: usize = 16;
+    /// Ways one client may have validated at a time; the longest silent one gives way.
+    const MAX_WAYS: usize = 16;
     /// Browsers check a pair in use at least every 2.5 s, so a client silent for this
     /// long has lost its network, or itself. RFC 7675 section 5.1 would let it be twice that.
     const SILENCE: Duration = Duration::from_secs(15);
@@ -126,7 +127,7 @@ impl Ice {
             credentials: Credentials::new(local),
             restarted: None,
             crypto,
-            addresses: Vec::new(),
+            ways: Vec::new(),
             selected: None,
             checks: Checks::default(),
         }
@@ -158,20 +159,29 @@ impl Ice {
         self.restarted = Some(now);
     }
 
-    /// Where packets go; `None` before the first valid check.
-    pub(crate) fn destination(&self) -> Option<SocketAddr> {
-        self.selected.as_ref().map(|selected| selected.address)
+    /// The way that packets go; `None` before the first valid check.
+    pub(crate) fn destination(&self) -> Option<Way> {
+        self.selected.as_ref().map(|selected| selected.way)
     }
 
-    /// Whether an authenticated check came from `address` not too long ago.
-    pub(crate) fn is_validated(&self, address: SocketAddr) -> bool {
-        self.addresses.iter().any(|known| known.address == address)
+    /// Whether an authenticated check came by `way` not too long ago.
+    pub(crate) fn is_validated(&self, way: Way) -> bool {
+        self.ways.iter().any(|known| known.way == way)
     }
 
-    /// Whether the client is there: it checked `address` not long ago.
-    pub(crate) fn is_alive(&self, now: Instant, address: SocketAddr) -> bool {
-        self.heard(address)
+    /// Whether the client is there: it checked `way` not long ago.
+    pub(crate) fn is_alive(&self, now: Instant, way: Way) -> bool {
+        self.heard(way)
             .is_some_and(|heard| now.saturating_duration_since(heard) < Self::SILENT)
+    }
+
+    /// `way` is gone: any that the client nominates takes its place, whatever its priority.
+    pub(crate) fn lose(&mut self, way: Way) {
+        if let Some(selected) = self.selected.as_mut().filter(|it| it.way == way) {
+            selected.priority = None;
+        } else {
+            self.ways.retain(|known| known.way != way);
+        }
     }
 
     /// When the client has been silent for so long that it seems gone.
@@ -190,7 +200,7 @@ impl Ice {
     pub(crate) fn handle(
         &mut self,
         now: Instant,
-        from: SocketAddr,
+        from: Way,
         datagram: &[u8],
         remote_ufrag: &str,
     ) -> Result<Answered, DropReason> {
@@ -215,8 +225,8 @@ impl Ice {
             return Err(DropReason::StunMalformed);
         };
         let mapped = XorMappedAddress {
-            ip: from.ip(),
-            port: from.port(),
+            ip: from.address().ip(),
+            port: from.address().port(),
         };
         let reply = self.reply(&message, &local.pwd, BINDING_SUCCESS, &[&mapped])?;
         self.validate(now, from);
@@ -232,36 +242,27 @@ impl Ice {
         })
     }
 
-    fn validate(&mut self, now: Instant, from: SocketAddr) {
-        if let Some(known) = self
-            .addresses
-            .iter_mut()
-            .find(|known| known.address == from)
-        {
+    fn validate(&mut self, now: Instant, from: Way) {
+        if let Some(known) = self.ways.iter_mut().find(|known| known.way == from) {
             known.heard = now;
             return;
         }
-        if self.addresses.len() == Self::MAX_ADDRESSES {
+        if self.ways.len() == Self::MAX_WAYS {
             let selected = self.destination();
-            let oldest = (0..self.addresses.len())
-                .filter(|&i| Some(self.addresses[i].address) != selected)
-                .min_by_key(|&i| self.addresses[i].heard)
-                .expect("the table holds more than the selected address");
-            self.addresses.swap_remove(oldest);
+            let oldest = (0..self.ways.len())
+                .filter(|&i| Some(self.ways[i].way) != selected)
+                .min_by_key(|&i| self.ways[i].heard)
+                .expect("the table holds more than the selected way");
+            self.ways.swap_remove(oldest);
         }
-        self.addresses.push(Validated {
-            address: from,
+        self.ways.push(Validated {
+            way: from,
             heard: now,
         });
     }
 
     /// While a restart is under way the client may still move under the old credentials.
-    fn select_before(
-        &mut self,
-        now: Instant,
-        from: SocketAddr,
-        nominated: Option<u32>,
-    ) -> Selection {
+    fn select_before(&mut self, now: Instant, from: Way, nominated: Option<u32>) -> Selection {
         let Some(ufrag) = self.credentials.remote_before().map(str::to_owned) else {
             return Selection::Unchanged;
         };
@@ -275,7 +276,7 @@ impl Ice {
     fn select(
         &mut self,
         now: Instant,
-        from: SocketAddr,
+        from: Way,
         nominated: Option<u32>,
         ufrag: &str,
     ) -> Selection {
@@ -289,7 +290,7 @@ impl Ice {
     fn select_in(
         &mut self,
         now: Instant,
-        from: SocketAddr,
+        from: Way,
         nominated: Option<u32>,
         ufrag: &str,
         generation: u32,
@@ -299,7 +300,7 @@ impl Ice {
             Some(selected) if selected.priority.is_none() => true,
             Some(selected) => nominated.is_some_and(|priority| {
                 let silent = self
-                    .heard(selected.address)
+                    .heard(selected.way)
                     .is_none_or(|heard| now.saturating_duration_since(heard) >= Self::SILENT);
                 let restarted = selected.ufrag != ufrag || selected.generation != generation;
                 selected.priority <= Some(priority) || silent || restarted
@@ -309,23 +310,20 @@ impl Ice {
             return Selection::Unchanged;
         }
         let before = self.selected.replace(Selected {
-            address: from,
+            way: from,
             priority: nominated,
             ufrag: ufrag.to_owned(),
             generation,
         });
         match before {
             None => Selection::First,
-            Some(before) if before.address == from => Selection::Unchanged,
+            Some(before) if before.way == from => Selection::Unchanged,
             Some(_) => Selection::Moved,
         }
     }
 
-    fn heard(&self, address: SocketAddr) -> Option<Instant> {
-        let known = self
-            .addresses
-            .iter()
-            .find(|known| known.address == address)?;
+    fn heard(&self, way: Way) -> Option<Instant> {
+        let known = self.ways.iter().find(|known| known.way == way)?;
         Some(known.heard)
     }
 

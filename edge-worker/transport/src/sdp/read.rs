@@ -1,6 +1,8 @@
 //! Reads session descriptions line by line (RFC 8866 section 5). Strict about what we
 //! act on, deaf to the rest, and bounded: a stranger wrote the text.
 
+use media::Bitrate;
+
 use super::line::{
     bounded_push, bundle, extension, mid, msid, number, payload_type, payload_types, rid,
     simulcast, ssrc, ssrc_group, transport_attribute,
@@ -69,6 +71,10 @@ impl Reader {
             "m" => self.open_section(value),
             "a" => self.attribute(value),
             "o" => self.origin(value),
+            "b" => {
+                self.bandwidth(value);
+                Ok(())
+            }
             _ if letter.len() == 1 => Ok(()),
             _ => Err(SdpProblem::Form),
         }
@@ -79,6 +85,14 @@ impl Reader {
         self.description.id = number(words.next(), "o=")?;
         self.description.version = number(words.next(), "o=")?;
         Ok(())
+    }
+
+    fn bandwidth(&mut self, value: &str) {
+        let most = value.strip_prefix("TIAS:");
+        let most = most.and_then(|most| most.trim().parse().ok());
+        if let (Some(draft), Some(most)) = (&mut self.draft, most) {
+            draft.section.bandwidth = Some(Bitrate(most));
+        }
     }
 
     fn open_section(&mut self, value: &str) -> Result<(), SdpProblem> {

@@ -1,6 +1,6 @@
 //! One m-line and the lines that follow it.
 
-use media::{Mid, Rid, Ssrc};
+use media::{Bitrate, Mid, Rid, Ssrc};
 
 use super::TransportLines;
 
@@ -19,6 +19,8 @@ pub struct Section {
     pub bundle_only: bool,
     /// Who sends, as the describing side sees it.
     pub direction: Direction,
+    /// What the other side may send in it (RFC 3890).
+    pub bandwidth: Option<Bitrate>,
     /// Transport lines of this section.
     pub transport: TransportLines,
     /// RTP and RTCP share one transport (RFC 5761).
@@ -70,6 +72,7 @@ impl Section {
             mid: None,
             bundle_only: false,
             direction: Direction::SendRecv,
+            bandwidth: None,
             transport: TransportLines::default(),
             rtcp_mux: false,
             rtcp_rsize: false,

@@ -57,6 +57,9 @@ fn transport(f: &mut Formatter<'_>, lines: &TransportLines) -> Result {
 fn section(f: &mut Formatter<'_>, section: &Section) -> Result {
     media_line(f, section)?;
     f.write_str("c=IN IP4 0.0.0.0\r\n")?;
+    if let Some(most) = section.bandwidth {
+        write!(f, "b=TIAS:{}\r\n", most.0)?;
+    }
     for candidate in &section.candidates {
         write!(f, "a={candidate}\r\n")?;
     }

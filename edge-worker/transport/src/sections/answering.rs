@@ -3,7 +3,7 @@
 
 use media::{Codec, MediaKind, Rid, Ssrc};
 
-use super::codecs::{self, Carried};
+use super::codecs::{self, Carried, SoundRate};
 use super::error::NegotiationError;
 use super::extensions::{self, ExtensionIds};
 use super::remote::{DtlsRole, Remote, is_bundled, is_data};
@@ -185,6 +185,7 @@ impl Sections {
             mid_extension: extensions::mid_id(&section.extensions),
             twcc_extension: extensions::twcc_id(&section),
             playout: self.playout_in(&section),
+            dependencies: extensions::dependencies_id(&section.extensions),
         };
         name_sources(&mut section, sender, sending.rtx_ssrc);
         self.ready(id, sending);
@@ -261,14 +262,20 @@ fn receiving(slot: &Slot, received: &Received, extensions: Vec<Extension>) -> Se
     let mut section = media_section(slot, Direction::RecvOnly);
     section.extensions = extensions;
     let kind = slot.media_kind().unwrap_or(MediaKind::Video);
+    section.bandwidth = match slot.wish.rate {
+        SoundRate::Thin => Some(codecs::THIN),
+        SoundRate::Free => None,
+    };
     let mut carried = slot.carried.clone();
     if let Some(codec) = slot.wish.codec {
         codecs::put_first(&mut carried, codec);
     }
     for each in &carried {
         let fmtp = match each.codec {
-            Codec::Opus => codecs::opus_wish(&each.line, slot.wish.dtx),
-            Codec::Red | Codec::Vp8 | Codec::H264 => each.line.fmtp.clone(),
+            Codec::Opus => codecs::opus_wish(&each.line, slot.wish.dtx, slot.wish.rate),
+            Codec::Red | Codec::Vp8 | Codec::H264 | Codec::Vp9 | Codec::Av1 => {
+                each.line.fmtp.clone()
+            }
         };
         let feedback = codecs::receiving_feedback(kind);
         add_codecs(&mut section, codecs::lines(each, fmtp, feedback));

@@ -3,7 +3,7 @@
 //! H.264 is carried with packetization-mode 1 and up to Main profile: what every
 //! browser can decode (RFC 7742 section 6.2 asks for Constrained Baseline only).
 
-use media::{Codec, MediaKind, PayloadType};
+use media::{Bitrate, Codec, MediaKind, PayloadType};
 
 use super::sender::{Channels, SendingCodec};
 use crate::sdp::{CodecLine, Section};
@@ -44,17 +44,18 @@ pub(super) fn carried(section: &Section, kind: MediaKind) -> Vec<Carried> {
     let opus = carried.iter().find(|each| each.codec == Codec::Opus);
     let opus = opus.map(|each| each.line.payload_type);
     carried.retain(|each| each.codec != Codec::Red || wraps(&each.line, opus));
-    order_h264(&mut carried);
+    order_profiles(&mut carried, Codec::H264, h264_rank);
+    order_profiles(&mut carried, Codec::Vp9, vp9_rank);
     carried
 }
 
 /// Profiles trade places among themselves only: codecs keep the client's order.
-fn order_h264(carried: &mut [Carried]) {
+fn order_profiles(carried: &mut [Carried], codec: Codec, rank: fn(&CodecLine) -> Option<u8>) {
     let places: Vec<usize> = (0..carried.len())
-        .filter(|at| carried[*at].codec == Codec::H264)
+        .filter(|at| carried[*at].codec == codec)
         .collect();
     let mut profiles: Vec<Carried> = places.iter().map(|at| carried[*at].clone()).collect();
-    profiles.sort_by_key(|each| h264_rank(&each.line));
+    profiles.sort_by_key(|each| rank(&each.line));
     for (at, profile) in places.into_iter().zip(profiles) {
         carried[at] = profile;
     }
@@ -72,6 +73,8 @@ fn codec_of(line: &CodecLine) -> Option<Codec> {
         Codec::Opus | Codec::Red => stereo,
         Codec::Vp8 => true,
         Codec::H264 => h264_rank(line).is_some(),
+        Codec::Vp9 => vp9_rank(line).is_some(),
+        Codec::Av1 => is_main(line),
     };
     carried.then_some(codec)
 }
@@ -112,6 +115,21 @@ fn h264_rank(line: &CodecLine) -> Option<u8> {
         0x4d => Some(2),
         _ => None,
     }
+}
+
+/// 0 is the most decodable; `None` for what we do not carry (RFC 9628 section 6).
+fn vp9_rank(line: &CodecLine) -> Option<u8> {
+    match line.parameter("profile-id") {
+        None | Some("0") => Some(0),
+        Some("2") => Some(1),
+        Some(_) => None,
+    }
+}
+
+/// AV1's main profile: what every decoder of it has.
+fn is_main(line: &CodecLine) -> bool {
+    line.parameter("profile")
+        .is_none_or(|profile| profile == "0")
 }
 
 /// Moves `codec` before the others.
@@ -170,7 +188,9 @@ pub(super) fn sending_feedback(codec: Codec) -> &'static [&'static str] {
     match codec {
         Codec::Opus => &["transport-cc", "nack"],
         Codec::Red => &["transport-cc"],
-        Codec::Vp8 | Codec::H264 => &["goog-remb", "transport-cc", "ccm fir", "nack", "nack pli"],
+        Codec::Vp8 | Codec::H264 | Codec::Vp9 | Codec::Av1 => {
+            &["goog-remb", "transport-cc", "ccm fir", "nack", "nack pli"]
+        }
     }
 }
 
@@ -184,8 +204,30 @@ pub enum Dtx {
     Off,
 }
 
+/// How much a publisher's sound may take.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum SoundRate {
+    /// As much as the client likes.
+    #[default]
+    Free,
+    /// As little as speech needs.
+    Thin,
+}
+
+/// Speech in one channel, 60 ms in a packet: at this rate the headers of three packets would
+/// take as much as their sound. Silence is not sent.
+const THIN_OPUS: &str =
+    "minptime=10;ptime=60;maxptime=60;maxaveragebitrate=24000;useinbandfec=1;usedtx=1";
+
+/// The same once more: browsers heed what the page says of the rate before the codec's own
+/// parameters, but nothing before this.
+pub(super) const THIN: Bitrate = Bitrate::kilobits(24);
+
 /// How we want Opus encoded (RFC 7587 section 6.1), stereo as the client offers it.
-pub(super) fn opus_wish(offered: &CodecLine, dtx: Dtx) -> String {
+pub(super) fn opus_wish(offered: &CodecLine, dtx: Dtx, rate: SoundRate) -> String {
+    if rate == SoundRate::Thin {
+        return THIN_OPUS.to_owned();
+    }
     let mut wish = String::from(OPUS);
     if dtx == Dtx::On {
         wish.push_str(";usedtx=1");
@@ -232,6 +274,8 @@ pub(super) fn our_lines(codec: Codec, channels: Channels) -> Vec<CodecLine> {
             102,
             "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f".into(),
         ),
+        Codec::Vp9 => our_video(codec, 98, "profile-id=0".into()),
+        Codec::Av1 => our_video(codec, 45, "level-idx=5;profile=0;tier=0".into()),
     }
 }
 

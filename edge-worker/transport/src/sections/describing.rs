@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use rustc_hash::FxHasher;
 
-use super::{Local, Sections};
+use super::{Candidates, Local, Sections};
 use crate::sdp::{Description, SdpKind, SetupRole, TransportLines};
 
 impl Sections {
@@ -47,19 +47,31 @@ impl Local<'_> {
 
     /// One host candidate per address (RFC 8839 section 5.1), best first.
     fn candidate_lines(&self) -> Vec<String> {
+        let Candidates { udp, tcp } = self.candidates;
         let line = |(index, address): (usize, &SocketAddr)| {
             // RFC 8445 section 5.1.2.1: type, then place, then component.
-            let place = u32::from(u16::MAX).saturating_sub(index as u32);
-            let priority = (126 << 24) + (place << 8) + 255;
+            let (transport, kind, place, end) = if index < udp.len() {
+                ("udp", 126, u32::from(u16::MAX), "")
+            } else {
+                ("tcp", TCP_PREFERENCE, PASSIVE, " tcptype passive")
+            };
+            let priority = (kind << 24) + (place.saturating_sub(index as u32) << 8) + 255;
             let (ip, port) = (address.ip(), address.port());
             format!(
-                "candidate:{} 1 udp {priority} {ip} {port} typ host",
+                "candidate:{} 1 {transport} {priority} {ip} {port} typ host{end}",
                 index + 1
             )
         };
-        self.candidates.iter().enumerate().map(line).collect()
+        udp.iter().chain(tcp).enumerate().map(line).collect()
     }
 }
+
+/// Below every kind of candidate over UDP but a relayed one (RFC 6544 section 4.2): in a
+/// connection one lost packet holds up all that follow it.
+const TCP_PREFERENCE: u32 = 90;
+
+/// Of a candidate that waits for connections: 4 as its direction, then as many others as fit.
+const PASSIVE: u32 = (4 << 13) + 8_191;
 
 /// A number for our descriptions, another for each transport.
 fn origin(ufrag: &str) -> u64 {

@@ -1,6 +1,6 @@
 //! The RTP header extensions we read and write (RFC 8285), and their numbers.
 
-use media::{MediaKind, PlayoutDelay};
+use media::{Codec, MediaKind, PlayoutDelay};
 
 use super::error::NegotiationError;
 use crate::sdp::{CodecLine, Direction, Extension, Section, SectionKind};
@@ -21,6 +21,8 @@ pub(crate) struct ExtensionIds {
     pub(crate) twcc: u8,
     /// How long pictures wait with whom they are sent to.
     pub(crate) playout: u8,
+    /// What a frame depends on (AV1 RTP specification, appendix A).
+    pub(crate) dependencies: u8,
 }
 
 impl ExtensionIds {
@@ -70,6 +72,7 @@ impl ExtensionIds {
             Kind::AudioLevel => self.audio_level,
             Kind::Twcc => self.twcc,
             Kind::Playout => self.playout,
+            Kind::Dependencies => self.dependencies,
         }
     }
 
@@ -81,6 +84,7 @@ impl ExtensionIds {
             Kind::AudioLevel => &mut self.audio_level,
             Kind::Twcc => &mut self.twcc,
             Kind::Playout => &mut self.playout,
+            Kind::Dependencies => &mut self.dependencies,
         }
     }
 }
@@ -93,16 +97,18 @@ enum Kind {
     AudioLevel,
     Twcc,
     Playout,
+    Dependencies,
 }
 
 impl Kind {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Mid,
         Self::Rid,
         Self::RepairedRid,
         Self::AudioLevel,
         Self::Twcc,
         Self::Playout,
+        Self::Dependencies,
     ];
 
     fn uri(self) -> &'static str {
@@ -115,6 +121,9 @@ impl Kind {
                 "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
             }
             Self::Playout => "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay",
+            Self::Dependencies => {
+                "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension"
+            }
         }
     }
 
@@ -125,19 +134,29 @@ impl Kind {
     }
 }
 
-/// The `extmap` lines of a section of our own offers.
-pub(super) fn our_extensions(kind: MediaKind, playout: Option<PlayoutDelay>) -> Vec<Extension> {
+/// The `extmap` lines of a section of our own offers, for a sender of `codec` if there is one.
+pub(super) fn our_extensions(
+    kind: MediaKind,
+    codec: Option<Codec>,
+    playout: Option<PlayoutDelay>,
+) -> Vec<Extension> {
     let always = [(OUR_TWCC, Kind::Twcc), (OUR_MID, Kind::Mid)].into_iter();
     let playout = match (kind, playout) {
         (MediaKind::Video, Some(_)) => Some((OUR_PLAYOUT, Kind::Playout)),
         (MediaKind::Audio, _) | (MediaKind::Video, None) => None,
     };
+    let dependencies = codec.filter(|codec| *codec == Codec::Av1);
+    let dependencies = dependencies.map(|_| (OUR_DEPENDENCIES, Kind::Dependencies));
     let line = |(id, kind): (u8, Kind)| Extension {
         id: u16::from(id),
         direction: None,
         uri: kind.uri().into(),
     };
-    always.chain(playout).map(line).collect()
+    always
+        .chain(playout)
+        .chain(dependencies)
+        .map(line)
+        .collect()
 }
 
 /// The number of the m-line's name in our own offers.
@@ -146,13 +165,24 @@ const OUR_MID: u8 = 4;
 const OUR_TWCC: u8 = 3;
 /// The number of the playout delay in our own offers.
 const OUR_PLAYOUT: u8 = 5;
+/// The number of the dependency descriptor in our own offers.
+const OUR_DEPENDENCIES: u8 = 6;
 
 /// The number the `mid` extension has in a section, if it can be written.
 pub(super) fn mid_id(extensions: &[Extension]) -> Option<u8> {
-    let mid = extensions
+    id_of(Kind::Mid, extensions)
+}
+
+/// The number the dependency descriptor has in a section, if it can be written.
+pub(super) fn dependencies_id(extensions: &[Extension]) -> Option<u8> {
+    id_of(Kind::Dependencies, extensions)
+}
+
+fn id_of(kind: Kind, extensions: &[Extension]) -> Option<u8> {
+    let found = extensions
         .iter()
-        .find(|extension| Kind::of(extension) == Some(Kind::Mid))?;
-    usable_id(mid)
+        .find(|extension| Kind::of(extension) == Some(kind))?;
+    usable_id(found)
 }
 
 /// The number the transport-wide number has in a section that carries it and whose feedback

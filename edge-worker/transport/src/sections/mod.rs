@@ -28,7 +28,7 @@ use crate::sdp::{Description, Fingerprint, Section};
 use slot::{Load, Receptive, Slot};
 use streams::Streams;
 
-pub use codecs::Dtx;
+pub use codecs::{Dtx, SoundRate};
 pub use error::NegotiationError;
 pub(crate) use extensions::ExtensionIds;
 pub(crate) use remote::{DtlsRole, Remote};
@@ -83,8 +83,17 @@ pub(crate) struct Local<'a> {
     pub(crate) pwd: &'a str,
     /// Of our certificate.
     pub(crate) fingerprint: &'a Fingerprint,
-    /// Where we are reached over UDP, best first; all of them, so there is no trickle.
-    pub(crate) candidates: &'a [SocketAddr],
+    /// All of them, so there is no trickle.
+    pub(crate) candidates: &'a Candidates,
+}
+
+/// Where clients reach us, best first.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Candidates {
+    /// Over UDP.
+    pub udp: Vec<SocketAddr>,
+    /// Where they open connections to, should UDP not get through (RFC 6544).
+    pub tcp: Vec<SocketAddr>,
 }
 
 /// What a negotiation led to.
@@ -210,6 +219,13 @@ impl Sections {
     pub(crate) fn set_dtx(&mut self, mid: Mid, dtx: Dtx) {
         if let Some(slot) = self.slot_mut(mid) {
             slot.wish.dtx = dtx;
+        }
+    }
+
+    /// Says in the next answer how much sound may take that the client sends in `mid`.
+    pub(crate) fn set_sound_rate(&mut self, mid: Mid, rate: SoundRate) {
+        if let Some(slot) = self.slot_mut(mid) {
+            slot.wish.rate = rate;
         }
     }
 

@@ -87,7 +87,7 @@ impl Sections {
             (Load::Sending(id), _) => self.proposed_sender(slot, *id),
             (Load::Idle(_), Some(kind)) => {
                 let mut section = media_section(slot, Direction::Inactive);
-                section.extensions = extensions::our_extensions(kind, self.playout);
+                section.extensions = extensions::our_extensions(kind, None, self.playout);
                 let codec = match kind {
                     MediaKind::Audio => media::Codec::Opus,
                     MediaKind::Video => media::Codec::Vp8,
@@ -102,7 +102,8 @@ impl Sections {
     fn proposed_sender(&self, slot: &Slot, id: SenderId) -> Section {
         let sender = &self.senders[&id].sender;
         let mut section = media_section(slot, Direction::SendOnly);
-        section.extensions = extensions::our_extensions(sender.kind(), self.playout);
+        section.extensions =
+            extensions::our_extensions(sender.kind(), Some(sender.codec), self.playout);
         section.codecs = codecs::our_lines(sender.codec, sender.channels);
         let repaired = sender.kind() == MediaKind::Video;
         name_sources(&mut section, sender, repaired.then_some(sender.rtx));
@@ -183,6 +184,7 @@ impl Sections {
             mid_extension: extensions::mid_id(&section.extensions),
             twcc_extension: extensions::twcc_id(section),
             playout: self.playout_in(section),
+            dependencies: extensions::dependencies_id(&section.extensions),
         };
         self.ready(id, sending);
     }

@@ -79,6 +79,8 @@ pub(crate) struct Sending {
     pub(crate) twcc_extension: Option<u8>,
     /// Number of the header extension that says how long pictures shall wait, and how long.
     pub(crate) playout: Option<(u8, PlayoutDelay)>,
+    /// Number of the header extension that tells of layers.
+    pub(crate) dependencies: Option<u8>,
 }
 
 impl Sending {

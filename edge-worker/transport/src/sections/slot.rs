@@ -2,7 +2,7 @@
 
 use media::{Codec, MediaKind, Mid, Rid};
 
-use super::codecs::{Carried, Dtx};
+use super::codecs::{Carried, Dtx, SoundRate};
 use super::sender::SenderId;
 use crate::sdp::{Extension, Section, SectionKind};
 
@@ -64,6 +64,7 @@ pub(super) struct Received {
 pub(super) struct Wish {
     pub(super) codec: Option<Codec>,
     pub(super) dtx: Dtx,
+    pub(super) rate: SoundRate,
 }
 
 impl Slot {

@@ -11,7 +11,6 @@ mod send;
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -27,9 +26,12 @@ use crate::identity::Identity;
 use crate::rtcp::Compounds;
 use crate::rtx::Repairs;
 use crate::sctp::{Channel, DataChannels, DataRefused, Opens};
-use crate::sections::{Negotiator, Sections, SectionsEvent, SenderId, Sending, SendingCodec};
+use crate::sections::{
+    Candidates, Negotiator, Sections, SectionsEvent, SenderId, Sending, SendingCodec,
+};
 use crate::srtp::{Opener, Place, Sealer};
 use crate::twcc::ArrivalLog;
+use crate::way::Way;
 use allowance::Allowance;
 
 /// What a transport is made of.
@@ -39,8 +41,8 @@ pub struct Setup {
     pub identity: Arc<Identity>,
     /// Ours, random, for this transport alone.
     pub ice: IceCredentials,
-    /// Where we are reached over UDP, best first.
-    pub candidates: Vec<SocketAddr>,
+    /// Where we are reached.
+    pub candidates: Candidates,
     /// Who makes the offers.
     pub negotiator: Negotiator,
     /// How long the client shall keep our pictures before it shows them; `None` leaves it to
@@ -54,7 +56,7 @@ pub enum Output<'a> {
     /// Send a datagram.
     Transmit {
         /// Where to.
-        to: SocketAddr,
+        to: Way,
         /// What.
         bytes: Cow<'a, [u8]>,
     },
@@ -156,7 +158,7 @@ pub struct Incoming<'a> {
 #[derive(Debug)]
 pub struct Transport {
     identity: Arc<Identity>,
-    candidates: Vec<SocketAddr>,
+    candidates: Candidates,
     sections: Sections,
     ice: Ice,
     dtls: Option<Dtls>,
@@ -179,7 +181,7 @@ pub struct Transport {
     /// The compound that leaves; kept, like `said`, for its allocation.
     sealed: Vec<u8>,
     said: Vec<Rtcp>,
-    transmits: VecDeque<(SocketAddr, Vec<u8>)>,
+    transmits: VecDeque<(Way, Vec<u8>)>,
     events: VecDeque<Event>,
     drops: Drops,
     life: Life,
@@ -433,14 +435,20 @@ impl Transport {
         }
     }
 
-    /// Whether the client has proven that `address` is its own.
-    pub fn is_validated(&self, address: SocketAddr) -> bool {
-        self.ice.is_validated(address)
+    /// Whether the client has proven that `way` leads to it.
+    pub fn is_validated(&self, way: Way) -> bool {
+        self.ice.is_validated(way)
     }
 
-    /// Whether the client checked that it is reached at `address`, not long ago.
-    pub fn is_alive(&self, now: Instant, address: SocketAddr) -> bool {
-        self.life != Life::Over && self.ice.is_alive(now, address)
+    /// Whether the client checked that it is reached by `way`, not long ago.
+    pub fn is_alive(&self, now: Instant, way: Way) -> bool {
+        self.life != Life::Over && self.ice.is_alive(now, way)
+    }
+
+    /// Hears that `way` is gone for good: packets go by another one as soon as the client
+    /// nominates any.
+    pub fn lose(&mut self, way: Way) {
+        self.ice.lose(way);
     }
 
     /// Whether media and data flow.

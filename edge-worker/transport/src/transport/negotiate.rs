@@ -8,7 +8,9 @@ use super::{Hearing, Outbound, Placed, Transport};
 use crate::ice::IceCredentials;
 use crate::rtx::Repairs;
 use crate::sdp::Description;
-use crate::sections::{Dtx, Local, NegotiationError, Offered, Sender, SenderId, Unplaced};
+use crate::sections::{
+    Dtx, Local, NegotiationError, Offered, Sender, SenderId, SoundRate, Unplaced,
+};
 use crate::srtp::Place;
 
 impl Transport {
@@ -36,6 +38,11 @@ impl Transport {
     /// Says in the next answer whether Opus may pause, where the client sends in `mid`.
     pub fn set_dtx(&mut self, mid: Mid, dtx: Dtx) {
         self.sections.set_dtx(mid, dtx);
+    }
+
+    /// Says in the next answer how much sound may take that the client sends in `mid`.
+    pub fn set_sound_rate(&mut self, mid: Mid, rate: SoundRate) {
+        self.sections.set_sound_rate(mid, rate);
     }
 
     /// Answers the offer taken last.

@@ -1,9 +1,8 @@
 //! What a datagram is and where it goes.
 
-use std::net::SocketAddr;
 use std::time::Instant;
 
-use media::{Bitrate, Delivery, Packet, Rtcp, SeqNo};
+use media::{Bitrate, Codec, Delivery, Packet, Rtcp, SeqNo};
 
 use super::{Event, FailReason, Hearing, Incoming, Keys, Life, Placed, Transport};
 use crate::drops::DropReason;
@@ -11,6 +10,7 @@ use crate::dtls::{Dtls, DtlsEvent, Refused};
 use crate::ice::Selection;
 use crate::rtp::RtpHeader;
 use crate::sections::{RtpIdentity, Stream};
+use crate::way::Way;
 use crate::{rtcp, rtx};
 
 /// What the first byte says (RFC 7983), and the second where media and RTCP share it
@@ -40,7 +40,7 @@ impl Transport {
     pub fn handle_datagram<'a>(
         &mut self,
         now: Instant,
-        from: SocketAddr,
+        from: Way,
         bytes: &'a mut [u8],
     ) -> Option<Incoming<'a>> {
         match self.receive(now, from, bytes) {
@@ -55,7 +55,7 @@ impl Transport {
     fn receive<'a>(
         &mut self,
         now: Instant,
-        from: SocketAddr,
+        from: Way,
         bytes: &'a mut [u8],
     ) -> Result<Option<Incoming<'a>>, DropReason> {
         if self.life == Life::Over {
@@ -73,12 +73,7 @@ impl Transport {
         }
     }
 
-    fn receive_check(
-        &mut self,
-        now: Instant,
-        from: SocketAddr,
-        bytes: &[u8],
-    ) -> Result<(), DropReason> {
+    fn receive_check(&mut self, now: Instant, from: Way, bytes: &[u8]) -> Result<(), DropReason> {
         let remote = self.sections.remote();
         let remote = remote.ok_or(DropReason::NoRemoteDescription)?;
         let answered = self.ice.handle(now, from, bytes, &remote.ufrag)?;
@@ -159,7 +154,7 @@ impl Transport {
             self.heard = header.ssrc;
         }
         let payload = header.payload(packet);
-        let payload = payload.map_err(|_| DropReason::RtpMalformed)?;
+        let payload = payload.map_err(|_| DropReason::RtpMalformed)?.len();
         let identity = RtpIdentity {
             ssrc: header.ssrc,
             payload_type: header.payload_type,
@@ -179,16 +174,28 @@ impl Transport {
             delivery: Delivery::Original,
             codec: stream.codec,
             audio_level: extensions.audio_level,
-            payload,
+            payload: &[],
+            dependencies: 0,
         };
+        let (mut start, end) = (header.len, header.len + payload);
         if let Some(repaired) = stream.repairs {
             let (original, payload): (SeqNo, _) =
-                rtx::decapsulate(payload).ok_or(DropReason::RtxProbe)?;
+                rtx::decapsulate(&bytes[start..end]).ok_or(DropReason::RtxProbe)?;
             packet.ssrc = repaired;
             packet.seq = original;
             packet.delivery = Delivery::Repair;
-            packet.payload = payload;
+            start = end - payload.len();
         }
+        let told = extensions.dependencies.len();
+        if stream.codec == Codec::Av1 && start < end && told > 0 {
+            // Kept with the payload, where it stood is read already.
+            let mut held = [0; u8::MAX as usize];
+            held[..told].copy_from_slice(extensions.dependencies);
+            start -= told;
+            bytes[start..start + told].copy_from_slice(&held[..told]);
+            packet.dependencies = told as u8;
+        }
+        packet.payload = &bytes[start..end];
         Ok(Incoming {
             mid: stream.mid,
             packet,

@@ -1,6 +1,5 @@
 //! What leaves: media sealed at once, everything else with the next poll.
 
-use std::net::SocketAddr;
 use std::time::Instant;
 
 use media::{Delivery, Outgoing, Ssrc};
@@ -12,6 +11,7 @@ use crate::rtx;
 use crate::sctp::DataEvent;
 use crate::sections::SenderId;
 use crate::srtp::SealError;
+use crate::way::Way;
 
 impl Transport {
     /// Appends one encrypted packet, which leaves at `now`, to `out` and answers where it
@@ -22,7 +22,7 @@ impl Transport {
         sender: SenderId,
         packet: &Outgoing<'_>,
         out: &mut Vec<u8>,
-    ) -> Result<SocketAddr, SealError> {
+    ) -> Result<Way, SealError> {
         let start = out.len();
         let sealed = self.seal_at(now, start, sender, packet, out);
         if sealed.is_err() {
@@ -38,7 +38,7 @@ impl Transport {
         sender: SenderId,
         packet: &Outgoing<'_>,
         out: &mut Vec<u8>,
-    ) -> Result<SocketAddr, SealError> {
+    ) -> Result<Way, SealError> {
         let to = self.ice.destination().ok_or(SealError::NotConnected)?;
         let keys = match (&mut self.keys, self.life) {
             (Some(keys), Life::Connected) => keys,
@@ -80,7 +80,12 @@ impl Transport {
             mid,
             twcc: sending.twcc_extension.map(|id| (id, self.sent.number())),
             playout: sending.playout,
+            dependencies: None,
         };
+        let (told, [head, body]) = split(packet);
+        if let Some(id) = sending.dependencies.filter(|_| packet.dependencies > 0) {
+            header.dependencies = Some((id, told));
+        }
         let mut original = None;
         let mut place = &mut outbound.place;
         if packet.delivery == Delivery::Repair {
@@ -95,8 +100,8 @@ impl Transport {
         }
         let len = header.write(out);
         out.extend_from_slice(original.as_ref().map_or(&[], <[u8; 2]>::as_slice));
-        out.extend_from_slice(packet.head);
-        out.extend_from_slice(packet.body);
+        out.extend_from_slice(head);
+        out.extend_from_slice(body);
         if packet.padding > 0 {
             // The last byte tells how much there is.
             out.resize(out.len() + usize::from(packet.padding) - 1, 0);
@@ -128,7 +133,7 @@ impl Transport {
 
     /// One packet of nothing but padding on the repair stream of `sender`: media's own numbers
     /// stay as they are.
-    fn padding(&mut self, now: Instant, sender: SenderId) -> Option<(SocketAddr, Vec<u8>)> {
+    fn padding(&mut self, now: Instant, sender: SenderId) -> Option<(Way, Vec<u8>)> {
         let to = self.ice.destination()?;
         let keys = self.keys.as_mut()?;
         let outbound = self.outbound.get_mut(sender.0 as usize)?.as_mut()?;
@@ -147,6 +152,7 @@ impl Transport {
             },
             twcc: Some(twcc),
             playout: None,
+            dependencies: None,
         };
         let mut out = Vec::with_capacity(320);
         let len = header.write(&mut out);
@@ -219,7 +225,7 @@ impl Transport {
     }
 
     /// Encrypts the next compound into `sealed`, and answers where it goes.
-    pub(super) fn seal_compound(&mut self) -> Option<SocketAddr> {
+    pub(super) fn seal_compound(&mut self) -> Option<Way> {
         let (to, keys) = (self.ice.destination()?, self.keys.as_mut()?);
         while let Some(compound) = self.compounds.pop() {
             self.sealed.clear();
@@ -230,4 +236,13 @@ impl Transport {
         }
         None
     }
+}
+
+/// The dependency descriptor at the start of a packet's payload, and what follows it.
+fn split<'a>(packet: &Outgoing<'a>) -> ([&'a [u8]; 2], [&'a [u8]; 2]) {
+    let len = usize::from(packet.dependencies);
+    let (of_head, head) = packet.head.split_at(len.min(packet.head.len()));
+    let rest = (len - of_head.len()).min(packet.body.len());
+    let (of_body, body) = packet.body.split_at(rest);
+    ([of_head, of_body], [head, body])
 }

@@ -19,7 +19,8 @@ use std::time::{Duration, Instant};
 use media::PlayoutDelay;
 use transport::sdp::{Description, SdpKind};
 use transport::{
-    Event, IceCredentials, Identity, Negotiator, Output, Sender, SenderId, Setup, Transport,
+    Candidates, Event, IceCredentials, Identity, Negotiator, Output, Sender, SenderId, Setup,
+    Transport,
 };
 
 use client::{Checksums, Client, Profiles, Role};
@@ -118,7 +119,10 @@ impl Call {
         let setup = Setup {
             identity,
             ice: ours.clone(),
-            candidates: vec![SERVER.parse().unwrap()],
+            candidates: Candidates {
+                udp: vec![SERVER.parse().unwrap()],
+                tcp: Vec::new(),
+            },
             negotiator,
             playout: options.playout,
         };
@@ -192,7 +196,7 @@ impl Call {
     }
 
     pub(crate) fn deliver(&mut self, from: std::net::SocketAddr, bytes: &mut [u8]) {
-        if let Some(incoming) = self.transport.handle_datagram(self.now, from, bytes) {
+        if let Some(incoming) = self.transport.handle_datagram(self.now, from.into(), bytes) {
             self.packets.push((
                 incoming.mid.as_str().to_owned(),
                 incoming.packet.seq.0,
@@ -207,7 +211,8 @@ impl Call {
         while let Some(output) = self.transport.poll(self.now) {
             match output {
                 Output::Transmit { to, bytes } => {
-                    self.net.send(self.now, server, to, bytes.into_owned());
+                    self.net
+                        .send(self.now, server, to.address(), bytes.into_owned());
                 }
                 Output::Event(event) => self.events.push(event),
             }

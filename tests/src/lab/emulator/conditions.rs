@@ -1,6 +1,6 @@
 //! What one direction of a network is like, and how people write that: `rate=300kbit`,
 //! `delay=200ms`, `loss=2%`, `burst=2%/8`, `reorder=1%/30ms`, `queue=500ms`, `largest=1280B`,
-//! `blackhole=on`.
+//! `udp=off`, `blackhole=on`.
 
 use std::{fmt, time::Duration};
 
@@ -24,6 +24,8 @@ pub struct Conditions {
     /// Bytes of the largest packet that passes, IP headers included; none: any. What is larger is
     /// lost, and nobody is told, as where firewalls drop ICMP.
     pub largest: Option<usize>,
+    /// Which packets a firewall lets through.
+    pub firewall: Firewall,
     /// Whether there is a network at all.
     pub presence: Presence,
 }
@@ -72,6 +74,44 @@ pub struct Reorder {
     pub by: Duration,
 }
 
+/// Which packets pass.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Firewall {
+    /// All.
+    #[default]
+    Open,
+    /// All but UDP, of which only what asks for names passes.
+    NoUdp,
+}
+
+impl Firewall {
+    /// Whether an IP packet passes.
+    pub fn passes(self, packet: &[u8]) -> bool {
+        match self {
+            Self::Open => true,
+            Self::NoUdp => udp_ports(packet).is_none_or(|ports| ports.contains(&NAMES)),
+        }
+    }
+}
+
+/// Of DNS.
+const NAMES: u16 = 53;
+
+/// Both ports of a packet, if it is UDP; 0 where they are in another fragment.
+fn udp_ports(packet: &[u8]) -> Option<[u16; 2]> {
+    const UDP: u8 = 17;
+    let (protocol, header) = match packet.first()? >> 4 {
+        4 => (*packet.get(9)?, usize::from(packet[0] & 15) * 4),
+        6 => (*packet.get(6)?, 40),
+        _ => return None,
+    };
+    let port = |at: usize| {
+        let bytes = packet.get(header + at..header + at + 2);
+        bytes.map_or(0, |bytes| u16::from_be_bytes([bytes[0], bytes[1]]))
+    };
+    (protocol == UDP).then(|| [port(0), port(2)])
+}
+
 /// Whether the network is there.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Presence {
@@ -102,7 +142,7 @@ pub enum ConditionError {
 
 impl Conditions {
     /// What can be set.
-    pub const KEYS: [&'static str; 9] = [
+    pub const KEYS: [&'static str; 10] = [
         "rate",
         "queue",
         "delay",
@@ -111,6 +151,7 @@ impl Conditions {
         "burst",
         "reorder",
         "largest",
+        "udp",
         "blackhole",
     ];
 
@@ -146,6 +187,13 @@ impl Conditions {
             "largest" => {
                 let read = unless_none(value, bytes);
                 self.largest = read.ok_or(wrong("largest", value, "1280B or none"))?;
+            }
+            "udp" => {
+                self.firewall = match value {
+                    "on" => Firewall::Open,
+                    "off" => Firewall::NoUdp,
+                    _ => return Err(wrong("udp", value, "on or off")),
+                }
             }
             "blackhole" => {
                 self.presence = match value {
@@ -336,6 +384,9 @@ impl fmt::Display for Conditions {
         if let Some(bytes) = self.largest {
             words.push(format!("largest={bytes}B"));
         }
+        if self.firewall == Firewall::NoUdp {
+            words.push("udp=off".to_owned());
+        }
         if self.presence == Presence::Gone {
             words.push("blackhole=on".to_owned());
         }
@@ -364,6 +415,8 @@ mod tests {
             ("reorder=1%/30ms", "reorder=1%/30ms"),
             ("largest=1280B", "largest=1280B"),
             ("largest=none", "a wire"),
+            ("udp=off", "udp=off"),
+            ("udp=on", "a wire"),
             ("blackhole=on", "blackhole=on"),
             ("blackhole=off", "a wire"),
         ] {
@@ -379,6 +432,29 @@ mod tests {
         ] {
             conditions.set("queue", value).unwrap();
             assert_eq!(conditions.queue, queue);
+        }
+    }
+
+    #[test]
+    fn where_udp_is_off_only_names_can_be_asked_for() {
+        let packet = |protocol: u8, ports: [u16; 2]| {
+            let mut packet = vec![0; 28];
+            packet[0] = 0x45;
+            packet[9] = protocol;
+            packet[20..22].copy_from_slice(&ports[0].to_be_bytes());
+            packet[22..24].copy_from_slice(&ports[1].to_be_bytes());
+            packet
+        };
+        for (packet, passes) in [
+            (packet(17, [40_000, 7_882]), false),
+            (packet(17, [40_000, 53]), true),
+            (packet(17, [53, 40_000]), true),
+            (packet(6, [40_000, 7_881]), true),
+            (packet(17, [40_000, 7_882])[..20].to_vec(), false),
+            (Vec::new(), true),
+        ] {
+            assert_eq!(Firewall::NoUdp.passes(&packet), passes, "{packet:?}");
+            assert!(Firewall::Open.passes(&packet));
         }
     }
 
@@ -402,6 +478,7 @@ mod tests {
             ("reorder", "2%"),
             ("queue", "%"),
             ("largest", "1280"),
+            ("udp", "yes"),
             ("blackhole", "yes"),
             ("colour", "red"),
         ] {

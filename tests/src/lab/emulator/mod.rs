@@ -73,6 +73,9 @@ impl Emulator {
         if self.conditions.presence == Presence::Gone {
             return self.tally.dropped(DropReason::Blackhole);
         }
+        if !self.conditions.firewall.passes(&packet) {
+            return self.tally.dropped(DropReason::Firewall);
+        }
         let largest = self.conditions.largest;
         if largest.is_some_and(|largest| packet.len() > largest) {
             return self.tally.dropped(DropReason::TooLarge);

@@ -14,6 +14,8 @@ use crate::load::histogram::Histogram;
 pub enum DropReason {
     /// The network was gone.
     Blackhole,
+    /// A firewall does not let its kind through.
+    Firewall,
     /// No room before the bottleneck.
     QueueFull,
     /// Larger than what passes.
@@ -28,8 +30,9 @@ pub enum DropReason {
 
 impl DropReason {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Blackhole,
+        Self::Firewall,
         Self::QueueFull,
         Self::TooLarge,
         Self::Loss,
@@ -41,6 +44,7 @@ impl DropReason {
     pub fn word(self) -> &'static str {
         match self {
             Self::Blackhole => "blackhole",
+            Self::Firewall => "firewall",
             Self::QueueFull => "queue full",
             Self::TooLarge => "too large",
             Self::Loss => "loss",

@@ -1,11 +1,11 @@
 //! The client makes the offers.
 
-use media::Codec::{H264, Opus, Red, Vp8};
+use media::Codec::{Av1, H264, Opus, Red, Vp8, Vp9};
 use media::{MediaKind, PayloadType, PlayoutDelay, Rid, Ssrc};
 
 use super::*;
 use crate::sdp::{HashAlgorithm, SetupRole};
-use crate::sections::{DtlsRole, Dtx, NegotiationError, Unplaced};
+use crate::sections::{DtlsRole, Dtx, NegotiationError, SoundRate, Unplaced};
 
 #[test]
 fn pb_4_what_chromium_publishes_is_received() {
@@ -16,7 +16,7 @@ fn pb_4_what_chromium_publishes_is_received() {
     assert_eq!(offered[0].kind, MediaKind::Audio);
     assert_eq!(offered[0].codecs, [Opus, Red]);
     assert!(PUBLISH.contains(&offered[0].cid));
-    assert_eq!(offered[1].codecs, [Vp8, H264]);
+    assert_eq!(offered[1].codecs, [Vp8, H264, Av1, Vp9]);
     let rids = ["q", "h", "f"].map(|rid| Rid::new(rid.as_bytes()).unwrap());
     assert_eq!(offered[1].rids, rids);
 
@@ -28,7 +28,7 @@ fn pb_4_what_chromium_publishes_is_received() {
         [
             "application sendrecv",
             "audio recvonly 63 111",
-            "video recvonly 108 109 102 103 116 117 96 97",
+            "video recvonly 108 109 102 103 116 117 96 97 45 46 98 99 100 101",
         ]
     );
     let text = answer.print();
@@ -51,8 +51,8 @@ fn pb_4_what_chromium_publishes_is_received() {
     for absent in [
         "goog-remb",
         "video-orientation",
-        "VP9",
-        "AV1",
+        "packetization-mode=0",
+        "red/90000",
         "ulpfec",
         "PCMU",
     ] {
@@ -99,7 +99,7 @@ fn a_client_keeps_its_own_numbers_in_both_directions() {
         summary(&answer),
         [
             "audio recvonly 109",
-            "video recvonly 120 124 126 127",
+            "video recvonly 120 124 121 125 126 127",
             "audio sendonly 109",
             "video sendonly 126 127",
         ]
@@ -138,6 +138,30 @@ fn pb_3_opus_is_wished_for_as_it_was_offered() {
 }
 
 #[test]
+fn thin_sound_is_speech_in_long_packets_and_is_undone_by_the_next_answer() {
+    let mut sections = answering();
+    let text = text(&[with(AUDIO, "a=fmtp:111 stereo=1\na=sendonly")]);
+    for (rate, most, expected) in [
+        (
+            SoundRate::Thin,
+            Some(media::Bitrate::kilobits(24)),
+            "minptime=10;ptime=60;maxptime=60;maxaveragebitrate=24000;useinbandfec=1;usedtx=1",
+        ),
+        (
+            SoundRate::Free,
+            None,
+            "minptime=10;useinbandfec=1;usedtx=1;stereo=1;maxaveragebitrate=510000",
+        ),
+    ] {
+        sections.apply_offer(&offer(&text)).unwrap();
+        sections.set_sound_rate(mid("0"), rate);
+        let answer = with_local(|local| sections.answer(local)).unwrap();
+        assert_eq!(answer.sections[0].bandwidth, most);
+        assert_eq!(answer.sections[0].codecs[0].fmtp, expected);
+    }
+}
+
+#[test]
 fn sp_3_senders_fill_the_sections_of_their_kind() {
     let mut sections = answering();
     let ids = [Opus, Red, Vp8, Opus, Opus]
@@ -153,8 +177,8 @@ fn sp_3_senders_fill_the_sections_of_their_kind() {
             "audio sendonly 63 111",
             "audio sendonly 111 63",
             "video sendonly 96 97",
-            "video inactive 96 97 108 109 102 103 116 117",
-            "video inactive 96 97 108 109 102 103 116 117",
+            "video inactive 96 97 98 99 100 101 108 109 102 103 116 117 45 46",
+            "video inactive 96 97 98 99 100 101 108 109 102 103 116 117 45 46",
             "application sendrecv",
         ]
     );
@@ -284,8 +308,17 @@ fn pb_1_sections_we_cannot_use_are_rejected_in_place() {
         ),
         (AUDIO.replace("m=audio", "m=text"), "another kind"),
         (
-            VIDEO.replace("VP8", "VP9").replace("H264", "AV1"),
+            VIDEO.replace("VP8", "H265").replace("H264", "theora"),
             "other codecs",
+        ),
+        (
+            VIDEO
+                .replace("VP8/90000\n", "VP9/90000\na=fmtp:96 profile-id=1\n")
+                .replace(
+                    "H264/90000\na=fmtp:108 ",
+                    "AV1/90000\na=fmtp:108 profile=1;",
+                ),
+            "profiles we do not carry",
         ),
         (with(DATA, "a=x"), "a second section for data"),
     ] {

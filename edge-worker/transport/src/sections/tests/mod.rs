@@ -9,7 +9,7 @@ use std::fmt::Write;
 
 use media::{Codec, Mid, Ssrc};
 
-use super::{Channels, Local, Negotiator, Sections, SectionsEvent, Sender, SenderId};
+use super::{Candidates, Channels, Local, Negotiator, Sections, SectionsEvent, Sender, SenderId};
 use crate::sdp::{Description, Fingerprint, SdpKind, Section};
 
 pub(super) const PUBLISH: &str = include_str!("../../../tests/fixtures/chromium_publish_offer.sdp");
@@ -62,7 +62,10 @@ pub(super) fn answer(sections: &mut Sections, text: &str) -> Description {
 }
 
 pub(super) fn with_local<T>(action: impl FnOnce(&Local<'_>) -> T) -> T {
-    let candidates = ["192.0.2.1:7882".parse().unwrap()];
+    let candidates = Candidates {
+        udp: vec!["192.0.2.1:7882".parse().unwrap()],
+        tcp: vec!["192.0.2.1:7881".parse().unwrap()],
+    };
     action(&Local {
         ufrag: "ours",
         pwd: "ourspasswordourspassword",

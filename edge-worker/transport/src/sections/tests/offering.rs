@@ -147,14 +147,19 @@ fn sd_2_our_candidates_stand_in_every_description_and_we_are_lite() {
         let candidates = text.lines().filter(|line| line.starts_with("a=candidate:"));
         let candidates: Vec<_> = candidates.collect();
         assert!(!candidates.is_empty(), "{text}");
-        for candidate in candidates {
+        let expected = [
+            ("udp", "192.0.2.1 7882 typ host"),
+            ("tcp", "192.0.2.1 7881 typ host tcptype passive"),
+        ];
+        assert_eq!(candidates.len(), expected.len(), "{text}");
+        let mut last = u32::MAX;
+        for (candidate, (transport, place)) in candidates.into_iter().zip(expected) {
             let words: Vec<_> = candidate.split(' ').collect();
-            assert_eq!(words[1..3], ["1", "udp"], "{candidate}");
-            assert_eq!(
-                words[4..],
-                ["192.0.2.1", "7882", "typ", "host"],
-                "{candidate}"
-            );
+            assert_eq!(words[1..3], ["1", transport], "{candidate}");
+            assert_eq!(words[4..].join(" "), place, "{candidate}");
+            let priority: u32 = words[3].parse().unwrap();
+            assert!(priority < last, "what comes first is preferred: {text}");
+            last = priority;
         }
         assert!(text.contains("a=end-of-candidates\r\n"), "{text}");
         assert!(text.contains("a=ice-lite\r\n"), "{text}");

@@ -1,0 +1,69 @@
+//! TURN: whatever a client says, with credentials and without, over datagrams and connections, it
+//! speaks to nobody but the node, has no more than its share, and is answered by nothing that
+//! cannot be read.
+//!
+//! The input is cut into messages by its own length bytes. A first byte of each says how much of
+//! it is made good before it is sent: as it is, or as a request that is sealed.
+
+#![no_main]
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use libfuzzer_sys::fuzz_target;
+use media::ParticipantId;
+use transport::turn::{Carriage, Client, Frames, Heard, Secret, Turn, is_turn, shard_named};
+
+fuzz_target!(|input: &[u8]| {
+    let mut now = Instant::now();
+    let node = SocketAddr::from((Ipv4Addr::new(192, 0, 2, 7), 7882));
+    let participant: ParticipantId = "PA_fuzz".parse().expect("an id");
+    let mut turn = Turn::new(Secret::new(&[7; 32], now), 0, vec![node]);
+    turn.admit(participant);
+    let mut rest = input;
+    while let Some((&[how, len], after)) = rest.split_first_chunk::<2>() {
+        let (message, after) = after.split_at(after.len().min(usize::from(len) * 4));
+        rest = after;
+        now += Duration::from_secs(u64::from(how >> 3));
+        let client = Client {
+            address: SocketAddr::from((Ipv4Addr::new(203, 0, 113, how & 1), 4_000)),
+            carriage: if how & 2 == 0 { Carriage::Datagrams } else { Carriage::Bytes(1) },
+        };
+        is_turn(message);
+        shard_named(message);
+        match how & 4 {
+            0 => say(&mut turn, now, client, message),
+            // As a well-formed request of somebody who is known.
+            _ => {
+                let request = turn.request_of(now, client, participant, message);
+                say(&mut turn, now, client, &request);
+            }
+        }
+        assert!(turn.allocations() <= 8);
+    }
+    let mut frames = Frames::default();
+    frames.push(input);
+    while let Ok(Some(frame)) = frames.next_frame() {
+        assert!(frame.len() >= 4 && frame.len().is_multiple_of(4));
+    }
+    turn.dismiss(participant);
+    assert_eq!(turn.allocations(), 0);
+});
+
+fn say(turn: &mut Turn, now: Instant, client: Client, message: &[u8]) {
+    match turn.handle(now, client, message) {
+        Heard::Answer { bytes, .. } => {
+            let len = usize::from(u16::from_be_bytes([bytes[2], bytes[3]]));
+            assert_eq!(len + 20, bytes.len());
+        }
+        Heard::Relay { relayed, datagram } => {
+            assert_eq!(turn.client(relayed), Some(client));
+            let datagram = &message[datagram];
+            let mut out = Vec::new();
+            let back = turn.wrap(now, relayed, datagram, &mut out);
+            assert_eq!(back, Ok(client), "who is heard is answered");
+            assert!(out.len() >= datagram.len() + 4);
+        }
+        Heard::Drop(_) => {}
+    }
+}
