@@ -8,7 +8,10 @@ import { createServer } from 'node:http';
 import { extname, join, normalize, sep } from 'node:path';
 import { randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { brotliCompress, constants, gzip } from 'node:zlib';
 import { AccessToken } from 'livekit-server-sdk';
+import { acceptedCopies } from './encoding.mjs';
 import { checkName, checkRoom, checkTab, identityOf } from './src/rules.mjs';
 
 const HOST = '127.0.0.1';
@@ -20,6 +23,10 @@ const API_SECRET = process.env.LIVEKIT_API_SECRET || 'secret';
 const CONVEX_URL = process.env.CONVEX_URL || null;
 /** The workers that people are sent to by Convex, which the page may talk to. */
 const EDGE_URLS = (process.env.EDGE_URLS ?? '').split(/\s+/).filter((url) => url !== '');
+/** The cities that the check before a call measures: `lagos=wss://lagos.example abuja=…`. */
+const CITY_URLS = process.env.CITY_URLS ?? '';
+/** What a GB of data costs the page's people; none: the page's own default. */
+const NAIRA_PER_GB = process.env.NAIRA_PER_GB ?? '';
 /** Long enough for a long meeting's reconnects, short enough to be no standing pass. */
 const TOKEN_LIFE = '6h';
 
@@ -31,7 +38,7 @@ const TYPES = {
 };
 
 const port = readPort();
-const headers = pageHeaders(CONVEX_URL === null ? [LIVEKIT_URL] : [CONVEX_URL, ...EDGE_URLS]);
+const headers = pageHeaders(CONVEX_URL === null ? [LIVEKIT_URL, ...cityUrls()] : [CONVEX_URL, ...EDGE_URLS]);
 
 const server = createServer((request, response) => {
   answer(request, response).catch((error) => {
@@ -66,7 +73,7 @@ async function answer(request, response) {
     return token(new URLSearchParams(query.join('?')), response);
   }
   if (request.method !== 'GET' && request.method !== 'HEAD') return refuseMethod(response, 'GET, HEAD');
-  return file(pathname, request.method, response);
+  return file(pathname, request, response);
 }
 
 async function token(query, response) {
@@ -80,22 +87,24 @@ async function token(query, response) {
   }
   const identity = identityOf(name.value, asked ?? randomBytes(5).toString('hex'));
   const pass = new AccessToken(API_KEY, API_SECRET, { identity, name: name.value, ttl: TOKEN_LIFE });
-  pass.addGrant({ room: room.value, roomJoin: true, canPublish: true, canPublishData: true, canSubscribe: true });
+  pass.addGrant({ room: room.value, roomJoin: true, canPublish: true, canPublishData: true, canSubscribe: true, canUpdateOwnMetadata: true });
   return sendJson(response, 200, { token: await pass.toJwt(), url: LIVEKIT_URL, room: room.value, identity });
 }
 
-async function file(pathname, method, response) {
-  if (isPage(pathname)) return page(method, response);
+async function file(pathname, request, response) {
+  const { method } = request;
+  const copies = acceptedCopies(request.headers['accept-encoding']);
+  if (isPage(pathname)) return page(method, copies, response);
   const path = await find(pathname);
   if (path === null) return sendText(response, 404, 'Not found\n');
-  const found = await stat(path).catch(() => null);
-  if (found === null) return sendText(response, 503, 'The page is not built: run "npm run build".\n');
+  const sent = await smallest(path, copies);
+  if (sent === null) return sendText(response, 503, 'The page is not built: run "npm run build".\n');
   const type = TYPES[extname(path)] ?? 'application/octet-stream';
   // Built files carry their content's hash in their name; the page itself is asked for anew each time.
   const keep = pathname.startsWith('/assets/') ? 'public, max-age=31536000, immutable' : 'no-cache';
-  response.writeHead(200, { ...headers, 'Content-Type': type, 'Content-Length': found.size, 'Cache-Control': keep });
+  response.writeHead(200, { ...headers, ...encoded(sent.encoding), 'Content-Type': type, 'Content-Length': sent.size, 'Cache-Control': keep });
   if (method === 'HEAD') return response.end();
-  createReadStream(path).on('error', () => response.destroy()).pipe(response);
+  createReadStream(sent.path).on('error', () => response.destroy()).pipe(response);
 }
 
 /** The page itself, and the links by which people are asked to meetings. */
@@ -105,13 +114,45 @@ function isPage(pathname) {
 
 const INVITATION = /^\/meetings\/join\/[A-Za-z0-9%-]{1,64}$/;
 
-/** The page, told where its meetings are. */
-async function page(method, response) {
+/** The page, told where its meetings are and what data costs. */
+async function page(method, copies, response) {
   const built = await readFile(join(DIST, 'index.html'), 'utf8').catch(() => null);
   if (built === null) return sendText(response, 503, 'The page is not built: run "npm run build".\n');
-  const told = CONVEX_URL === null ? built : built.replace('name="convex-url" content=""', `name="convex-url" content="${attribute(CONVEX_URL)}"`);
-  response.writeHead(200, { ...headers, 'Content-Type': TYPES['.html'], 'Content-Length': Buffer.byteLength(told), 'Cache-Control': 'no-cache' });
-  response.end(method === 'HEAD' ? undefined : told);
+  const told = [['convex-url', CONVEX_URL ?? ''], ['naira-per-gb', NAIRA_PER_GB], ['city-urls', CITY_URLS]].reduce(
+    // A function: what is put in may hold signs that `replace` would take for its own.
+    (page, [name, value]) => page.replace(`name="${name}" content=""`, () => `name="${name}" content="${attribute(value)}"`),
+    built,
+  );
+  const encoding = copies[0]?.encoding ?? null;
+  const body = await shrink(told, encoding);
+  response.writeHead(200, { ...headers, ...encoded(encoding), 'Content-Type': TYPES['.html'], 'Content-Length': body.length, 'Cache-Control': 'no-cache' });
+  response.end(method === 'HEAD' ? undefined : body);
+}
+
+/** The page is small: it is compressed anew each time, and not as hard as what is kept. */
+async function shrink(text, encoding) {
+  if (encoding === 'br') return promisify(brotliCompress)(text, { params: { [constants.BROTLI_PARAM_QUALITY]: 5 } });
+  if (encoding === 'gzip') return promisify(gzip)(text);
+  return Buffer.from(text);
+}
+
+/** The smallest copy of a file that the browser takes, or the file itself. */
+async function smallest(path, copies) {
+  for (const { encoding, ending } of [...copies, { encoding: null, ending: '' }]) {
+    const found = await stat(path + ending).catch(() => null);
+    if (found?.isFile()) return { path: path + ending, size: found.size, encoding };
+  }
+  return null;
+}
+
+function encoded(encoding) {
+  return { Vary: 'Accept-Encoding', ...(encoding === null ? {} : { 'Content-Encoding': encoding }) };
+}
+
+/** Each once; what is no address is left to the page, which passes it by. */
+function cityUrls() {
+  const urls = CITY_URLS.split(/\s+/).map((one) => one.slice(one.indexOf('=') + 1));
+  return [...new Set(urls)].filter((url) => /^wss?:/.test(url) && URL.canParse(url));
 }
 
 function attribute(text) {

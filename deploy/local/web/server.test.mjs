@@ -16,7 +16,7 @@ beforeAll(async () => {
   port = await freePort();
   program = spawn(process.execPath, ['server.mjs', '--port', String(port)], {
     cwd: import.meta.dirname,
-    env: { ...process.env, LIVEKIT_URL: 'wss://edge.example', LIVEKIT_API_KEY: KEY, LIVEKIT_API_SECRET: SECRET },
+    env: { ...process.env, LIVEKIT_URL: 'wss://edge.example', LIVEKIT_API_KEY: KEY, LIVEKIT_API_SECRET: SECRET, CITY_URLS: 'lagos=wss://lagos.example odd', NAIRA_PER_GB: '350' },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   await once(program.stdout, 'data');
@@ -30,7 +30,7 @@ test('a token lets one participant into one room', async () => {
   const { token, url, room, identity } = JSON.parse(answer.body);
   expect({ url, room, identity }).toEqual({ url: 'wss://edge.example', room: 'board-room', identity: 'adebayo-tab12345' });
   const claims = await new TokenVerifier(KEY, SECRET).verify(token);
-  expect(claims.video).toEqual({ room: 'board-room', roomJoin: true, canPublish: true, canPublishData: true, canSubscribe: true });
+  expect(claims.video).toEqual({ room: 'board-room', roomJoin: true, canPublish: true, canPublishData: true, canSubscribe: true, canUpdateOwnMetadata: true });
   expect(claims).toMatchObject({ sub: 'adebayo-tab12345', name: 'Adébáyọ̀'.normalize('NFC'), iss: KEY });
 });
 
@@ -62,7 +62,7 @@ test('what can’t be signed or served is refused with a reason', async () => {
 
 test('the page may talk to its own meeting server only', async () => {
   const { headers } = await ask('/api/token');
-  expect(headers['content-security-policy']).toContain("connect-src 'self' https://edge.example wss://edge.example;");
+  expect(headers['content-security-policy']).toContain("connect-src 'self' https://edge.example wss://edge.example https://lagos.example wss://lagos.example;");
   expect(headers['x-content-type-options']).toBe('nosniff');
 });
 
@@ -91,6 +91,22 @@ test('with Convex the page is told where it is, and nothing is signed here', asy
   expect((await ask('/meetings/join/123')).status).toBe(404);
 });
 
+test('the page is told what data costs and where cities are, and comes compressed to who takes that', async () => {
+  const page = await ask('/');
+  // Without a build there is no page to tell.
+  if (page.status !== 200) return;
+  expect(page.body).toContain('name="naira-per-gb" content="350"');
+  expect(page.body).toContain('name="city-urls" content="lagos=wss://lagos.example odd"');
+  const script = /src="(\/assets\/[^"]+)"/.exec(page.body)?.[1] ?? '';
+  const sizes = [];
+  for (const [accepted, encoding] of [['', undefined], ['gzip', 'gzip'], ['gzip, br', 'br']]) {
+    const answer = await ask(script, 'HEAD', port, { 'Accept-Encoding': accepted });
+    expect([answer.status, answer.headers['content-encoding'], answer.headers.vary]).toEqual([200, encoding, 'Accept-Encoding']);
+    sizes.push(Number(answer.headers['content-length']));
+  }
+  expect(sizes).toEqual([...sizes].sort((a, b) => b - a));
+});
+
 test('it stops cleanly when asked', async () => {
   const ended = once(program, 'exit');
   program.kill('SIGTERM');
@@ -98,9 +114,9 @@ test('it stops cleanly when asked', async () => {
 });
 
 /** Sends a path as it is; `fetch` would tidy it first. */
-function ask(path, method = 'GET', at = port) {
+function ask(path, method = 'GET', at = port, headers = {}) {
   return new Promise((resolve, reject) => {
-    request({ host: '127.0.0.1', port: at, path, method }, async (response) => {
+    request({ host: '127.0.0.1', port: at, path, method, headers }, async (response) => {
       let body = '';
       for await (const chunk of response) body += chunk;
       resolve({ status: response.statusCode, headers: response.headers, body });

@@ -5,6 +5,8 @@ export default defineConfig({
   plugins: [react()],
   build: {
     target: 'es2022',
+    // What `pack.mjs` weighs the first join by.
+    manifest: true,
     // The client library alone is past the default warning; the page is one view, so nothing is gained by splitting it.
     chunkSizeWarningLimit: 1200,
   },

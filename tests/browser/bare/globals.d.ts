@@ -14,4 +14,7 @@ declare class MediaStreamTrackProcessor {
 interface Window {
   call: import('./page.js').Call;
   exchange: import('./exchange.js').Exchange;
+  /** Of a page that signals nothing: its connection, and how it posts an offer. */
+  peer: RTCPeerConnection;
+  post(peer: RTCPeerConnection, url: string, token: string): Promise<import('../whip.test.js').Posted>;
 }

@@ -20,7 +20,7 @@ const MAX_NOTED = 2_000;
 /** @typedef {{ at: number, name: string, about: string }} Noted an event of the room, and whom or what it was about */
 /** @typedef {{ from: string, text: string }} ChatLine */
 /** @typedef {{ from: string, topic: string | undefined, text: string }} Message a data packet */
-/** @typedef {{ width: number, height: number, frameRate?: number, simulcast: boolean, codec?: "vp8" | "h264" }} VideoWish */
+/** @typedef {{ width: number, height: number, frameRate?: number, simulcast: boolean, codec?: "vp8" | "h264" | "vp9" | "av1" }} VideoWish */
 /** @typedef {'camera' | 'microphone' | 'screen_share'} Source */
 /** @typedef {'LOW' | 'MEDIUM' | 'HIGH'} Quality */
 
@@ -50,11 +50,11 @@ export class Call {
    * @param {string} url
    * @param {string} token
    * @param {{
-   *   autoSubscribe?: boolean, adaptiveStream?: boolean, dynacast?: boolean, singlePeerConnection?: boolean, secret?: string,
+   *   autoSubscribe?: boolean, adaptiveStream?: boolean, dynacast?: boolean, singlePeerConnection?: boolean, secret?: string, relayed?: boolean,
    * }} [options]
    */
   async join(url, token, options = {}) {
-    const { autoSubscribe = true, secret, ...roomOptions } = options;
+    const { autoSubscribe = true, secret, relayed = false, ...roomOptions } = options;
     const room = new Room({ ...roomOptions, ...(secret ? await encryptedBy(secret) : {}) });
     this.room = room;
     this.events = [];
@@ -64,7 +64,7 @@ export class Call {
     this.listen(room);
 
     this.timing = { startedAt: performance.now(), connectedMs: 0, firstFrameMs: 0 };
-    await room.connect(url, token, { autoSubscribe });
+    await room.connect(url, token, { autoSubscribe, ...(relayed && { rtcConfig: { iceTransportPolicy: 'relay' } }) });
     if (secret) await room.setE2EEEnabled(true);
     this.timing.connectedMs = performance.now() - this.timing.startedAt;
   }

@@ -9,7 +9,7 @@ const EXECUTABLE = process.env.CHROMIUM ?? '/usr/bin/chromium';
  * the one left out is a depth camera, whose pictures nobody can encode.
  */
 export const CAMERAS = [0, 2, 3, 4];
-const FLAGS = [
+export const FLAGS = [
   '--no-sandbox',
   '--disable-gpu',
   '--disable-quic',

@@ -19,10 +19,15 @@ const RUST_PEER = process.env.RUST_PEER ?? fileURLToPath(new URL('rust-peer', TA
 export const KEY = 'devkey';
 export const SECRET = 'secret';
 
+/** One for everything a worker listens on. */
+async function freePorts() {
+  return { http: await freeTcpPort(), udp: await freeUdpPorts(), tcp: await freeTcpPort(), admin: await freeTcpPort() };
+}
+
 export class EdgeWorker {
   /**
    * @param {Program} program
-   * @param {{ http: number, udp: number, admin: number }} ports
+   * @param {{ http: number, udp: number, tcp: number, admin: number }} ports
    */
   constructor(program, ports) {
     this.program = program;
@@ -32,13 +37,14 @@ export class EdgeWorker {
 
   /**
    * @param {NodeJS.ProcessEnv} [environment] further settings
-   * @param {{ http: number, udp: number, admin: number }} [taken] those of a worker that ended
+   * @param {{ http: number, udp: number, tcp: number, admin: number }} [taken] those of a worker that ended
    */
   static async start(environment = {}, taken = undefined) {
-    const ports = taken ?? { http: await freeTcpPort(), udp: await freeUdpPorts(), admin: await freeTcpPort() };
+    const ports = taken ?? await freePorts();
     const program = await Program.start(BINARY, ['dev'], {
       EDGE_HTTP__PORT: String(ports.http),
       EDGE_RTC__UDP_PORT: String(ports.udp),
+      EDGE_RTC__TCP_PORT: String(ports.tcp),
       EDGE_ADMIN__PORT: String(ports.admin),
       ...environment,
     });

@@ -31,13 +31,16 @@ export class TwoCities {
   static async start() {
     const folder = await mkdtemp(`${tmpdir()}/two-cities-`);
     const [page, api, site] = [await freeTcpPort(), await freeTcpPort(), await freeTcpPort()];
-    const [http, admin, udp, relay] = [await freeTcpPort(), await freeTcpPort(), await freeTcpPort(), await freeTcpPort()];
+    const [http, admin, udp, tcp, relay] = [
+      await freeTcpPort(), await freeTcpPort(), await freeTcpPort(), await freeTcpPort(), await freeTcpPort(),
+    ];
     const program = await Program.start(UP, ['--page-port', String(page)], {
       CONVEX_API_PORT: String(api),
       CONVEX_SITE_PORT: String(site),
       EDGE_HTTP__PORT: String(http),
       EDGE_ADMIN__PORT: String(admin),
       EDGE_RTC__UDP_PORT: String(udp),
+      EDGE_RTC__TCP_PORT: String(tcp),
       EDGE_RELAY__PORT: String(relay),
       EDGE_WORKER: fileURLToPath(new URL('edge-worker', TARGET)),
       UP_FOLDER: folder,

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { inviteLink, reachesOthers, readAddress, suggestRoom } from './address';
+import { inviteLink, reachesOthers, readAddress, suggestRoom, readCities } from './address';
 import { checkRoom } from './rules.mjs';
 
 test('an invite link leads back to its room', () => {
@@ -23,4 +23,10 @@ test('a link to this machine does not reach others', () => {
 
 test('a suggested room keeps the rules at both ends of chance', () => {
   for (const chance of [0, 0.5, 0.999999]) expect(checkRoom(suggestRoom(() => chance)).ok).toBe(true);
+});
+
+test('cities are read as far as they can be', () => {
+  expect(readCities('lagos=wss://lagos.example  abuja=ws://127.0.0.1:7980')).toEqual([{ region: 'lagos', url: 'wss://lagos.example' }, { region: 'abuja', url: 'ws://127.0.0.1:7980' }]);
+  for (const told of [null, undefined, '', ' ', 'wss://a', 'lagos=https://a', 'lagos=', '__proto__=wss://a', 'kano=wss://[']) expect(readCities(told), String(told)).toEqual([]);
+  expect(readCities('a=ws://b '.repeat(99)).length).toBe(16);
 });

@@ -23,6 +23,16 @@ export function readAddress(search: string): Address {
     : { room: null, refusal: verdict.reason, debug };
 }
 
+/** The servers of the cities that the page was told of: `lagos=wss://lagos.example abuja=…`. */
+export function readCities(told: string | null | undefined): { region: string; url: string }[] {
+  return (told ?? '').split(/\s+/).slice(0, MOST_CITIES).flatMap((one) => {
+    const [, region, url] = /^([A-Za-z][A-Za-z0-9._-]{0,63})=(wss?:\/\/\S+)$/.exec(one) ?? [];
+    return region !== undefined && url !== undefined && URL.canParse(url) ? [{ region, url }] : [];
+  });
+}
+
+const MOST_CITIES = 16;
+
 export function inviteLink(origin: string, room: string): string {
   return `${origin}/?room=${encodeURIComponent(room)}`;
 }

@@ -5,8 +5,9 @@ import { useEffect, useRef, useState } from 'react';
 import { DeviceSelect, LevelMeter, useDevices } from './devices';
 import { failure as failureOf, together } from './failures';
 import { CameraIcon, CameraOffIcon, MicrophoneIcon, MicrophoneOffIcon, PersonIcon } from './icons';
-import { keepChoices, type Choices } from './memory';
+import { keepChoices, readChoices, type Choices } from './memory';
 import { Notice } from './notice';
+import type { Wish } from './profile';
 import { usePreview, type Device } from './preview';
 
 /** What goes into the call. */
@@ -25,9 +26,10 @@ export function useCheck(kept: Choices) {
   const [cameraId, setCameraId] = useState(kept.cameraId);
   const [microphoneId, setMicrophoneId] = useState(kept.microphoneId);
   const [wishes, setWishes] = useState({ camera: kept.camera, microphone: kept.microphone });
+  const [profile, setProfile] = useState(kept.profile);
   const preview = usePreview(kept);
   return {
-    preview, cameraId, microphoneId,
+    preview, cameraId, microphoneId, profile,
     cameras: useDevices('videoinput', preview.camera.state),
     microphones: useDevices('audioinput', preview.microphone.state),
     toggleCamera: () => {
@@ -42,11 +44,19 @@ export function useCheck(kept: Choices) {
     },
     chooseCamera: (id: string) => { setCameraId(id); setWishes((now) => ({ ...now, camera: true })); preview.setCamera(true, id); },
     chooseMicrophone: (id: string) => { setMicrophoneId(id); setWishes((now) => ({ ...now, microphone: true })); preview.setMicrophone(true, id); },
+    chooseProfile: (wish: Wish) => {
+      setProfile(wish);
+      keepChoices({ ...readChoices(), profile: wish });
+      // One's own picture is data too.
+      if (wish !== 'saver' || !isWanted(preview.camera)) return;
+      setWishes((now) => ({ ...now, camera: false }));
+      preview.setCamera(false, cameraId);
+    },
     /** Whether anything will be sent. */
     sends: isWanted(preview.camera) || isWanted(preview.microphone),
     /** Keeps the choices for the next visit and gives the running devices away. */
     handOver: (name: string): Devices => {
-      keepChoices({ name, ...wishes, cameraId, microphoneId });
+      keepChoices({ profile, name, ...wishes, cameraId, microphoneId });
       const devices = { camera: isWanted(preview.camera), microphone: isWanted(preview.microphone), cameraId, microphoneId };
       return { ...devices, tracks: preview.handOver() };
     },

@@ -4,15 +4,20 @@ import {
   RoomAudioRenderer, StartAudio, useChat, useConnectionState, useParticipants, useTracks,
 } from '@livekit/components-react';
 import { ConnectionState, RoomEvent, Track, type Participant, type Room } from 'livekit-client';
-import { useEffect, useRef, useState, type ReactNode } from 'react';
+import { lazy, Suspense, useEffect, useRef, useState, type ReactNode } from 'react';
 import { Chat } from './chat';
 import { Controls } from './controls';
 import type { Failure } from './failures';
 import { GridIcon, PeopleIcon, SpeakerIcon } from './icons';
 import { Invite } from './invite';
+import { useLine } from './line';
+import { Used } from './data-meter';
 import { Notice } from './notice';
-import { Settings } from './settings';
 import { Stage, type View } from './stage';
+import { WORDS, type Word } from './weather';
+
+// Fetched when it is opened: who only joins does without.
+const Settings = lazy(async () => ({ default: (await import('./settings')).Settings }));
 
 interface Props {
   room: Room;
@@ -43,6 +48,7 @@ export function Conference({ room, name, company, trouble, onTrouble, onLeave }:
     { onlySubscribed: false },
   );
   const { chatMessages, send } = useChat();
+  const line = useLine(room);
   const [panel, setPanel] = useState<Panel>('none');
   const [seen, setSeen] = useState(0);
   const [view, setView] = useView(tracks.some((track) => track.source === Track.Source.ScreenShare));
@@ -58,7 +64,7 @@ export function Conference({ room, name, company, trouble, onTrouble, onLeave }:
       <header className="top">
         <div className="where">
           <h1 title={name}>{name}</h1>
-          <State />
+          <p className="line"><State /><Used line={line} /></p>
         </div>
         <div className="top-tools">
           <Count />
@@ -74,12 +80,12 @@ export function Conference({ room, name, company, trouble, onTrouble, onLeave }:
         <section className="stage" aria-label="Participants">
           <Stage tracks={tracks} view={view} onPin={() => setView('speaker')} />
           {trouble && <Notice failure={trouble} onClose={() => onTrouble(null)} />}
-          <Reconnecting />
+          <Weather word={line.word} />
           <StartAudio label="Let this page play sound" className="start-audio" />
         </section>
         {panel === 'chat' && <Chat messages={chatMessages} send={send} onClose={() => setPanel('none')} />}
         {panel === 'people' && company?.panel(() => setPanel('none'))}
-        {panel === 'settings' && <Settings room={room} onTrouble={onTrouble} onClose={() => setPanel('none')} />}
+        {panel === 'settings' && <Suspense><Settings room={room} line={line} onTrouble={onTrouble} onClose={() => setPanel('none')} /></Suspense>}
       </div>
 
       <Controls
@@ -119,13 +125,16 @@ const STATES: Record<ConnectionState, string> = {
 
 function State() {
   const state = useConnectionState();
-  return <p className="state" role="status" data-testid="connection-state" data-state={state}>{STATES[state]}</p>;
+  return <span className="state" role="status" data-testid="connection-state" data-state={state}>{STATES[state]}</span>;
 }
 
-function Reconnecting() {
-  const state = useConnectionState();
-  if (state !== ConnectionState.Reconnecting) return null;
-  return <p className="veil">The connection broke off. Getting you back in …</p>;
+/** What is wrong with the network and what was done; where nothing goes any more, over all. */
+function Weather({ word }: { word: Word | null }) {
+  return (
+    <div role="status" className={word === 'reconnecting' ? 'veil' : 'weather'} data-testid="weather" data-word={word ?? 'none'}>
+      {word && <p>{WORDS[word]}</p>}
+    </div>
+  );
 }
 
 function Count() {

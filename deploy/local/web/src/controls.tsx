@@ -1,10 +1,11 @@
-// The bar at the bottom: microphone, camera, screen, chat, devices, leave.
+// The bar at the bottom: microphone, camera, screen, chat, hand, settings, leave.
 
 import { useTrackToggle } from '@livekit/components-react';
 import { Track } from 'livekit-client';
 import type { ReactNode } from 'react';
 import { failure, fromPublish, type Failure } from './failures';
-import { CameraIcon, CameraOffIcon, ChatIcon, LeaveIcon, MicrophoneIcon, MicrophoneOffIcon, PeopleIcon, ScreenIcon, SettingsIcon } from './icons';
+import { useHand } from './hand';
+import { CameraIcon, CameraOffIcon, ChatIcon, HandIcon, LeaveIcon, MicrophoneIcon, MicrophoneOffIcon, PeopleIcon, ScreenIcon, SettingsIcon } from './icons';
 
 interface Props {
   unread: number;
@@ -34,19 +35,31 @@ export function Controls({ unread, chatOpen, settingsOpen, people, onChat, onSet
         <ChatIcon />
         {unread > 0 && <span className="badge" data-testid="unread">{unread > 99 ? '99+' : unread}</span>}
       </Control>
+      {!people && <HandControl onTrouble={onTrouble} />}
       {people && (
         <Control testId="toggle-people" on={people.open} tone="panel" label={people.waiting ? `People, ${people.waiting} waiting` : 'People'} caption="People" button={{ onClick: people.onToggle }}>
           <PeopleIcon />
           {people.waiting > 0 && <span className="badge" data-testid="waiting-count">{people.waiting}</span>}
         </Control>
       )}
-      <Control testId="toggle-settings" on={settingsOpen} tone="panel" label="Devices" caption="Devices" button={{ onClick: onSettings }}>
+      <Control testId="toggle-settings" on={settingsOpen} tone="panel" label="Settings" caption="Settings" button={{ onClick: onSettings }}>
         <SettingsIcon />
       </Control>
       <Control testId="leave" on={false} tone="leave" label="Leave the room" caption="Leave" button={{ onClick: onLeave }}>
         <LeaveIcon />
       </Control>
     </footer>
+  );
+}
+
+/** Where a call is organised, hands are among its people. */
+function HandControl({ onTrouble }: { onTrouble: (failure: Failure | null) => void }) {
+  const hand = useHand((error) => onTrouble(failure('unknown', String(error))));
+  if (hand === null) return null;
+  return (
+    <Control testId="toggle-hand" on={hand.raised} tone="panel" label={hand.raised ? 'Lower your hand' : 'Raise your hand'} caption="Hand" button={{ onClick: hand.toggle }}>
+      <HandIcon />
+    </Control>
   );
 }
 

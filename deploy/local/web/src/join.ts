@@ -6,7 +6,7 @@ import { ConnectionError, ConnectionErrorReason, Room, RoomEvent, type LocalTrac
 import { failure, fromConnectError, fromPublish, fromTokenAnswer, type Failure, type Reason } from './failures';
 import { tabId } from './memory';
 import { forget } from './nearest';
-import { cameraCapture, microphoneCapture } from './preview';
+import { cameraCapture, microphoneCapture, resize } from './preview';
 
 /** Who wants to join where, with what. */
 export interface Visit {
@@ -106,7 +106,8 @@ function deferred(): { promise: Promise<never>; reject: (failure: Failure) => vo
   return { promise, reject };
 }
 
-async function askForToken(visit: Visit, gone: AbortSignal): Promise<Pass> {
+/** A pass from the page's own server. */
+export async function askForToken(visit: Pick<Visit, 'name' | 'room'>, gone: AbortSignal): Promise<Pass> {
   const query = new URLSearchParams({ room: visit.room, name: visit.name, id: tabId() });
   let response: Response;
   try {
@@ -145,6 +146,7 @@ function publish(room: Room, visit: Visit, onTrouble: (failure: Failure) => void
   const video = running('video');
   if (audio) me.publishTrack(audio).catch((error) => onTrouble(fromPublish('microphone', error)));
   else if (visit.microphone) me.setMicrophoneEnabled(true).catch((error) => onTrouble(fromPublish('microphone', error)));
-  if (video) me.publishTrack(video).catch((error) => onTrouble(fromPublish('camera', error)));
+  // Its size, which the choice before joining may have changed, decides how it is encoded.
+  if (video) resize(video.mediaStreamTrack).then(() => me.publishTrack(video)).catch((error) => onTrouble(fromPublish('camera', error)));
   else if (visit.camera) me.setCameraEnabled(true).catch((error) => onTrouble(fromPublish('camera', error)));
 }

@@ -1,8 +1,12 @@
 // What the browser keeps for us: choices between visits, an id while the tab
 // lives. Browsers that refuse storage get the defaults and a call all the same.
 
+import { readWish, type Wish } from './profile';
+
 /** What a visitor chose last time. */
 export interface Choices {
+  /** How much a call may use. */
+  profile: Wish;
   name: string;
   camera: boolean;
   microphone: boolean;
@@ -10,11 +14,14 @@ export interface Choices {
   microphoneId: string;
 }
 
+let unkeptChoices: Choices | null = null;
+
 const CHOICES = 'meeting.choices';
 const TAB = 'meeting.tab';
-const DEFAULTS: Choices = { name: '', camera: true, microphone: true, cameraId: '', microphoneId: '' };
+const DEFAULTS: Choices = { profile: 'automatic', name: '', camera: true, microphone: true, cameraId: '', microphoneId: '' };
 
 export function readChoices(): Choices {
+  if (unkeptChoices !== null) return unkeptChoices;
   try {
     const kept: unknown = JSON.parse(localStorage.getItem(CHOICES) ?? '{}');
     return merge(kept);
@@ -26,8 +33,10 @@ export function readChoices(): Choices {
 export function keepChoices(choices: Choices): void {
   try {
     localStorage.setItem(CHOICES, JSON.stringify(choices));
+    unkeptChoices = null;
   } catch {
-    // Storage is refused or full: the next visit starts from the defaults.
+    // Storage is refused or full: kept while the page lives, the next visit starts from the defaults.
+    unkeptChoices = choices;
   }
 }
 
@@ -66,5 +75,5 @@ function merge(kept: unknown): Choices {
   for (const [key, value] of Object.entries(kept)) {
     if (key in merged && typeof value === typeof merged[key]) merged[key] = value;
   }
-  return merged as unknown as Choices;
+  return { ...(merged as unknown as Choices), profile: readWish(merged.profile) };
 }

@@ -1,13 +1,17 @@
 // Before the call: who, where, and whether camera and microphone work.
 
-import { useEffect, useId, useRef, useState, type FormEvent } from 'react';
+import { lazy, Suspense, useEffect, useId, useRef, useState, type FormEvent } from 'react';
 import { suggestRoom } from './address';
 import { Brand } from './brand';
 import { CheckView, DeviceChoice, useCheck } from './check';
 import type { Failure } from './failures';
 import type { Visit } from './meeting';
 import { readChoices } from './memory';
+import { ProfileChoice } from './profile-choice';
 import { checkName, checkRoom } from './rules.mjs';
+
+// Few need it, and on a thin line it waits.
+const ConnectionCheck = lazy(async () => ({ default: (await import('./connection-check')).ConnectionCheck }));
 
 interface Props {
   /** The room of the invite link or of the last call. */
@@ -28,6 +32,7 @@ export function Prejoin({ invited, refusal, failure, onJoin }: Props) {
     ...(failure?.reason === 'bad-room' ? { room: failure.detail ?? failure.what } : {}),
   }));
   const check = useCheck(kept);
+  const [checking, setChecking] = useState(false);
   const nameField = useRef<HTMLInputElement>(null);
   const roomField = useRef<HTMLInputElement>(null);
 
@@ -61,7 +66,12 @@ export function Prejoin({ invited, refusal, failure, onJoin }: Props) {
             autoComplete="off" hint="Everyone who enters the same room meets there." onChange={setRoom}
           />
           <button type="submit" className="primary" data-testid="join">{check.sends ? 'Join now' : 'Join without camera and microphone'}</button>
+          <ProfileChoice wish={check.profile} onChoose={check.chooseProfile} />
           <DeviceChoice check={check} />
+          <details className="device-choice" onToggle={(event) => setChecking(event.currentTarget.open)}>
+            <summary data-testid="check-connection">Check the connection <span className="hint">(1 to 2 MB)</span></summary>
+            {checking && <Suspense fallback={<p role="status">One moment …</p>}><ConnectionCheck /></Suspense>}
+          </details>
         </form>
       </div>
     </main>

@@ -1,10 +1,12 @@
 // Camera and microphone before the call: started once, switched one by one,
 // handed over to the call as they run, or stopped when there is none.
 
-import { createLocalAudioTrack, createLocalTracks, createLocalVideoTrack, Track, VideoPresets } from 'livekit-client';
+import { createLocalAudioTrack, createLocalTracks, createLocalVideoTrack, Track } from 'livekit-client';
 import type { LocalAudioTrack, LocalTrack, LocalVideoTrack } from 'livekit-client';
 import { useCallback, useEffect, useRef, useState } from 'react';
 import { failure, fromDevice, type Failure } from './failures';
+import { readChoices } from './memory';
+import { pictureOf } from './profile';
 
 /** One device of the check: wished or not, and what became of the wish. */
 export interface Device<T extends LocalTrack> {
@@ -36,8 +38,15 @@ const STARTING = { state: 'starting', track: null, failure: null } as const;
 
 export const cameraCapture = (deviceId: string) => ({
   ...(deviceId ? { deviceId } : {}),
-  resolution: VideoPresets.h720.resolution,
+  resolution: { ...pictureOf(readChoices().profile), frameRate: 30 },
 });
+
+/** Makes a running camera's picture as large as is wished for now; one that can't stays as it is. */
+export async function resize(camera: MediaStreamTrack): Promise<void> {
+  const { width, height } = pictureOf(readChoices().profile);
+  await camera.applyConstraints({ width: { ideal: width }, height: { ideal: height }, frameRate: { ideal: 30 } }).catch(() => undefined);
+}
+
 export const microphoneCapture = (deviceId: string) => ({
   ...(deviceId ? { deviceId } : {}),
   echoCancellation: true,

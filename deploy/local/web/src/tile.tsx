@@ -1,11 +1,12 @@
 // One picture: a participant's camera or screen, or who they are without it.
 
 import {
-  isTrackReference, ParticipantTile, useConnectionQualityIndicator, useIsMuted, useParticipantInfo, VideoTrack,
+  isTrackReference, ParticipantTile, useConnectionQualityIndicator, useIsMuted, useParticipantAttributes, useParticipantInfo, VideoTrack,
   type TrackReferenceOrPlaceholder,
 } from '@livekit/components-react';
 import { ConnectionQuality, Track, type Participant } from 'livekit-client';
-import { MicrophoneOffIcon, PinIcon, ScreenIcon } from './icons';
+import { HAND } from './hand';
+import { HandIcon, MicrophoneOffIcon, PinIcon, ScreenIcon } from './icons';
 
 interface Props {
   trackRef: TrackReferenceOrPlaceholder;
@@ -34,6 +35,7 @@ export function Tile({ trackRef, pinned, onPin }: Props) {
       <div className="tag">
         {screen ? <ScreenIcon /> : <MutedSign participant={participant} />}
         <span className="tag-name">{label(shown, participant.isLocal, screen)}</span>
+        {!screen && <Hand participant={participant} />}
         <Weak participant={participant} />
       </div>
       <button
@@ -56,6 +58,12 @@ function MutedSign({ participant }: { participant: Participant }) {
   const muted = useIsMuted({ participant, source: Track.Source.Microphone });
   if (!muted) return null;
   return <span className="muted-sign" data-testid="muted" title="Microphone off"><MicrophoneOffIcon /><span className="unseen">Microphone off</span></span>;
+}
+
+function Hand({ participant }: { participant: Participant }) {
+  const { attributes } = useParticipantAttributes({ participant });
+  if (!attributes?.[HAND]) return null;
+  return <span className="hand-sign" data-testid="hand-sign" title="Hand raised"><HandIcon /><span className="unseen">Hand raised</span></span>;
 }
 
 /** Said only when it explains a bad picture. */

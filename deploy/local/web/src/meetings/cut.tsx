@@ -7,6 +7,7 @@ import { CheckView, DeviceChoice, useCheck } from '../check';
 import { Ending } from '../ending';
 import type { Failure } from '../failures';
 import { Meeting, type Visit } from '../meeting';
+import { ProfileChoice } from '../profile-choice';
 import { readChoices } from '../memory';
 import { useNow } from './frame';
 import { fromHere, heldBy, type Invitation } from './invitations';
@@ -73,6 +74,7 @@ function Passes({ person, invitations, now, onBack, onEnter }: Props) {
                 </li>
               ))}
             </ul>
+            <ProfileChoice wish={check.profile} onChoose={check.chooseProfile} />
             <DeviceChoice check={check} />
             <button type="button" className="quiet small" onClick={onBack}>Be somebody else</button>
           </section>

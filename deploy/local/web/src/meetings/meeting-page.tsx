@@ -9,6 +9,7 @@ import type { Pass } from '../join';
 import type { Visit } from '../meeting';
 import { readChoices, tabId } from '../memory';
 import { nearestFirst, nearRegions } from '../nearest';
+import { ProfileChoice } from '../profile-choice';
 import { Call } from './call';
 import { Cities } from './cities';
 import { useDeed } from './deed';
@@ -95,6 +96,7 @@ function Ahead({ meeting, person, last, onEnter, onEdit }: AheadProps) {
         {last && <p className="told" role="status" data-testid="left">{last === 'left' ? 'You left the call. Camera and microphone are off.' : 'The call was ended for everybody.'}</p>}
         <Door meetingId={meetingId} waiting={waiting} />
         <Entrance meeting={meeting} entry={enter} sends={check.sends} />
+        <ProfileChoice wish={check.profile} onChoose={check.chooseProfile} />
         <DeviceChoice check={check} />
         <Facts meeting={meeting} onEdit={onEdit} />
       </section>

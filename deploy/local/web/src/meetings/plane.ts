@@ -174,4 +174,4 @@ export function userOf(identity: string): string {
 }
 
 /** The attribute in which a participant carries a raised hand. */
-export const HAND = 'tof.hand';
+export { HAND } from '../hand';

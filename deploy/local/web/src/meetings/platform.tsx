@@ -1,19 +1,21 @@
 // The page with meetings behind it: who one is, then where one is.
 
 import { ConvexProvider, ConvexReactClient } from 'convex/react';
-import { useEffect, useMemo, useState } from 'react';
+import { lazy, Suspense, useEffect, useMemo, useState } from 'react';
 import { Brand } from '../brand';
 import './look.css';
 import { CodePage } from './code';
 import { Cut } from './cut';
-import { EditMeeting } from './edit-meeting';
 import type { PageProps } from './frame';
 import { Home } from './home';
 import { MeetingPage } from './meeting-page';
-import { NewMeeting } from './new-meeting';
 import { usePlace } from './place';
 import { SignIn, type Person } from './signin';
 import { People } from './people';
+
+// Nobody needs these to join a call.
+const EditMeeting = lazy(async () => ({ default: (await import('./edit-meeting')).EditMeeting }));
+const NewMeeting = lazy(async () => ({ default: (await import('./new-meeting')).NewMeeting }));
 
 export function Platform({ url }: { url: string }) {
   const client = useMemo(() => new ConvexReactClient(url), [url]);
@@ -49,9 +51,9 @@ function Signed({ person, directory, onSignOut }: Omit<PageProps, 'go'>) {
   const props = { person, directory, go, onSignOut };
   switch (place.at) {
     case 'home': return <Home {...props} />;
-    case 'new': return <NewMeeting {...props} />;
+    case 'new': return <Suspense><NewMeeting {...props} /></Suspense>;
     case 'meeting': return <MeetingPage key={place.id} id={place.id} {...props} />;
-    case 'edit': return <EditMeeting key={place.id} id={place.id} {...props} />;
+    case 'edit': return <Suspense><EditMeeting key={place.id} id={place.id} {...props} /></Suspense>;
     case 'code': return <CodePage code={place.code} {...props} />;
   }
 }
