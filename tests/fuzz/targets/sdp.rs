@@ -14,7 +14,7 @@ use std::{
 use libfuzzer_sys::{Corpus, fuzz_target};
 use media::{Codec, PlayoutDelay, Ssrc};
 use transport::{
-    Channels, IceCredentials, Identity, Negotiator, Sender, Setup, Transport,
+    Candidates, Channels, IceCredentials, Identity, Negotiator, Sender, Setup, Transport,
     sdp::{Description, SdpKind},
 };
 
@@ -87,7 +87,10 @@ fn transport(now: Instant, negotiator: Negotiator) -> Transport {
     let setup = Setup {
         identity: Arc::clone(&IDENTITY),
         ice: IceCredentials { ufrag: "ours".to_owned(), pwd: "p".repeat(24) },
-        candidates: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 7882))],
+        candidates: Candidates {
+            udp: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 7882))],
+            tcp: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 7881))],
+        },
         negotiator,
         playout: PlayoutDelay::from_ms(200, 400),
     };
