@@ -3,10 +3,14 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { AccessToken } from 'livekit-server-sdk';
 import { KEY, SECRET } from './lib/edge-worker.js';
+import { Program } from './lib/program.js';
 import { BOUNDED, Stage } from './lib/stage.js';
 import { until } from './lib/until.js';
+
+const GSTREAMER = fileURLToPath(new URL('lib/gstreamer.py', import.meta.url));
 
 const stage = Stage.forThisFile();
 
@@ -144,4 +148,45 @@ test('who has nothing to watch is told when to look again, and who may not publi
   assert.equal(await ask('POST', '/whip/v1', 'no token', { type: 'application/sdp', body: 'v=0' }), 401);
   assert.equal(await ask('POST', '/whip/v1', token, { type: 'application/sdp', body: 'a'.repeat(70_000) }), 413);
   assert.equal(await ask('DELETE', '/whip/v1/PA_nobody', token), 404);
+});
+
+/**
+ * GStreamer's own WebRTC at one end, until the test is over.
+ * @param {import('node:test').TestContext} t
+ * @param {'publish' | 'play'} role
+ * @param {string} path
+ * @param {string} token
+ */
+async function gstreamer(t, role, path, token) {
+  const program = await Program.start(GSTREAMER, [role, `${http()}${path}`, token]);
+  t.after(() => program.stop());
+  return program;
+}
+
+/**
+ * What it counts now.
+ * @param {Program} program
+ * @returns {{state: string, audio: number, video: number}}
+ */
+function counted(program) {
+  const told = program.lines.findLast((line) => line.startsWith('{'));
+  return told ? JSON.parse(told) : { state: 'none', audio: 0, video: 0 };
+}
+
+test('GStreamer publishes by WHIP and plays by WHEP', BOUNDED, async (t) => {
+  const room = 'radio';
+  const ada = await stage.participant(room, 'ada', '2.23.0');
+  await ada.join();
+  const sender = await gstreamer(t, 'publish', '/whip/v1', await stage.worker.token(room, 'studio'));
+  await ada.seesVideoOf('studio', 'camera', { width: 640, height: 360 });
+  await ada.hears('studio');
+
+  const receiver = await gstreamer(t, 'play', '/whep/v1', await stage.worker.token(room, 'hall'));
+  const explain = () => receiver.tail();
+  const first = await until('sound and picture in the hall', () => counted(receiver), ({ audio, video }) => audio > 0 && video > 0, { explain });
+  await until('both to go on', () => counted(receiver), ({ audio, video }) => audio >= first.audio + 50 && video >= first.video + 15, { explain });
+
+  assert.equal(await receiver.stop(), 0, receiver.tail());
+  assert.equal(await sender.stop(), 0, sender.tail());
+  await ada.sees('nobody else', ({ participants }) => participants.length === 0);
 });
