@@ -1,6 +1,6 @@
 //! TURN: whatever a client says, with credentials and without, over datagrams and connections, it
 //! speaks to nobody but the node, has no more than its share, and is answered by nothing that
-//! cannot be read.
+//! cannot be read. And what is cut out of a connection fits what was put in.
 //!
 //! The input is cut into messages by its own length bytes. A first byte of each says how much of
 //! it is made good before it is sent: as it is, or as a request that is sealed.
@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use libfuzzer_sys::fuzz_target;
 use media::ParticipantId;
+use transport::framing::Unframer;
 use transport::turn::{Carriage, Client, Frames, Heard, Secret, Turn, is_turn, shard_named};
 
 fuzz_target!(|input: &[u8]| {
@@ -27,7 +28,11 @@ fuzz_target!(|input: &[u8]| {
         now += Duration::from_secs(u64::from(how >> 3));
         let client = Client {
             address: SocketAddr::from((Ipv4Addr::new(203, 0, 113, how & 1), 4_000)),
-            carriage: if how & 2 == 0 { Carriage::Datagrams } else { Carriage::Bytes(1) },
+            carriage: if how & 2 == 0 {
+                Carriage::Datagrams
+            } else {
+                Carriage::Bytes(1)
+            },
         };
         is_turn(message);
         shard_named(message);
@@ -46,6 +51,7 @@ fuzz_target!(|input: &[u8]| {
     while let Ok(Some(frame)) = frames.next_frame() {
         assert!(frame.len() >= 4 && frame.len().is_multiple_of(4));
     }
+    cut(input);
     turn.dismiss(participant);
     assert_eq!(turn.allocations(), 0);
 });
@@ -66,4 +72,30 @@ fn say(turn: &mut Turn, now: Instant, client: Client, message: &[u8]) {
         }
         Heard::Drop(_) => {}
     }
+}
+
+const LONGEST: usize = 300;
+
+/// The frames of ICE over TCP, in pieces as a connection may bring them.
+fn cut(input: &[u8]) {
+    let mut unframer = Unframer::new(LONGEST);
+    let mut rest = input;
+    let mut taken = 0;
+    while let [first, ..] = rest {
+        let space = unframer.space();
+        let count = (1 + usize::from(*first)).min(rest.len()).min(space.len());
+        assert!(count > 0, "there is room for more once all was taken");
+        let (piece, after) = rest.split_at(count);
+        space[..count].copy_from_slice(piece);
+        unframer.filled(count);
+        rest = after;
+        while let Ok(Some(datagram)) = unframer.take() {
+            assert!((1..=LONGEST).contains(&datagram.len()));
+            taken += datagram.len();
+        }
+        if unframer.take().is_err() {
+            break;
+        }
+    }
+    assert!(taken <= input.len());
 }
