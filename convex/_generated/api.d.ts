@@ -78,6 +78,7 @@ import type * as meetings_settings from "../meetings/settings.js";
 import type * as meetings_starting from "../meetings/starting.js";
 import type * as meetings_tables from "../meetings/tables.js";
 import type * as meetings_tokens from "../meetings/tokens.js";
+import type * as meetings_trial from "../meetings/trial.js";
 import type * as meetings_validators from "../meetings/validators.js";
 import type * as meetings_waiting from "../meetings/waiting.js";
 import type * as meetings_whiteboard from "../meetings/whiteboard.js";
@@ -181,6 +182,7 @@ declare const fullApi: ApiFromModules<{
   "meetings/starting": typeof meetings_starting;
   "meetings/tables": typeof meetings_tables;
   "meetings/tokens": typeof meetings_tokens;
+  "meetings/trial": typeof meetings_trial;
   "meetings/validators": typeof meetings_validators;
   "meetings/waiting": typeof meetings_waiting;
   "meetings/whiteboard": typeof meetings_whiteboard;

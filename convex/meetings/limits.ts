@@ -15,10 +15,12 @@ const limiter = new RateLimiter(components.rateLimiter, {
   password: { kind: "token bucket", rate: 5, period: MINUTE, capacity: 5 },
   /** All guessers of one meeting together; a class that comes in at once stays below it. */
   passwords: { kind: "token bucket", rate: 300, period: MINUTE, capacity: 300 },
+  /** Each is a call of ten seconds. */
+  trial: { kind: "token bucket", rate: 4, period: MINUTE, capacity: 4 },
   create: { kind: "token bucket", rate: 10, period: MINUTE, capacity: 20 },
 });
 
-type Limit = "join" | "code" | "password" | "passwords" | "create";
+type Limit = "join" | "code" | "password" | "passwords" | "trial" | "create";
 
 export const limits = {
   /** Counts one try. Null when it is allowed, else how many milliseconds to wait. */

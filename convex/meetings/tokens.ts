@@ -138,7 +138,8 @@ async function permissionOf(ctx: MutationCtx, meeting: Doc<"meetings">, who: Who
   return { room, ...grants, canUpdateOwnMetadata: true };
 }
 
-function regionsOf({ regions }: Origin): Record<string, number> {
+/** Of what a page says of regions, what can be. */
+export function regionsOf({ regions }: Pick<Origin, "regions">): Record<string, number> {
   const known = Object.entries(regions).filter(([, ms]) => Number.isFinite(ms) && ms >= 0 && ms < 60_000);
   return Object.fromEntries(known.slice(0, REGIONS_MAX));
 }

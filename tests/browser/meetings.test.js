@@ -8,6 +8,7 @@ import { after, before, test } from 'node:test';
 import { launchChromium } from './lib/chromium.js';
 import { Person } from './lib/meeting-page.js';
 import { TwoCities } from './lib/two-cities.js';
+import { until } from './lib/until.js';
 
 /** The whole of it, on a busy machine. */
 const BOUNDED = { timeout: 300_000 };
@@ -260,6 +261,21 @@ test('a host changes a meeting, and whoever is asked sees it so', BOUNDED, async
   await bayo.at('password').waitFor();
   await bayo.page.getByRole('heading', { name: CHESS }).waitFor();
   for (const person of [ada, bayo]) await person.page.context().close();
+});
+
+test('before a meeting the connection is checked with the nearest city', BOUNDED, async () => {
+  const bayo = await signedIn('Bayo Adeyemi', 'abuja');
+  await bayo.page.locator('[data-testid="meeting-row"]').first().click();
+  await bayo.at('check-connection').click();
+  await until('the verdict', () => bayo.attribute('connection-check', 'data-state'), (state) => state === 'done', { timeoutMs: 60_000 });
+  const told = async (/** @type {string} */ what) => bayo.attribute('connection-check', `data-${what}`);
+  assert.deepEqual([await told('signalling'), await told('udp')], ['works', 'works']);
+  const words = await bayo.at('connection-check').innerText();
+  assert.match(words, /To abuja\n+\d+ ms/);
+  assert.match(words, /To lagos\n+can’t be told/);
+  await bayo.at('connection-check').scrollIntoViewIfNeeded();
+  await bayo.page.screenshot({ path: `${ARTEFACTS}meeting-check.png` });
+  await bayo.page.context().close();
 });
 
 /**

@@ -2,7 +2,7 @@
 // how far the servers are. Fetched when it is opened.
 
 import { useEffect, useState } from 'react';
-import { tryConnection } from './trial';
+import { tryConnection, type AskForPasses } from './trial';
 import { adviceOf, paceWords, type Findings, type Verdict } from './ways';
 
 const WORDS: Record<Verdict, string> = {
@@ -12,18 +12,18 @@ const WORDS: Record<Verdict, string> = {
   untold: 'can’t be told',
 };
 
-export function ConnectionCheck() {
+export function ConnectionCheck({ ask }: { ask: AskForPasses }) {
   const [findings, setFindings] = useState<Findings | null>(null);
   const [round, setRound] = useState(0);
   useEffect(() => {
     const stop = new AbortController();
     setFindings(null);
-    tryConnection(stop.signal).then(
+    tryConnection(ask, stop.signal).then(
       (found) => !stop.signal.aborted && setFindings(found),
       (error) => !stop.signal.aborted && setFindings({ signalling: 'untold', trouble: `This browser can’t check: ${error}`, udp: 'untold', tcp: 'untold', tls: 'untold', up: null, down: null, cities: [] }),
     );
     return () => stop.abort();
-  }, [round]);
+  }, [ask, round]);
   if (findings === null) return <p role="status" data-testid="connection-check" data-state="trying">Trying a call with ourselves, about ten seconds …</p>;
   return (
     <div className="connection" data-testid="connection-check" data-state="done" data-signalling={findings.signalling} data-udp={findings.udp} data-tcp={findings.tcp} data-tls={findings.tls} data-up={findings.up ?? ''} data-down={findings.down ?? ''}>

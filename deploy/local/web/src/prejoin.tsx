@@ -1,17 +1,17 @@
 // Before the call: who, where, and whether camera and microphone work.
 
-import { lazy, Suspense, useEffect, useId, useRef, useState, type FormEvent } from 'react';
-import { suggestRoom } from './address';
+import { useEffect, useId, useRef, useState, type FormEvent } from 'react';
+import { readCities, suggestRoom } from './address';
 import { Brand } from './brand';
 import { CheckView, DeviceChoice, useCheck } from './check';
+import { ConnectionChoice } from './connection-choice';
 import type { Failure } from './failures';
+import { askForToken, type Pass } from './join';
 import type { Visit } from './meeting';
 import { readChoices } from './memory';
 import { ProfileChoice } from './profile-choice';
 import { checkName, checkRoom } from './rules.mjs';
-
-// Few need it, and on a thin line it waits.
-const ConnectionCheck = lazy(async () => ({ default: (await import('./connection-check')).ConnectionCheck }));
+import type { Passes } from './trial';
 
 interface Props {
   /** The room of the invite link or of the last call. */
@@ -32,7 +32,6 @@ export function Prejoin({ invited, refusal, failure, onJoin }: Props) {
     ...(failure?.reason === 'bad-room' ? { room: failure.detail ?? failure.what } : {}),
   }));
   const check = useCheck(kept);
-  const [checking, setChecking] = useState(false);
   const nameField = useRef<HTMLInputElement>(null);
   const roomField = useRef<HTMLInputElement>(null);
 
@@ -68,14 +67,25 @@ export function Prejoin({ invited, refusal, failure, onJoin }: Props) {
           <button type="submit" className="primary" data-testid="join">{check.sends ? 'Join now' : 'Join without camera and microphone'}</button>
           <ProfileChoice wish={check.profile} onChoose={check.chooseProfile} />
           <DeviceChoice check={check} />
-          <details className="device-choice" onToggle={(event) => setChecking(event.currentTarget.open)}>
-            <summary data-testid="check-connection">Check the connection <span className="hint">(1 to 2 MB)</span></summary>
-            {checking && <Suspense fallback={<p role="status">One moment …</p>}><ConnectionCheck /></Suspense>}
-          </details>
+          <ConnectionChoice ask={passesOfPage} />
         </form>
       </div>
     </main>
   );
+}
+
+/** Two tokens of the page's own server, and the cities it was told of. */
+async function passesOfPage(stop: AbortSignal): Promise<Passes> {
+  const room = `check-${crypto.randomUUID()}`;
+  const [sending, watching] = await Promise.all(
+    (['sends', 'watches'] as const).map((name) => askForToken({ name, room }, stop)),
+  ) as [Pass, Pass];
+  const servers = sending.urls.map((url) => ({ node: '', region: '', url }));
+  const told = readCities(document.querySelector<HTMLMetaElement>('meta[name="city-urls"]')?.content);
+  return {
+    sending: sending.token, watching: watching.token, servers,
+    ...(told.length > 0 ? { cities: told.map((city) => ({ node: '', ...city })) } : {}),
+  };
 }
 
 interface TextFieldProps {

@@ -3,10 +3,8 @@
 // statistics of that mean is left to `ways`.
 
 import { Room, RoomEvent, Track, VideoPresets } from 'livekit-client';
-import { readCities } from './address';
 import { fromConnectError, type Failure } from './failures';
-import { askForToken } from './join';
-import { forget, nearestFirst } from './nearest';
+import { forget, nearestFirst, type Candidate } from './nearest';
 import { bestPace, conclude, directVerdict, mediaBytes, offeredIn, relaysOf, together, type Count, type Entry, type Findings, type IceServer, type RelayWay, type Verdict } from './ways';
 
 /** How long the picture is sent: its pace needs a few seconds to rise. */
@@ -19,19 +17,33 @@ const RELAY_MS = 8_000;
 /** Enough for a middle picture; more would only cost. */
 const MOST_BPS = 600_000;
 
-export async function tryConnection(stop: AbortSignal): Promise<Findings> {
+/** What a trial needs: a token for who sends and one for who watches, and the servers that take them. */
+export interface Passes {
+  sending: string;
+  watching: string;
+  servers: Candidate[];
+  /** All that are worth knowing the distance of, should that be more. */
+  cities?: Candidate[];
+}
+
+/** Gives them, or throws a [`Failure`]. */
+export type AskForPasses = (stop: AbortSignal) => Promise<Passes>;
+
+export async function tryConnection(ask: AskForPasses, stop: AbortSignal): Promise<Findings> {
   const findings: Findings = { signalling: 'untold', trouble: null, udp: 'untold', tcp: 'untold', tls: 'untold', up: null, down: null, cities: [] };
-  const name = `check-${crypto.randomUUID()}`;
   let passes;
   try {
-    passes = await Promise.all(['sends', 'watches'].map((who) => askForToken({ name: who, room: name }, stop)));
+    passes = await ask(stop);
   } catch (failure) {
     return { ...findings, trouble: (failure as Failure).title };
   }
-  const [sending, watching] = passes;
-  const url = sending?.urls[0];
-  if (!sending || !watching || url === undefined) return findings;
-  findings.cities = await citiesFrom(url);
+  const { sending, watching, servers, cities = servers } = passes;
+  // One asks for a check to know how it is now.
+  for (const { url } of [...cities, ...servers]) forget(url);
+  findings.cities = (await nearestFirst(cities)).map(({ region, roundTripMs }) => ({ name: region, roundTripMs }));
+  const [nearest] = await nearestFirst(servers);
+  if (nearest === undefined) return findings;
+  const { url } = nearest;
   const sender = new Room({ dynacast: false });
   const watcher = new Room();
   const picture = new Picture();
@@ -52,7 +64,7 @@ export async function tryConnection(stop: AbortSignal): Promise<Findings> {
   sender.once(RoomEvent.SignalConnected, () => { signalled = true; });
   const looking = setInterval(() => void look().catch(() => undefined), LOOK_MS);
   try {
-    const joined = Promise.all([sender.connect(url, sending.token), watcher.connect(url, watching.token)]);
+    const joined = Promise.all([sender.connect(url, sending), watcher.connect(url, watching)]);
     await within(CONNECT_MS, joined);
     await within(CONNECT_MS, sender.localParticipant.publishTrack(picture.track, {
       source: Track.Source.Camera, simulcast: true, videoSimulcastLayers: [VideoPresets.h180], videoCodec: 'vp8', videoEncoding: { maxBitrate: MOST_BPS, maxFramerate: 15 },
@@ -135,16 +147,6 @@ async function relayVerdict(server: IceServer, stop: AbortSignal): Promise<Verdi
   } finally {
     connection.close();
   }
-}
-
-/** How far the cities are, the nearest first; where the page knows of none, the one server it uses. */
-async function citiesFrom(url: string): Promise<Findings['cities']> {
-  const told = readCities(document.querySelector<HTMLMetaElement>('meta[name="city-urls"]')?.content);
-  const candidates = told.length > 0 ? told : [{ region: '', url }];
-  // One asks for a check to know how it is now.
-  for (const one of candidates) forget(one.url);
-  const measured = await nearestFirst(candidates.map((one) => ({ node: '', ...one })));
-  return measured.map(({ region, roundTripMs }) => ({ name: region, roundTripMs }));
 }
 
 /** A picture that no encoder makes small: fresh noise, fifteen times a second. */

@@ -3,13 +3,15 @@
 import { useConvex, useMutation, useQuery } from 'convex/react';
 import { useCallback, useEffect, useRef, useState, type FormEvent } from 'react';
 import { CheckView, DeviceChoice, useCheck } from '../check';
+import { ConnectionChoice } from '../connection-choice';
 import { Ending } from '../ending';
-import type { Failure } from '../failures';
+import { failure as failureOf, type Failure } from '../failures';
 import type { Pass } from '../join';
 import type { Visit } from '../meeting';
 import { readChoices, tabId } from '../memory';
 import { nearestFirst, nearRegions } from '../nearest';
 import { ProfileChoice } from '../profile-choice';
+import type { AskForPasses } from '../trial';
 import { Call } from './call';
 import { Cities } from './cities';
 import { useDeed } from './deed';
@@ -98,11 +100,22 @@ function Ahead({ meeting, person, last, onEnter, onEdit }: AheadProps) {
         <Entrance meeting={meeting} entry={enter} sends={check.sends} />
         <ProfileChoice wish={check.profile} onChoose={check.chooseProfile} />
         <DeviceChoice check={check} />
+        <ConnectionChoice ask={usePasses()} />
         <Facts meeting={meeting} onEdit={onEdit} />
       </section>
       {fleet && <Cities {...fleet} caption={viewer.leads ? presentWords(fleet.people.length) : 'You join the nearest; it passes on the rest.'} />}
     </div>
   );
+}
+
+/** What a trial of the connection needs, from the control plane. */
+function usePasses(): AskForPasses {
+  const convex = useConvex();
+  return useCallback(async () => {
+    const answer = await convex.mutation(plane.trial, { regions: nearRegions() });
+    if (answer.status === 'refused') throw { ...failureOf('server-unreachable'), title: answer.message };
+    return { sending: answer.sending, watching: answer.watching, servers: answer.candidates };
+  }, [convex]);
 }
 
 function presentWords(present: number): string {

@@ -103,6 +103,11 @@ export type InvitationAnswer =
   | { status: 'given'; identity: string; token: string; url: string; candidates: Candidate[]; notBefore: number; expiresAt: number }
   | { status: 'refused'; reason: string; message: string };
 
+/** Tokens for a call of the page with itself. */
+export type TrialAnswer =
+  | { status: 'given'; sending: string; watching: string; url: string; candidates: Candidate[] }
+  | { status: 'refused'; message: string; retryAfterMs?: number };
+
 export interface Waiting extends Named {
   askedAt: number;
 }
@@ -157,6 +162,7 @@ export const plane = {
   end: mutation<One>('meetings/life:end'),
   join: mutation<One & { device: string; password?: string; regions?: Record<string, number> }, JoinAnswer>('meetings/join:join'),
   invitation: mutation<One & { device: string; regions?: Record<string, number> }, InvitationAnswer>('meetings/invitations:take'),
+  trial: mutation<{ regions?: Record<string, number> }, TrialAnswer>('meetings/trial:begin'),
   leaveDoor: mutation<One>('meetings/waiting:leave'),
   admit: mutation<Someone>('meetings/waiting:admit'),
   deny: mutation<Someone>('meetings/waiting:deny'),
