@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, watch};
 use crate::access::AccessError;
 use crate::close::Close;
 use crate::identity::Identity;
-use crate::lane::{GreetError, Greeted, own_hello, welcome};
+use crate::lane::{GreetError, Greeted, accept, own_hello, welcome};
 use crate::meeting::Rules;
 use crate::node::Input;
 
@@ -22,8 +22,8 @@ pub(crate) struct Host {
 
 impl Host {
     pub(crate) async fn meet(&self, incoming: Incoming) -> Result<(), GreetError> {
-        let connection = incoming.await?;
         let ours = own_hello(&self.identity, self.instance, Lane::Control);
+        let connection = accept(incoming, &ours).await?;
         let greeted = parting(&connection, welcome(connection.clone(), ours).await)?;
         self.hand_on(greeted).await
     }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use futures_util::FutureExt as _;
-use quinn::{Connection, RecvStream, SendStream};
+use quinn::{Connection, Incoming, RecvStream, SendStream};
 use relay_proto::Lane;
 use relay_proto::control::{Hello, HelloLane, Lengths, MAJOR, MINOR, Message};
 use rustls::pki_types::CertificateDer;
@@ -14,6 +14,7 @@ use crate::allowance::Allowance;
 use crate::close::Close;
 use crate::identity::{Identity, IdentityError, expiry};
 use crate::node::{Input, Token};
+use crate::quic::greets_first;
 
 /// A connection whose ends know each other.
 #[derive(Debug)]
@@ -21,6 +22,7 @@ pub(crate) struct Greeted {
     pub(crate) dialled: Dialled,
     pub(crate) lane: Lane,
     pub(crate) identity: Identity,
+    pub(crate) standing: Standing,
     pub(crate) instance: u64,
     pub(crate) minor: u32,
     /// When its certificate does.
@@ -28,6 +30,15 @@ pub(crate) struct Greeted {
     pub(crate) connection: Connection,
     pub(crate) send: SendStream,
     pub(crate) receive: RecvStream,
+}
+
+/// Whether the other end takes this node.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Standing {
+    /// It does: it greeted after it saw who is there.
+    In,
+    /// It greeted whoever came; its next word will tell.
+    Asking,
 }
 
 /// Who made a connection.
@@ -67,18 +78,24 @@ pub(crate) enum GreetError {
 /// Greetings are short and come at once.
 const GREETING: Duration = Duration::from_secs(5);
 
-/// Greets first: for who dialled.
+/// Greets, and is greeted: for who dialled.
 pub(crate) async fn greet(connection: Connection, ours: Hello) -> Result<Greeted, GreetError> {
     let whole = async {
         let (mut send, mut receive) = connection.open_bi().await?;
         let lane = lane_of(&ours);
         send.write_all(&Message::Hello(ours).write()).await?;
-        let theirs = hello(&mut receive).await?;
+        let (theirs, standing) = if greets_first(&connection) {
+            let mut first = connection.accept_uni().await?;
+            (hello(&mut first).await?, Standing::Asking)
+        } else {
+            (hello(&mut receive).await?, Standing::In)
+        };
         let (identity, expires) = check(&connection, &theirs)?;
         Ok(Greeted {
             dialled: Dialled::Here,
             lane,
             identity,
+            standing,
             instance: theirs.instance,
             minor: theirs.minor,
             expires,
@@ -92,21 +109,47 @@ pub(crate) async fn greet(connection: Connection, ours: Hello) -> Result<Greeted
         .map_err(|_| GreetError::Slow)?
 }
 
-/// Answers a greeting: for who was dialled.
+/// Takes a call, and greets in the first flight where the other end knows of that: then the link
+/// works as soon as the other end is let in. It may still be anybody: it learns no more than the
+/// certificate tells.
+pub(crate) async fn accept(incoming: Incoming, ours: &Hello) -> Result<Connection, GreetError> {
+    let mut connecting = incoming.accept()?;
+    connecting.handshake_data().await?;
+    let (connection, whole) = match connecting.into_0rtt() {
+        Ok(early) => early,
+        Err(connecting) => return Ok(connecting.await?),
+    };
+    if greets_first(&connection) {
+        // Who knows of it leaves room for it.
+        let stream = connection.open_uni().now_or_never();
+        let mut stream = stream.ok_or(GreetError::Rude)??;
+        let written = Message::Hello(ours.clone()).write();
+        stream.write_all(&written).await?;
+        // Nobody resets it: it was not finished yet.
+        let _ = stream.finish();
+    }
+    whole.await;
+    Ok(connection)
+}
+
+/// Hears a greeting, and answers it where that was not done before: for who was dialled.
 pub(crate) async fn welcome(connection: Connection, ours: Hello) -> Result<Greeted, GreetError> {
     let whole = async {
         let (mut send, mut receive) = connection.accept_bi().await?;
         let theirs = hello(&mut receive).await?;
         let (identity, expires) = check(&connection, &theirs)?;
-        let answer = Hello {
-            lane: theirs.lane,
-            ..ours
-        };
-        send.write_all(&Message::Hello(answer).write()).await?;
+        if !greets_first(&connection) {
+            let answer = Hello {
+                lane: theirs.lane,
+                ..ours
+            };
+            send.write_all(&Message::Hello(answer).write()).await?;
+        }
         Ok(Greeted {
             dialled: Dialled::There,
             lane: lane_of(&theirs),
             identity,
+            standing: Standing::In,
             instance: theirs.instance,
             minor: theirs.minor,
             expires,

@@ -8,11 +8,12 @@ use media::Bitrate;
 use relay_proto::control::Message;
 use relay_proto::heartbeat::Health;
 use relay_proto::{Cost, FlowId, Lane, Limits, Link, Looked, Media, Shed, Use};
+use tracing::info;
 
 use crate::allowance::Allowance;
 use crate::close::Close;
 use crate::identity::Identity;
-use crate::lane::{Dialled, Greeted};
+use crate::lane::{Dialled, Greeted, Standing};
 use crate::outbox::{Full, Outbox};
 use crate::refused::{Reason, Refused};
 use crate::status::{LinkState, LinkStatus};
@@ -23,6 +24,8 @@ pub(crate) struct Line {
     pub(crate) identity: Identity,
     pub(crate) instance: u64,
     pub(crate) dialled: Dialled,
+    pub(crate) standing: Standing,
+    minor: u32,
     pub(crate) link: Link,
     control: Wire,
     video: Wire,
@@ -91,6 +94,8 @@ impl Line {
             identity: control.identity.clone(),
             instance: control.instance,
             dialled: control.dialled,
+            standing: control.standing,
+            minor: control.minor,
             link: Link::new(now, limits.start),
             control: Wire::new(control.connection.clone())?,
             video: Wire::new(video.connection.clone())?,
@@ -112,7 +117,29 @@ impl Line {
 
     /// What the way to the other end costs before it was measured.
     pub(crate) fn first_cost(&self) -> Cost {
-        Cost::of_link(self.control.connection().rtt(), 0.0)
+        Cost::of_link(self.round_trip(), 0.0)
+    }
+
+    fn round_trip(&self) -> Duration {
+        self.control.connection().rtt()
+    }
+
+    /// The other end has this node in: whether that is news.
+    pub(crate) fn is_let_in(&mut self) -> bool {
+        let news = self.standing == Standing::Asking;
+        self.standing = Standing::In;
+        news
+    }
+
+    /// Tells the log that the link is there.
+    pub(crate) fn log_up(&self) {
+        info!(
+            node = self.identity.node(),
+            region = self.identity.region(),
+            minor = self.minor,
+            round_trip = ?self.round_trip(),
+            "link up"
+        );
     }
 
     /// Something was done to the link: it has to be served.

@@ -7,15 +7,18 @@ use std::time::{Duration, Instant};
 
 use media::Bitrate;
 use quinn::congestion::{Controller, ControllerFactory};
-use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
-use quinn::{AckFrequencyConfig, ClientConfig, ServerConfig, TransportConfig, VarInt};
+use quinn::crypto::rustls::{HandshakeData, QuicClientConfig, QuicServerConfig};
+use quinn::{AckFrequencyConfig, ClientConfig, Connection, ServerConfig, TransportConfig, VarInt};
 use relay_proto::{Congestion, Limits};
 use rustls::server::WebPkiClientVerifier;
 
 use crate::identity::Credentials;
 
 /// Our version of the protocol. Another major version is not spoken with.
-pub(crate) const ALPN: &[u8] = b"tof-relay/1";
+const ALPN: &[u8] = b"tof-relay/1";
+
+/// The same, but whoever is dialled greets first, in its first flight: that saves a round trip.
+const ALPN_GREETED: &[u8] = b"tof-relay/1.1";
 
 /// What quinn may hold of datagrams: more than is ever given to it at once.
 pub(crate) const DATAGRAM_BUFFER: usize = 1 << 20;
@@ -48,10 +51,10 @@ pub(crate) fn server(credentials: &Credentials, limits: Limits) -> Result<Server
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .with_client_cert_verifier(verifier)
         .with_single_cert(credentials.chain.clone(), credentials.key.clone_key())?;
-    tls.alpn_protocols = vec![ALPN.to_vec()];
+    tls.alpn_protocols = vec![ALPN_GREETED.to_vec(), ALPN.to_vec()];
     let tls = QuicServerConfig::try_from(tls).map_err(|_| TlsError::Cipher)?;
     let mut config = ServerConfig::with_crypto(Arc::new(tls));
-    config.transport_config(Arc::new(transport(limits)));
+    config.transport_config(Arc::new(transport(limits, 0)));
     Ok(config)
 }
 
@@ -62,14 +65,23 @@ pub(crate) fn client(credentials: &Credentials, limits: Limits) -> Result<Client
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .with_root_certificates(credentials.roots.clone())
         .with_client_auth_cert(credentials.chain.clone(), credentials.key.clone_key())?;
-    tls.alpn_protocols = vec![ALPN.to_vec()];
+    tls.alpn_protocols = vec![ALPN_GREETED.to_vec(), ALPN.to_vec()];
     let tls = QuicClientConfig::try_from(tls).map_err(|_| TlsError::Cipher)?;
     let mut config = ClientConfig::new(Arc::new(tls));
-    config.transport_config(Arc::new(transport(limits)));
+    // The greeting comes on one.
+    config.transport_config(Arc::new(transport(limits, 1)));
     Ok(config)
 }
 
-fn transport(limits: Limits) -> TransportConfig {
+/// Whether both ends agreed that whoever was dialled greets first.
+pub(crate) fn greets_first(connection: &Connection) -> bool {
+    let agreed = connection.handshake_data();
+    let agreed = agreed.and_then(|agreed| agreed.downcast::<HandshakeData>().ok());
+    agreed.is_some_and(|agreed| agreed.protocol.as_deref() == Some(ALPN_GREETED))
+}
+
+/// With so many streams of one direction that the other end may open.
+fn transport(limits: Limits, one_way: u32) -> TransportConfig {
     let mut config = TransportConfig::default();
     // Receipts for every other packet are a third of the cost of a link; these are enough.
     let mut receipts = AckFrequencyConfig::default();
@@ -86,7 +98,7 @@ fn transport(limits: Limits) -> TransportConfig {
         .max_idle_timeout(Some(VarInt::from_u32(5_000).into()))
         .keep_alive_interval(Some(Duration::from_secs(1)))
         .max_concurrent_bidi_streams(VarInt::from_u32(1))
-        .max_concurrent_uni_streams(VarInt::from_u32(0))
+        .max_concurrent_uni_streams(VarInt::from_u32(one_way))
         .congestion_controller_factory(Arc::new(Factory(limits)))
         .ack_frequency_config(Some(receipts));
     config
@@ -112,7 +124,7 @@ pub(crate) struct Shared(Arc<Mutex<Congestion>>);
 
 impl Shared {
     /// The controller of `connection`.
-    pub(crate) fn of(connection: &quinn::Connection) -> Option<Self> {
+    pub(crate) fn of(connection: &Connection) -> Option<Self> {
         let state = connection.congestion_state().into_any();
         state.downcast::<Self>().ok().map(|shared| *shared)
     }

@@ -9,7 +9,7 @@ use tracing::{info, warn};
 use super::{Node, Token};
 use crate::close::Close;
 use crate::command::Event;
-use crate::lane::{Dialled, Greeted, read_control, read_datagrams};
+use crate::lane::{Dialled, Greeted, Standing, read_control, read_datagrams};
 use crate::line::Line;
 use crate::meeting::Order;
 use crate::metrics::Tally;
@@ -75,25 +75,39 @@ impl Node {
         self.tasks
             .spawn(read_control(control.receive, token, inputs));
         self.tasks.spawn(letters.write(control.send));
-        let identity = line.identity.clone();
-        let cost = line.first_cost();
-        info!(
-            node = identity.node(),
-            region = identity.region(),
-            minor = control.minor,
-            round_trip = ?control.connection.rtt(),
-            "link up"
-        );
-        self.part.metrics.link_up(&identity);
-        self.order(Order::Linked(identity.node().to_owned()));
+        let name = line.identity.node().to_owned();
+        let (cost, standing) = (line.first_cost(), line.standing);
+        self.order(Order::Linked(name.clone()));
         self.lines.insert(token, (line, Tally::default()));
-        let name = identity.node().to_owned();
         self.exchange.link_up(now, LinkId(token.0), name, cost);
         if let Some(drain) = self.drain {
             let left = drain.until.saturating_duration_since(now).as_millis();
             let deadline_ms = left.try_into().unwrap_or(u32::MAX);
             self.say(now, token, Message::Goaway(Goaway { deadline_ms }));
         }
+        match standing {
+            Standing::In => self.let_in(token),
+            // The link is used, and nobody relies on it yet.
+            Standing::Asking => {}
+        }
+    }
+
+    /// The other end spoke on a link: so it lets this node be there.
+    pub(super) fn heard(&mut self, token: Token) {
+        if let Some((line, _)) = self.lines.get_mut(&token)
+            && line.is_let_in()
+        {
+            self.let_in(token);
+        }
+    }
+
+    fn let_in(&mut self, token: Token) {
+        let Some((line, _)) = self.lines.get(&token) else {
+            return;
+        };
+        line.log_up();
+        self.part.metrics.link_up(&line.identity);
+        let identity = line.identity.clone();
         self.tell(Event::Neighbour(identity, Wanted::Yes));
     }
 
@@ -109,10 +123,16 @@ impl Node {
             "link down"
         );
         line.close(why);
-        tally.add(&self.part.metrics, &line);
-        self.part.metrics.link_down(&line.identity, why);
         self.order(Order::Unlinked(node.to_owned()));
         self.exchange.link_down(now, LinkId(token.0));
-        self.tell(Event::Neighbour(line.identity, Wanted::No));
+        match line.standing {
+            Standing::In => {
+                tally.add(&self.part.metrics, &line);
+                self.part.metrics.link_down(&line.identity, why);
+                self.tell(Event::Neighbour(line.identity, Wanted::No));
+            }
+            // Nobody knew of it.
+            Standing::Asking => {}
+        }
     }
 }

@@ -172,8 +172,14 @@ impl Node {
                 token,
                 lane,
                 datagrams,
-            } => self.datagrams(now, token, lane, datagrams),
-            Input::Message { token, message } => self.message(now, token, message),
+            } => {
+                self.heard(token);
+                self.datagrams(now, token, lane, datagrams);
+            }
+            Input::Message { token, message } => {
+                self.heard(token);
+                self.message(now, token, message);
+            }
             Input::Ended { token, why } => self.down(now, token, why),
             Input::Broke { token } => self.down(now, token, Close::Protocol),
             Input::Command(command) => self.command(now, command),
