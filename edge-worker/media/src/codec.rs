@@ -95,6 +95,30 @@ impl Codec {
     }
 }
 
+/// Some codecs, a bit for each.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct CodecSet(u8);
+
+impl CodecSet {
+    /// Whether `codec` is one of them.
+    pub fn contains(self, codec: Codec) -> bool {
+        self.0 & 1 << codec as u8 != 0
+    }
+
+    /// From now on `codec` is one of them.
+    pub fn insert(&mut self, codec: Codec) {
+        self.0 |= 1 << codec as u8;
+    }
+}
+
+impl FromIterator<Codec> for CodecSet {
+    fn from_iter<T: IntoIterator<Item = Codec>>(codecs: T) -> Self {
+        let mut set = Self::default();
+        codecs.into_iter().for_each(|codec| set.insert(codec));
+        set
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

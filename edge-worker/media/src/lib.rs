@@ -24,7 +24,7 @@ mod wrapping;
 
 pub use av1::{Dependencies, av1_starts_keyframe};
 pub use bitrate::Bitrate;
-pub use codec::{Codec, MediaKind};
+pub use codec::{Codec, CodecSet, MediaKind};
 pub use h264::h264_starts_keyframe;
 pub use head::Head;
 pub use ids::{DataTrackId, ParseSidError, ParticipantId, RoomId, Sid, TrackId};

@@ -76,6 +76,9 @@ pub struct Publication {
     pub cid: String,
     /// As it will be shown; `id` minted by the shell, `codec` still open.
     pub track: TrackInfo,
+    /// The track that it is the same picture as, in another codec. Then it is not shown, and
+    /// its own id is what links call it.
+    pub backup_of: Option<TrackId>,
 }
 
 /// A wish for or against.

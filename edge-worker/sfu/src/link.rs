@@ -52,6 +52,16 @@ pub struct LinkedTrack {
     pub info: Arc<TrackInfo>,
     /// Low to high; empty for a single layer.
     pub rids: Vec<Rid>,
+    /// Of the same picture in another codec, what links call it: `info` has the id of the
+    /// track that clients see.
+    pub backup: Option<TrackId>,
+}
+
+impl LinkedTrack {
+    /// What links call it.
+    pub fn id(&self) -> TrackId {
+        self.backup.unwrap_or(self.info.id)
+    }
 }
 
 /// What a room says over a link: of who appears at its far end, `Changed` and `Gone`; the
@@ -76,6 +86,9 @@ pub enum LinkNews {
     },
     /// Somebody who shows receives a track that comes from there, for the first time.
     Received(TrackId),
+    /// Somebody cannot decode a track that comes from there, and waits for it in the other
+    /// codec that its publisher announced.
+    Undecodable(TrackId),
     /// A data message for everybody, or for somebody who is not connected here.
     Data {
         /// `None`: the app.

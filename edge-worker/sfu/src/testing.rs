@@ -40,6 +40,7 @@ pub(crate) fn publication(text: &str) -> Publication {
             backup_codec_policy: 0,
             codecs: Vec::new(),
         },
+        backup_of: None,
     }
 }
 

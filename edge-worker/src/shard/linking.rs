@@ -353,6 +353,7 @@ impl Shard {
             LinkNews::Supply(_)
             | LinkNews::Quality(_)
             | LinkNews::Received(_)
+            | LinkNews::Undecodable(_)
             | LinkNews::Demand { .. }
             | LinkNews::Data { .. }
             | LinkNews::Frame { .. }

@@ -20,7 +20,7 @@ const MAX_NOTED = 2_000;
 /** @typedef {{ at: number, name: string, about: string }} Noted an event of the room, and whom or what it was about */
 /** @typedef {{ from: string, text: string }} ChatLine */
 /** @typedef {{ from: string, topic: string | undefined, text: string }} Message a data packet */
-/** @typedef {{ width: number, height: number, frameRate?: number, simulcast: boolean, codec?: "vp8" | "h264" | "vp9" | "av1" }} VideoWish */
+/** @typedef {{ width: number, height: number, frameRate?: number, simulcast: boolean, codec?: "vp8" | "h264" | "vp9" | "av1", policy?: number }} VideoWish */
 /** @typedef {'camera' | 'microphone' | 'screen_share'} Source */
 /** @typedef {'LOW' | 'MEDIUM' | 'HIGH'} Quality */
 
@@ -78,14 +78,14 @@ export class Call {
    * @param {VideoWish} wish
    * @param {number} camera which of the fake cameras
    */
-  async publishCamera({ width, height, frameRate, simulcast, codec = 'vp8' }, camera) {
+  async publishCamera({ width, height, frameRate, simulcast, codec = 'vp8', policy }, camera) {
     const devices = await navigator.mediaDevices.enumerateDevices();
     const { deviceId } = devices.filter(({ kind }) => kind === 'videoinput')[camera];
     await this.open().localParticipant.setCameraEnabled(
       true,
       // Firefox names no device before it has given one, and has but one.
       { ...(deviceId && { deviceId: { exact: deviceId } }), resolution: { width, height, frameRate } },
-      { simulcast, videoCodec: codec },
+      { simulcast, videoCodec: codec, backupCodecPolicy: policy },
     );
   }
 

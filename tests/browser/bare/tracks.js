@@ -23,16 +23,20 @@ const SENDING = [
 export async function remoteTracks(participant) {
   const publications = [...participant.trackPublications.values()];
   const tracks = await Promise.all(
-    publications.map(async (publication) => ({
-      sid: publication.trackSid,
-      source: String(publication.source),
-      kind: String(publication.kind),
-      muted: publication.isMuted,
-      subscribed: publication.isSubscribed,
-      streamState: String(publication.track?.streamState ?? ''),
-      encrypted: publication.isEncrypted,
-      counters: (await counted(publication.track, 'inbound-rtp', ARRIVING))[0]?.counters ?? {},
-    })),
+    publications.map(async (publication) => {
+      const [arriving] = await counted(publication.track, 'inbound-rtp', ARRIVING);
+      return {
+        sid: publication.trackSid,
+        source: String(publication.source),
+        kind: String(publication.kind),
+        muted: publication.isMuted,
+        subscribed: publication.isSubscribed,
+        streamState: String(publication.track?.streamState ?? ''),
+        encrypted: publication.isEncrypted,
+        codec: arriving?.codec ?? '',
+        counters: arriving?.counters ?? {},
+      };
+    }),
   );
   return { identity: participant.identity, sid: participant.sid, name: participant.name ?? '', tracks };
 }

@@ -81,10 +81,11 @@ impl AddTrack {
     /// at random: 12 letters and digits.
     pub fn publication(&self, suffix: &str) -> Result<Publication, Refusal> {
         let message = &self.0;
-        if !message.sid.is_empty() {
-            // A second codec for a track that is there; we publish one codec only.
-            return Err(Refusal::Unsupported);
-        }
+        // A second codec for a track that is there.
+        let backup_of = match message.sid.as_str() {
+            "" => None,
+            sid => Some(sid.parse().map_err(|_| Refusal::NotFound)?),
+        };
         let kind = match proto::TrackType::try_from(message.r#type) {
             Ok(proto::TrackType::Audio) => MediaKind::Audio,
             Ok(proto::TrackType::Video) => MediaKind::Video,
@@ -112,6 +113,7 @@ impl AddTrack {
         let (stereo, disable_dtx) = (message.stereo, message.disable_dtx);
         Ok(Publication {
             cid: message.cid.clone(),
+            backup_of,
             track: TrackInfo {
                 id: track_id(kind, source, suffix).ok_or(Refusal::Unsupported)?,
                 kind,
@@ -275,10 +277,10 @@ mod tests {
             ),
             (
                 proto::AddTrackRequest {
-                    sid: "TR_x".into(),
+                    sid: "PA_x".into(),
                     ..video()
                 },
-                Refusal::Unsupported,
+                Refusal::NotFound,
             ),
             (
                 proto::AddTrackRequest {

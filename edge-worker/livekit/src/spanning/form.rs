@@ -156,7 +156,7 @@ pub(super) struct Called {
 /// What an instance says.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct News {
-    #[prost(oneof = "news::What", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11")]
+    #[prost(oneof = "news::What", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12")]
     pub(super) what: Option<news::What>,
 }
 
@@ -188,6 +188,9 @@ pub(super) mod news {
         /// A track.
         #[prost(string, tag = "11")]
         Received(String),
+        /// A track.
+        #[prost(string, tag = "12")]
+        Undecodable(String),
     }
 }
 
@@ -202,6 +205,20 @@ pub(super) struct Linked {
     pub(super) restricted: bool,
     #[prost(message, repeated, tag = "4")]
     pub(super) shares: Vec<Share>,
+    /// Of tracks, in another codec. Apart, so that who does not know them takes none for a
+    /// track.
+    #[prost(message, repeated, tag = "5")]
+    pub(super) backups: Vec<Backup>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Backup {
+    /// Under the sid of what it backs.
+    #[prost(message, optional, tag = "1")]
+    pub(super) track: Option<Track>,
+    /// What links call it.
+    #[prost(string, tag = "2")]
+    pub(super) id: String,
 }
 
 #[derive(Clone, PartialEq, Message)]

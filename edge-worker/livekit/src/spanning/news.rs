@@ -76,6 +76,7 @@ pub(super) fn write(news: &LinkNews) -> form::News {
             playing: Some(people::write_playing(setup.room.playing)),
         })),
         LinkNews::Received(track) => What::Received(track.to_string()),
+        LinkNews::Undecodable(track) => What::Undecodable(track.to_string()),
         LinkNews::Kept => What::Kept(form::Kept {}),
         LinkNews::Closed(reason) => What::Closed(form::Closed {
             reason: reason::disconnect_reason(*reason),
@@ -131,6 +132,7 @@ pub(super) fn read(news: form::News) -> Result<LinkNews, TellingError> {
             })
         }
         What::Received(track) => LinkNews::Received(id(&track, "track")?),
+        What::Undecodable(track) => LinkNews::Undecodable(id(&track, "track")?),
         What::Kept(form::Kept {}) => LinkNews::Kept,
         What::Closed(closed) => LinkNews::Closed(
             reason::leave_reason(closed.reason).unwrap_or(LeaveReason::RoomDeleted),

@@ -28,11 +28,18 @@ pub(super) fn write(linked: &Linked) -> form::Linked {
         Allowance::Everybody => (false, Vec::new()),
         Allowance::Only(shares) => (true, shares.iter().map(write_share).collect()),
     };
+    let shown = linked.tracks.iter().filter(|track| track.backup.is_none());
+    let backups = linked.tracks.iter().filter_map(|track| {
+        let id = track.backup?.to_string();
+        let track = Some(write_track(track));
+        Some(form::Backup { track, id })
+    });
     form::Linked {
         participant: Some(info::participant(&participant)),
-        tracks: linked.tracks.iter().map(write_track).collect(),
+        tracks: shown.map(write_track).collect(),
         restricted,
         shares,
+        backups: backups.collect(),
     }
 }
 
@@ -40,13 +47,20 @@ pub(super) fn read(linked: form::Linked) -> Result<Linked, TellingError> {
     let participant = linked
         .participant
         .ok_or(TellingError::Missing("participant"))?;
-    let tracks: Vec<_> = linked
+    let mut tracks: Vec<_> = linked
         .tracks
         .into_iter()
         .map(read_track)
         .collect::<Result<_, _>>()?;
     let mut participant = read_participant(participant)?;
     participant.tracks = tracks.iter().map(|track| Arc::clone(&track.info)).collect();
+    for form::Backup { track, id } in linked.backups {
+        let id = id.parse();
+        tracks.push(LinkedTrack {
+            backup: Some(id.map_err(|_| TellingError::Missing("backup"))?),
+            ..read_track(track.ok_or(TellingError::Missing("track"))?)?
+        });
+    }
     let allowance = if linked.restricted {
         let shares = linked.shares.into_iter().map(read_share);
         Allowance::Only(shares.collect::<Result<_, _>>()?)
@@ -225,6 +239,7 @@ fn read_track(track: form::Track) -> Result<LinkedTrack, TellingError> {
         key: TrackKey(key),
         info: Arc::new(described),
         rids: rids.ok_or(TellingError::Missing("rid"))?,
+        backup: None,
     })
 }
 

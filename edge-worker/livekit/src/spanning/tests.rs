@@ -118,10 +118,24 @@ fn linked(allowance: Allowance) -> Linked {
         key: TrackKey(4),
         info: Arc::new(camera()),
         rids: rids.into(),
+        backup: None,
+    };
+    let backup = LinkedTrack {
+        key: TrackKey(5),
+        info: Arc::new(TrackInfo {
+            codec: Some(Codec::H264),
+            codecs: vec![SimulcastCodec {
+                codec: Some(Codec::H264),
+                cid: "v:2".into(),
+            }],
+            ..camera()
+        }),
+        rids: Vec::new(),
+        backup: Some(id("TR_backup")),
     };
     Linked {
         participant: Arc::new(ada()),
-        tracks: vec![track],
+        tracks: vec![track, backup],
         allowance: Arc::new(allowance),
     }
 }
@@ -192,6 +206,7 @@ fn everything() -> Vec<Telling> {
             room: Arc::new(room()),
         }),
         LinkNews::Received(id("TR_camera")),
+        LinkNews::Undecodable(id("TR_camera")),
         LinkNews::Kept,
         LinkNews::Closed(LeaveReason::RoomDeleted),
     ];

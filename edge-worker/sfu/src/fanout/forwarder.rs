@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use media::{
-    Codec, Delivery, Layer, LayerFrame, MediaKind, Nack, Outgoing, ReceptionReport, Rtcp, SeqNo,
+    Codec, CodecSet, Delivery, Layer, LayerFrame, MediaKind, Nack, Outgoing, ReceptionReport, Rtcp, SeqNo,
     Ssrc,
 };
 
@@ -615,26 +615,6 @@ impl Forwarder {
         if self.simulcast.playing().is_none() {
             self.reports.stop();
         }
-    }
-}
-
-/// What a subscriber understands, a bit for each.
-#[derive(Clone, Copy, Debug)]
-struct CodecSet(u8);
-
-impl CodecSet {
-    fn contains(self, codec: Codec) -> bool {
-        self.0 & 1 << codec as u8 != 0
-    }
-}
-
-impl FromIterator<Codec> for CodecSet {
-    fn from_iter<T: IntoIterator<Item = Codec>>(codecs: T) -> Self {
-        Self(
-            codecs
-                .into_iter()
-                .fold(0, |set, codec| set | 1 << codec as u8),
-        )
     }
 }
 

@@ -121,7 +121,9 @@ impl Room {
             return;
         };
         publisher.allowed = Allowed::new(allowance);
-        for track in publisher.publishing.tracks() {
+        let shown = |track: &TrackKey| self.tracks.shown(*track) == *track;
+        let tracks = publisher.publishing.tracks().into_iter().filter(shown);
+        for track in tracks.collect::<Vec<_>>() {
             for subscriber in self.participants.local_keys() {
                 self.review(subscriber, track);
             }

@@ -462,7 +462,10 @@ impl Room {
                     audio = Bitrate((audio.0 + rate.0).max(LEAST_SOUND.0));
                 }
                 MediaKind::Video => {
-                    let settings = subscriber.interests.find(found.track).settings;
+                    let settings = subscriber
+                        .interests
+                        .find(self.tracks.shown(found.track))
+                        .settings;
                     let priority = settings.map_or(0, |settings| settings.priority);
                     let wished = Wished {
                         layer: spatial,

@@ -94,7 +94,8 @@ impl Room {
             .map(|wanted| whole(track, Some(wanted)).unwrap_or(wanted))
     }
 
-    fn tell_demand(&mut self, key: TrackKey) {
+    pub(super) fn tell_demand(&mut self, key: TrackKey) {
+        let key = self.tracks.shown(key);
         let Some(track) = self.tracks.find(key) else {
             return;
         };
@@ -104,12 +105,14 @@ impl Room {
         else {
             return;
         };
+        let own = CodecDemand {
+            codec,
+            highest: track.demand.told(),
+        };
+        let backup = self.backup_demand(track);
         let notice = Notice::Demand {
             track: track.info.id,
-            codecs: vec![CodecDemand {
-                codec,
-                highest: track.demand.told(),
-            }],
+            codecs: [own].into_iter().chain(backup).collect(),
         };
         self.outputs.tell(publisher.info.id, notice);
     }

@@ -72,7 +72,7 @@ impl Room {
     }
 
     fn told_of(&self, track: TrackKey) -> Option<(Arc<ParticipantInfo>, Arc<crate::TrackInfo>)> {
-        let track = self.tracks.find(track)?;
+        let track = self.tracks.find(track).filter(|it| it.backs.is_none())?;
         let publisher = self.participants.find(track.publisher)?;
         publisher
             .on_record

@@ -101,8 +101,8 @@ impl Room {
             return Vec::new();
         };
         let is_told = |own: &TrackKey| {
-            let id = self.tracks.find(*own).map(|track| track.info.id);
-            linked.tracks.iter().any(|told| Some(told.info.id) == id)
+            let id = self.tracks.find(*own).map(|track| track.id);
+            linked.tracks.iter().any(|told| Some(told.id()) == id)
         };
         let (kept, gone): (Vec<_>, Vec<_>) =
             found.publishing.tracks().into_iter().partition(is_told);
@@ -114,7 +114,7 @@ impl Room {
         }
         let mut wanted = Vec::new();
         for told in &linked.tracks {
-            match self.tracks.key_of(told.info.id) {
+            match self.tracks.key_of(told.id()) {
                 Some(own) if kept.contains(&own) => {
                     if self.retell_far(now, own, told, out) {
                         wanted.push(own);
@@ -132,13 +132,22 @@ impl Room {
         link: LinkKey,
         told: &LinkedTrack,
     ) -> Option<TrackKey> {
-        let id = told.info.id;
+        let id = told.id();
         if self.tracks.key_of(id).is_some() {
             return None;
         }
         let info = (*told.info).clone();
-        let track = Track::new(info, publisher, rids(told), None);
+        let mut track = Track::new(info, publisher, rids(told), None);
+        if told.backup.is_some() {
+            let lead = self.tracks.key_of(told.info.id)?;
+            let backed = self.tracks.find(lead)?;
+            if backed.publisher != publisher || backed.backs.is_some() {
+                return None;
+            }
+            track = track.backing(lead, id);
+        }
         let own = self.tracks.insert(track);
+        self.backup_began(own);
         if let Some(track) = self.tracks.find_mut(own) {
             track.come_over(link, own);
         }
@@ -193,6 +202,9 @@ impl Room {
             Some(track) => track.fanout.supplied(now, supply, out),
             None => self.rivals.supplied(supply),
         }
+        if let Some(key) = key {
+            self.backup_flows(key);
+        }
     }
 
     /// A track that comes over a link is not wanted any more.
@@ -200,7 +212,7 @@ impl Room {
         let Some(track) = self.tracks.find_mut(key) else {
             return;
         };
-        let (id, wanted) = (track.info.id, track.fanout.wanted());
+        let (id, wanted) = (track.id, track.fanout.wanted());
         if let (Some(link), false) = (track.home, wanted.is_empty()) {
             self.outputs.push(Output::LinkWants {
                 link,
@@ -218,7 +230,7 @@ impl Room {
             };
             let news = track.fanout.settle_wants();
             if let (Some(layers), Some(link)) = (news, track.home) {
-                let track = track.info.id;
+                let track = track.id;
                 self.outputs.push(Output::LinkWants {
                     link,
                     track,

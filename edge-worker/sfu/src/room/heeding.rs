@@ -38,6 +38,7 @@ impl Room {
             LinkNews::Quality(told) => self.assessed_far(now, told),
             LinkNews::Demand { track, quality } => self.demanded_far(now, track, quality),
             LinkNews::Received(track) => self.received_far(track),
+            LinkNews::Undecodable(track) => self.undecodable_far(now, track),
             LinkNews::Data {
                 from,
                 message,
@@ -265,7 +266,7 @@ impl Room {
 /// Somebody elsewhere as it is shown here.
 fn as_told(linked: &Linked) -> ParticipantInfo {
     let mut tracks: Vec<Arc<TrackInfo>> = Vec::new();
-    for told in &linked.tracks {
+    for told in linked.tracks.iter().filter(|it| it.backup.is_none()) {
         if tracks.iter().all(|track| track.id != told.info.id) {
             tracks.push(Arc::clone(&told.info));
         }

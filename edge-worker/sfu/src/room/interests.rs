@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use media::{Codec, TrackId};
+use media::{CodecSet, TrackId};
 use rustc_hash::FxHashMap;
 
 use crate::{Access, SubscriptionKey, TrackKey, TrackSettings, Wanted};
@@ -32,8 +32,8 @@ pub(super) struct Interest {
     pub(super) subscription: Option<SubscriptionKey>,
     /// As the publisher has it, and the participant was told.
     pub(super) access: Access,
-    /// It turned out that the participant cannot decode the track in this codec.
-    pub(super) undecodable: Option<Codec>,
+    /// In which codecs it turned out that the participant cannot decode the track.
+    pub(super) undecodable: CodecSet,
 }
 
 /// Whether a track was ever received.

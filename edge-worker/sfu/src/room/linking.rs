@@ -140,7 +140,7 @@ impl Room {
         let before = self.arrived(key);
         let mut after = Vec::new();
         let mut changed = false;
-        for track in &linked.tracks {
+        for track in linked.tracks.iter().filter(|it| it.backup.is_none()) {
             match before.iter().find(|arrived| arrived.far == track.key) {
                 Some(arrived) => {
                     changed |= self.retell(now, arrived, track, out);
@@ -237,11 +237,15 @@ impl Room {
                 key,
                 info: Arc::clone(&track.info),
                 rids: track.rids().to_vec(),
+                backup: track.backs.map(|_| track.id),
             })
         });
+        let mut tracks: Vec<_> = tracks.collect();
+        // Backups after what they back.
+        tracks.sort_by_key(|track| track.backup.is_some());
         Some(Linked {
             participant: Arc::clone(&found.info),
-            tracks: tracks.collect(),
+            tracks,
             allowance: found.allowed.allowance(),
         })
     }
@@ -251,7 +255,10 @@ impl Room {
         let Some(publisher) = self.participants.find(key) else {
             return;
         };
-        let tracks = publisher.publishing.tracks();
+        // One codec is enough there.
+        let shown = |track: &TrackKey| self.tracks.shown(*track) == *track;
+        let tracks = publisher.publishing.tracks().into_iter().filter(shown);
+        let tracks: Vec<_> = tracks.collect();
         let Some(leaving) = self.links.find_mut(link) else {
             return;
         };

@@ -8,6 +8,7 @@
 mod administering;
 mod allowance;
 mod assessing;
+mod backups;
 mod bandwidth;
 mod data_pace;
 mod data_tracks;
@@ -69,7 +70,7 @@ use crate::fanout::{DropCounts, Liveness};
 use crate::speakers::Heard;
 use crate::{
     Command, LeaveReason, Notice, Outlet, Output, ParticipantInfo, RoomInfo, SubscriptionFailure,
-    SubscriptionKey, TrackKey,
+    SubscriptionKey, TrackInfo, TrackKey,
 };
 use data_tracks::DataTracks;
 use departed::Departed;
@@ -246,6 +247,7 @@ impl Room {
         }
         if liveness == Liveness::Changed {
             self.supply_changed(track);
+            self.backup_flows(track);
         }
         deadline
     }
@@ -324,6 +326,7 @@ impl Room {
         self.show_rivals(now);
         self.dismiss_unconnected(now);
         self.give_up(now);
+        self.give_up_on_backups(now);
         self.heed_waiting(now, out);
         self.heed_profiles(now, out);
         self.review_voices(now);
@@ -362,6 +365,11 @@ impl Room {
         self.participants.iter().map(|(_, found)| &found.info)
     }
 
+    /// A published track as clients see it.
+    pub fn published(&self, track: TrackKey) -> Option<&TrackInfo> {
+        self.tracks.find(track).map(|found| &*found.info)
+    }
+
     /// Packets left out since the room opened, by reason.
     pub fn packet_drops(&self) -> DropCounts {
         self.tracks.drops()
@@ -396,6 +404,7 @@ impl Room {
                 self.updates.deadline(),
                 self.divide_at,
                 self.tracks.demand_deadline(),
+                self.tracks.backup_deadline(),
                 self.pretending.deadline(),
                 self.spans.deadline(),
                 self.shortfalls_at,

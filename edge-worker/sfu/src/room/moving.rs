@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use media::{ParticipantId, Rid};
+use media::{ParticipantId, Rid, TrackId};
 
 use super::Room;
 use super::allowance::Allowed;
@@ -51,6 +51,8 @@ struct Packed {
     key: TrackKey,
     info: Arc<TrackInfo>,
     rids: Vec<Rid>,
+    /// The track that it is the backup of, and what links call it then.
+    backs: Option<(TrackKey, TrackId)>,
 }
 
 /// Somebody has come over.
@@ -102,8 +104,12 @@ impl Room {
                 key,
                 info: Arc::clone(&track.info),
                 rids: track.rids().to_vec(),
+                backs: track.backs.map(|lead| (lead, track.id)),
             })
         });
+        let mut tracks: Vec<_> = tracks.collect();
+        // Backups after what they back.
+        tracks.sort_by_key(|track| track.backs.is_some());
         let luggage = Luggage {
             info: Arc::clone(&found.info),
             auto_subscribe: found.auto_subscribe,
@@ -113,7 +119,7 @@ impl Room {
             streams: found.streams,
             media,
             origin: found.origin,
-            tracks: tracks.collect(),
+            tracks,
             data_tracks: found.info.data_tracks.clone(),
             allowed: std::mem::take(&mut found.allowed),
             reception: found.reception.elsewhere(),
@@ -187,11 +193,21 @@ impl Room {
             key: before,
             info,
             rids,
+            backs,
         } in tracks
         {
             let id = info.id;
             let info = Arc::unwrap_or_clone(info);
-            let own = self.tracks.insert(Track::new(info, key, rids, origin));
+            let mut track = Track::new(info, key, rids, origin);
+            if let Some((lead, id)) = backs {
+                let known = |(before, _): &&(TrackKey, TrackKey)| *before == lead;
+                let Some((_, lead)) = names.iter().find(known) else {
+                    continue;
+                };
+                track = track.backing(*lead, id);
+            }
+            let own = self.tracks.insert(track);
+            self.backup_began(own);
             names.push((before, own));
             for other in self.participants.values_mut() {
                 other.interests.appeared(id, own);

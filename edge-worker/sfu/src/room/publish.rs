@@ -45,7 +45,8 @@ impl Room {
         let started: Vec<TrackKey> = outcome
             .matched
             .into_iter()
-            .map(|found| self.start_track(key, found).track)
+            .filter_map(|found| self.start_track(key, found))
+            .map(|received| received.track)
             .collect();
         if changed {
             self.tracks_changed(now, key);
@@ -82,18 +83,29 @@ impl Room {
         } else {
             Err(Refusal::NotAllowed)
         };
-        if let Err(refusal) = checked {
-            let wish = RefusedWish::Publish { cid };
-            self.outputs.tell(id, Notice::Refused { wish, refusal });
-            return;
-        }
         publication.track.layers.sort_by_key(|layer| layer.quality);
-        let track = Arc::new(publication.track.clone());
+        let shown = checked.and_then(|()| match publication.backup_of {
+            Some(lead) => self.backed(key, &publication, lead),
+            None => Ok(Arc::new(publication.track.clone())),
+        });
+        let track = match shown {
+            Ok(track) => track,
+            Err(refusal) => {
+                let wish = RefusedWish::Publish { cid };
+                self.outputs.tell(id, Notice::Refused { wish, refusal });
+                return;
+            }
+        };
+        let Some(publisher) = self.participants.find_mut(key) else {
+            return;
+        };
         self.outputs.tell(id, Notice::Published { cid, track });
         match publisher.publishing.announce(now, publication) {
             Err(until) => self.chore_by(until),
             Ok(found) => {
-                let received = self.start_track(key, found);
+                let Some(received) = self.start_track(key, found) else {
+                    return;
+                };
                 self.tracks_changed(now, key);
                 self.outputs.push(Output::Receive {
                     participant: id,
@@ -134,13 +146,20 @@ impl Room {
         if track.info.muted == muted {
             return;
         }
-        track.set_muted(muted);
-        // While it was muted nobody was asked.
-        track.demand.fell();
+        let same_picture = [Some(own), track.backup.track()];
+        for own in same_picture.into_iter().flatten() {
+            if let Some(track) = self.tracks.find_mut(own) {
+                track.set_muted(muted);
+                // While it was muted nobody was asked.
+                track.demand.fell();
+            }
+        }
         self.chore_soon();
         self.tracks_changed(now, key);
-        self.supply_changed(own);
-        self.divide_anew(now, own, out);
+        for own in same_picture.into_iter().flatten() {
+            self.supply_changed(own);
+            self.divide_anew(now, own, out);
+        }
     }
 
     /// The packets of a track show another codec than was negotiated: subscribers
@@ -161,6 +180,7 @@ impl Room {
 
     /// Removes a track and all that hangs on it; telling is left to the caller.
     pub(super) fn drop_track(&mut self, key: TrackKey) {
+        self.drop_backup(key);
         let Some(track) = self.tracks.find_mut(key) else {
             return;
         };
@@ -173,12 +193,18 @@ impl Room {
         for participant in self.participants.values_mut() {
             participant.interests.vanished(key);
         }
-        self.tracks.remove(key);
+        let lead = self.tracks.remove(key).and_then(|gone| gone.backs);
+        if let Some(lead) = lead {
+            self.backup_ended(lead, key);
+        }
         self.chore_soon();
     }
 
-    /// Makes a track of a publication found in an offer.
-    fn start_track(&mut self, publisher: ParticipantKey, found: Match) -> Received {
+    /// Makes a track of a publication found in an offer, unless it backs one that is gone.
+    fn start_track(&mut self, publisher: ParticipantKey, found: Match) -> Option<Received> {
+        if let Some(lead) = found.publication.backup_of {
+            return self.start_backup(publisher, lead, found);
+        }
         let preferred = found.preferred();
         let codec = found.codec();
         let Match {
@@ -207,7 +233,7 @@ impl Room {
         }
         self.track_started(key);
         self.chore_soon();
-        received
+        Some(received)
     }
 
     /// Describes a participant's tracks anew, and tells everybody.
@@ -227,6 +253,7 @@ impl Room {
             .tracks()
             .into_iter()
             .filter_map(|track| self.tracks.find(track))
+            .filter(|track| track.backs.is_none())
             .map(|track| Arc::clone(&track.info))
             .collect();
         publisher.change(|info| info.tracks = tracks);

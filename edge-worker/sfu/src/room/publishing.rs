@@ -27,6 +27,15 @@ struct Pending {
     until: Instant,
 }
 
+impl Pending {
+    /// What clients call it; nothing if it is a backup.
+    fn shown(&self) -> Option<TrackId> {
+        let publication = &self.publication;
+        let id = publication.track.id;
+        publication.backup_of.is_none().then_some(id)
+    }
+}
+
 /// The m-line of a published track.
 #[derive(Clone, Debug)]
 struct Slot {
@@ -209,7 +218,7 @@ impl Publishing {
         let taken = self
             .pending
             .extract_if(.., |pending| unwanted(&pending.publication.track));
-        taken.map(|pending| pending.publication.track.id).collect()
+        taken.filter_map(|pending| pending.shown()).collect()
     }
 
     /// A track ended before its m-line did: the m-line is free for another one.
@@ -225,7 +234,7 @@ impl Publishing {
             .pending
             .iter()
             .filter(|pending| lapsed(pending))
-            .map(|pending| pending.publication.track.id)
+            .filter_map(Pending::shown)
             .collect();
         self.pending.retain(|pending| !lapsed(pending));
         tracks

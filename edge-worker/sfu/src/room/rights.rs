@@ -53,7 +53,10 @@ impl Room {
             .tracks()
             .into_iter()
             .filter_map(|key| Some((key, &self.tracks.find(key)?.info)))
-            .filter(|(_, track)| !info.permission.may_publish(track.source))
+            .filter(|(key, track)| {
+                // A backup ends with what it backs.
+                self.tracks.shown(*key) == *key && !info.permission.may_publish(track.source)
+            })
             .map(|(key, track)| (key, track.id))
             .unzip();
         for track in &published {

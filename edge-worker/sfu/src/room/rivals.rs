@@ -48,7 +48,7 @@ impl Rivals {
     pub(super) fn supplied(&mut self, supply: &Supply) {
         let publishes = |rival: &&mut Rival| {
             let mut tracks = rival.linked.tracks.iter();
-            tracks.any(|track| track.info.id == supply.track)
+            tracks.any(|track| track.id() == supply.track)
         };
         if let Some(rival) = self.by_id.values_mut().find(publishes) {
             rival.supplies.insert(supply.track, *supply);
@@ -98,7 +98,7 @@ impl Room {
             .iter()
             .filter_map(|told| {
                 let track = self.tracks.find(told.key)?;
-                track.fanout.told(told.info.id)
+                track.fanout.told(told.id())
             })
             .collect();
         self.rivals.note(link, linked);

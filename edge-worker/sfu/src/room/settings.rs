@@ -60,16 +60,19 @@ impl Room {
             .participants
             .find(key)
             .and_then(|subscriber| subscriber.interests.find(track).subscription);
-        let (Some(subscription), Some(wish)) = (subscription, self.wish_of(key, track)) else {
+        let Some(subscription) = subscription else {
             return;
         };
-        self.demanded(key, track);
-        let bound = self
-            .subscriptions
-            .find(subscription)
-            .is_some_and(|found| found.state == SubscriptionState::Bound);
-        if bound {
-            self.show(now, key, (track, subscription), wish, out);
+        // It may be of the same picture in another codec.
+        let Some(found) = self.subscriptions.find(subscription).copied() else {
+            return;
+        };
+        let Some(wish) = self.wish_of(key, found.track) else {
+            return;
+        };
+        self.demanded(key, found.track);
+        if found.state == SubscriptionState::Bound {
+            self.show(now, key, (found.track, subscription), wish, out);
         }
     }
 }

@@ -80,7 +80,7 @@ impl Room {
                 Some((_, at)) => at,
                 None => {
                     track.shortfall = Some((quality, now));
-                    let track_id = track.info.id;
+                    let track_id = track.id;
                     if let Some(link) = track.home {
                         let news = LinkNews::Demand {
                             track: track_id,

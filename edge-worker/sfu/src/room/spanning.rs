@@ -130,14 +130,14 @@ impl Room {
         self.want_fed(track_key, layers);
     }
 
-    /// What this room calls a track.
+    /// What this room calls a track that links call so.
     pub fn track_of(&self, track: TrackId) -> Option<TrackKey> {
         self.tracks.key_of(track)
     }
 
-    /// What everybody calls a track of this room.
+    /// What links call a track of this room.
     pub fn id_of(&self, track: TrackKey) -> Option<TrackId> {
-        self.tracks.find(track).map(|found| found.info.id)
+        self.tracks.find(track).map(|found| found.id)
     }
 
     fn want_fed(&mut self, key: TrackKey, layers: LayerSet) {
@@ -285,7 +285,7 @@ impl Room {
         let track = self.tracks.find(key).filter(|track| !track.is_far())?;
         let (live, rates) = track.fanout.supply();
         Some(Supply {
-            track: track.info.id,
+            track: track.id,
             live,
             rates: rates.map(|rates| rates.map(|[.., all]| all)),
         })

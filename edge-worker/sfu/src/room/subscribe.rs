@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use media::TrackId;
+use media::{CodecSet, TrackId};
 
 use super::Room;
 use super::allowance::access;
@@ -14,8 +14,8 @@ use super::tracks::Audience;
 use super::wish::wish;
 use crate::fanout::{Binding, Wish};
 use crate::{
-    Access, LinkNews, Notice, Opening, Outlet, Output, SubscriptionFailure, SubscriptionKey,
-    TrackKey, VideoQuality, Wanted,
+    Access, LinkNews, Notice, Opening, Outlet, Output, SubscriptionKey, TrackKey, VideoQuality,
+    Wanted,
 };
 
 impl Room {
@@ -35,7 +35,8 @@ impl Room {
         let found = *found;
         if let Some(subscriber) = self.participants.find_mut(found.subscriber) {
             subscriber.reception.restart(subscription);
-            subscriber.interests.of(found.track).received = Received::Before;
+            let shown = self.tracks.shown(found.track);
+            subscriber.interests.of(shown).received = Received::Before;
         }
         let Some(wish) = self.first_wish(found.subscriber, found.track) else {
             return;
@@ -63,7 +64,7 @@ impl Room {
 
     /// Somebody receives a track: its publisher is told of the first one.
     pub(super) fn received(&mut self, track: TrackKey) {
-        let Some(track) = self.tracks.find_mut(track) else {
+        let Some(track) = self.tracks.find_mut(self.tracks.shown(track)) else {
             return;
         };
         if track.gain_audience() == Audience::Some {
@@ -95,9 +96,9 @@ impl Room {
         }
     }
 
-    /// The subscriber cannot take the track. It is not tried again until asked for, or
-    /// published in another codec.
-    pub fn reject(&mut self, _now: Instant, subscription: SubscriptionKey) {
+    /// The subscriber cannot take the track in the codec it was offered in. That is not tried
+    /// again until asked for.
+    pub fn reject(&mut self, now: Instant, subscription: SubscriptionKey) {
         let Some(found) = self.subscriptions.find(subscription).copied() else {
             return;
         };
@@ -106,16 +107,8 @@ impl Room {
         };
         track.subscriptions.retain(|key| *key != subscription);
         let codec = track.info.codec;
-        let track = track.info.id;
         self.close_subscription(subscription);
-        if let Some(subscriber) = self.participants.find_mut(found.subscriber) {
-            subscriber.interests.of(found.track).undecodable = codec;
-            let failure = SubscriptionFailure::CodecUnsupported;
-            self.outputs.tell(
-                subscriber.info.id,
-                Notice::SubscriptionFailed { track, failure },
-            );
-        }
+        self.found_undecodable(now, found, codec);
     }
 
     pub(super) fn subscribe(
@@ -136,7 +129,7 @@ impl Room {
         };
         let interest = subscriber.interests.of(track);
         interest.wanted = Some(wanted);
-        interest.undecodable = None;
+        interest.undecodable = CodecSet::default();
         match (wanted, interest.subscription) {
             (Wanted::Yes, None) => self.open_subscription(key, track),
             (Wanted::No, Some(subscription)) => self.end_subscription(subscription),
@@ -162,22 +155,24 @@ impl Room {
         let Some(subscriber) = self.participants.find(key) else {
             return;
         };
-        let interest = subscriber.interests.find(track);
+        let interest = subscriber.interests.find(self.tracks.shown(track));
         match interest.wanted.unwrap_or(subscriber.auto_subscribe) {
             Wanted::Yes => self.open_subscription(key, track),
             Wanted::No => {}
         }
     }
 
-    /// Asks for an m-line, where the subscriber may have it.
+    /// Asks for an m-line, where the subscriber may have it, for the track in a codec that it
+    /// can decode.
     pub(super) fn open_subscription(&mut self, key: ParticipantKey, track_key: TrackKey) {
-        self.cut_outro(key, track_key);
-        let Some(track) = self.tracks.find_mut(track_key) else {
+        let shown = self.tracks.shown(track_key);
+        self.cut_outro(key, shown);
+        let Some(track) = self.tracks.find(shown) else {
             return;
         };
-        let Some(codec) = track.info.codec else {
+        if track.info.codec.is_none() {
             return;
-        };
+        }
         let Some(publisher) = self.participants.find(track.publisher) else {
             return;
         };
@@ -190,16 +185,22 @@ impl Room {
         }
         match access(publisher, subscriber, track.info.id) {
             Access::Granted => {}
-            Access::Withheld => return self.tell_access(key, track_key, Access::Withheld),
+            Access::Withheld => return self.tell_access(key, shown, Access::Withheld),
         }
+        if subscriber.interests.find(shown).subscription.is_some() {
+            return;
+        }
+        let Some((track_key, codec)) = self.decodable(key, shown) else {
+            return;
+        };
         let Some(subscriber) = self.participants.find_mut(key) else {
             return;
         };
-        let adaptive = subscriber.first_quality == VideoQuality::Low;
-        let interest = subscriber.interests.of(track_key);
-        if interest.subscription.is_some() || interest.undecodable == Some(codec) {
+        let Some(track) = self.tracks.find_mut(track_key) else {
             return;
-        }
+        };
+        let adaptive = subscriber.first_quality == VideoQuality::Low;
+        let interest = subscriber.interests.of(shown);
         let streamed = self.info.playing.streams.min(subscriber.streams);
         let subscription = self.subscriptions.insert(key, track_key);
         interest.subscription = Some(subscription);
@@ -249,7 +250,8 @@ impl Room {
         let Some(subscriber) = self.participants.find_mut(found.subscriber) else {
             return;
         };
-        subscriber.interests.of(found.track).subscription = None;
+        let shown = self.tracks.shown(found.track);
+        subscriber.interests.of(shown).subscription = None;
         subscriber.reception.forget(subscription);
         self.free_line(found.subscriber, subscription, outro);
     }
@@ -276,7 +278,7 @@ impl Room {
     /// As what a subscriber shows a track, whatever it may have of it.
     pub(super) fn shown_as(&self, key: ParticipantKey, track: TrackKey) -> Option<Wish> {
         let subscriber = self.participants.find(key)?;
-        let interest = subscriber.interests.find(track);
+        let interest = subscriber.interests.find(self.tracks.shown(track));
         let track = self.tracks.find(track)?;
         Some(wish(
             &track.info,

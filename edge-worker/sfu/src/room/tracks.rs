@@ -9,6 +9,7 @@ use bytes::Bytes;
 use media::{Codec, Layer, MediaKind, Packet, Rid, TrackId};
 use rustc_hash::FxHashMap;
 
+use super::backups::Backup;
 use super::participants::ParticipantKey;
 use crate::demand::Demand;
 use crate::fanout::{DropCounts, Fanout};
@@ -58,7 +59,7 @@ impl Tracks {
                 track.fanout.set_trailer(self.trailer.clone());
             }
         }
-        self.by_id.insert(track.info.id, key);
+        self.by_id.insert(track.id, key);
         self.in_order.insert(key.0, key);
         self.by_key.insert(key, track);
         key
@@ -66,7 +67,7 @@ impl Tracks {
 
     pub(super) fn remove(&mut self, key: TrackKey) -> Option<Track> {
         let track = self.by_key.remove(&key)?;
-        self.by_id.remove(&track.info.id);
+        self.by_id.remove(&track.id);
         self.in_order.remove(&key.0);
         self.timers.set(key, None);
         self.past_drops.merge(track.fanout.drops());
@@ -131,6 +132,12 @@ impl Tracks {
         self.by_id.get(&id).copied()
     }
 
+    /// The track that clients see: it itself, or what it is the backup of.
+    pub(super) fn shown(&self, key: TrackKey) -> TrackKey {
+        let lead = self.by_key.get(&key).and_then(|track| track.backs);
+        lead.unwrap_or(key)
+    }
+
     pub(super) fn keys(&self) -> Vec<TrackKey> {
         self.in_order.values().copied().collect()
     }
@@ -161,6 +168,12 @@ impl Tracks {
         .min()
     }
 
+    /// When to give up next on a backup that was asked for.
+    pub(super) fn backup_deadline(&self) -> Option<Instant> {
+        let tracks = self.by_key.values();
+        tracks.filter_map(|track| track.backup.deadline()).min()
+    }
+
     /// The first deadline of all fanouts.
     pub(super) fn deadline(&mut self) -> Option<Instant> {
         self.note_changes();
@@ -180,8 +193,14 @@ impl Tracks {
 /// One published track.
 #[derive(Debug)]
 pub(super) struct Track {
+    /// What links call it.
+    pub(super) id: TrackId,
     /// As clients see it; replaced as a whole, so that everybody told shares it.
     pub(super) info: Arc<TrackInfo>,
+    /// The track that it is the backup of: the same picture in another codec.
+    pub(super) backs: Option<TrackKey>,
+    /// Whether it is to be had in another codec.
+    pub(super) backup: Backup,
     pub(super) publisher: ParticipantKey,
     pub(super) fanout: Fanout,
     /// The link it comes over, where it is published elsewhere in the room.
@@ -256,7 +275,10 @@ impl Track {
         let microphone = info.kind == MediaKind::Audio && info.source == Source::Microphone;
         Self {
             meter: microphone.then(Meter::default),
+            id: info.id,
             info: Arc::new(info),
+            backs: None,
+            backup: Backup::default(),
             publisher,
             fanout,
             home: None,
@@ -272,6 +294,12 @@ impl Track {
             // There is none yet.
             deadline: Deadline::Noted,
         }
+    }
+
+    /// It is the backup of `lead`, and links call it `id`.
+    pub(super) fn backing(mut self, lead: TrackKey, id: TrackId) -> Self {
+        (self.backs, self.id) = (Some(lead), id);
+        self
     }
 
     /// It is published elsewhere, and comes over `link`; this room calls it `own`.

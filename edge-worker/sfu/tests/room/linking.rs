@@ -66,6 +66,7 @@ impl Rooms {
                 LinkNews::Supply(_)
                 | LinkNews::Quality(_)
                 | LinkNews::Received(_)
+                | LinkNews::Undecodable(_)
                 | LinkNews::Demand { .. }
                 | LinkNews::Data { .. }
                 | LinkNews::Frame { .. }

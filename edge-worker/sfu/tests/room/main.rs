@@ -5,6 +5,7 @@
 mod administering;
 mod allowing;
 mod assessing;
+mod backups;
 mod bandwidth;
 mod converging;
 mod crowd;

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use media::{Layer, Packet, Rtcp, TrackId};
+use media::{Codec, Layer, Packet, Rtcp, TrackId};
 use sfu::{
     Beginning, Carried, LayerSet, LinkKey, LinkNews, ParticipantInfo, Sink, Streaming, TrackInfo,
     TrackKey,
@@ -36,6 +36,8 @@ pub(crate) struct Nodes {
     pub(crate) crossed: BTreeMap<(TrackId, Layer), usize>,
     /// What was told on each node.
     logs: Vec<Vec<String>>,
+    /// Where they are sent, of tracks that are not shown.
+    backups: BTreeMap<TrackId, usize>,
     /// Instances there have been, each with an id of its own.
     opened: i64,
 }
@@ -52,6 +54,7 @@ impl Nodes {
             wants: BTreeMap::new(),
             crossed: BTreeMap::new(),
             logs: Vec::new(),
+            backups: BTreeMap::new(),
             opened: 0,
         };
         for _ in 0..count {
@@ -222,6 +225,10 @@ impl Nodes {
     }
 
     fn tell(&mut self, from: usize, news: &LinkNews) {
+        if let LinkNews::Changed(linked) = news {
+            let backups = linked.tracks.iter().filter_map(|track| track.backup);
+            self.backups.extend(backups.map(|id| (id, from)));
+        }
         if self.cut_off.contains(&from) {
             return;
         }
@@ -316,14 +323,15 @@ impl Nodes {
     }
 
     fn id_of(&self, node: usize, key: TrackKey) -> TrackId {
-        let participants = self.stages[node].room.participants();
-        let mut ids = participants.flat_map(|it| it.tracks.iter().map(|track| track.id));
-        let found = ids.find(|id| self.stages[node].room.track_of(*id) == Some(key));
+        let found = self.stages[node].room.id_of(key);
         found.expect("a track of somebody")
     }
 
     /// The node where a track is published, and what it is called there.
     fn home_of(&self, track: TrackId) -> Option<(usize, TrackKey)> {
+        if let Some(node) = self.backups.get(&track) {
+            return Some((*node, self.stages[*node].room.track_of(track)?));
+        }
         self.stages.iter().enumerate().find_map(|(node, stage)| {
             let publishes = |it: &&std::sync::Arc<ParticipantInfo>| {
                 it.tracks.iter().any(|own| own.id == track) && stage.room.home(it.id).is_none()
@@ -335,8 +343,19 @@ impl Nodes {
 
     /// Sound on one node; who is sent it, on any.
     pub(crate) fn speak(&mut self, node: usize, track: TrackKey) -> Vec<String> {
+        self.packet(node, track, Codec::Opus, &[1, 2, 3])
+    }
+
+    /// A packet on one node; who is sent it, on any.
+    pub(crate) fn packet(
+        &mut self,
+        node: usize,
+        track: TrackKey,
+        codec: Codec,
+        payload: &[u8],
+    ) -> Vec<String> {
         self.clear_packets();
-        let mut heard = self.stages[node].speak(track);
+        let mut heard = self.stages[node].packet(track, codec, payload);
         // Seen above, and not to be counted twice.
         self.stages[node].wire.packets.clear();
         self.keep_time(node);

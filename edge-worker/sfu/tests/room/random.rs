@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use media::{MediaKind, ParticipantId, TrackId};
+use media::{Codec, MediaKind, ParticipantId, TrackId};
 use sfu::{
-    Allowance, Command, Grantee, LeaveReason, Muted, Opening, ParticipantChange, Permission, Share,
-    Source, SubscriptionKey, TrackInfo, TrackKey, TrackSettings, Visibility, Wanted,
+    Allowance, Command, Grantee, LeaveReason, Muted, Opening, ParticipantChange, Permission,
+    Publication, Share, SimulcastCodec, Source, SubscriptionKey, TrackInfo, TrackKey,
+    TrackSettings, Visibility, Wanted,
 };
 
 use crate::stage::{Stage, camera, hidden, id, identity, microphone, track_id};
@@ -45,6 +46,7 @@ enum Op {
     Permit(u32, u32),
     Allow(u32, u32, u32),
     Silence(u32),
+    BackUp(u32),
     Pass(u32),
     Close,
 }
@@ -52,7 +54,7 @@ enum Op {
 fn op(dice: &mut Dice) -> Op {
     let muted = |dice: &mut Dice| [Muted::No, Muted::Yes][dice.roll(2) as usize];
     let wanted = |dice: &mut Dice| [Wanted::No, Wanted::Yes][dice.roll(2) as usize];
-    match dice.roll(43) {
+    match dice.roll(44) {
         0..2 => Op::Join(dice.roll(6)),
         2..4 => Op::Speak(dice.roll(3)),
         4 => Op::Activate(dice.roll(6)),
@@ -71,6 +73,7 @@ fn op(dice: &mut Dice) -> Op {
         38 => Op::Pass(dice.roll(20_000)),
         39 => Op::Permit(dice.roll(12), dice.roll(32)),
         40 => Op::Allow(dice.roll(12), dice.roll(12), dice.roll(12)),
+        42 => Op::BackUp(dice.roll(12)),
         41 if dice.roll(4) == 0 => Op::Silence(dice.roll(12)),
         _ if dice.roll(100) == 0 => Op::Close,
         _ => Op::Pass(10),
@@ -126,7 +129,16 @@ fn perform(stage: &mut Stage, names: &mut Names, op: &Op) {
             let who = names.participant(who);
             let name = format!("t{}", names.tracks.len());
             let (kind, info) = if names.tracks.len().is_multiple_of(3) {
-                (MediaKind::Video, camera(&name))
+                let codec = |codec| SimulcastCodec {
+                    codec: Some(codec),
+                    cid: String::new(),
+                };
+                let camera = TrackInfo {
+                    codecs: vec![codec(Codec::Vp9), codec(Codec::Vp8)],
+                    backup_codec_policy: names.tracks.len() as i32 % 2,
+                    ..camera(&name)
+                };
+                (MediaKind::Video, camera)
             } else {
                 (MediaKind::Audio, microphone(&name))
             };
@@ -217,6 +229,19 @@ fn perform(stage: &mut Stage, names: &mut Names, op: &Op) {
             let who = id(&names.participant(who));
             stage.room.fell_silent(stage.now, who);
         }
+        Op::BackUp(track) => {
+            let (publisher, name) = names.track(track);
+            let cid = format!("{name}-b{}", names.participants.len());
+            let publication = Publication {
+                cid: cid.clone(),
+                track: camera(&cid),
+                backup_of: Some(track_id(&name)),
+            };
+            stage.add_section(&publisher, &cid, MediaKind::Video, "");
+            stage.command(&publisher, Command::Publish(Box::new(publication)));
+            stage.offer(&publisher);
+            names.tracks.push((publisher, cid));
+        }
         Op::Pass(ms) => stage.pass(Duration::from_millis(ms.into())),
         Op::Close => stage.room.close(stage.now, LeaveReason::RoomDeleted),
     }
@@ -231,6 +256,12 @@ fn newest(stage: &Stage, back: u32) -> SubscriptionKey {
 /// used again, that what is closed was open, that versions rise and that deadlines
 /// do not repeat.
 fn check(stage: &Stage, ending: &mut BTreeMap<u32, Instant>) {
+    let mut open: Vec<_> = stage.openings.values().collect();
+    open.sort_by_key(|opening| (opening.participant, opening.track));
+    let twice = |pair: &[&Opening]| {
+        (pair[0].participant, pair[0].track) == (pair[1].participant, pair[1].track)
+    };
+    assert!(!open.windows(2).any(twice), "a track is on two m-lines");
     let present: BTreeSet<ParticipantId> = stage.room.participants().map(|info| info.id).collect();
     for opening in stage.openings.values() {
         assert!(

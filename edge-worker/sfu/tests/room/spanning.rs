@@ -12,7 +12,8 @@ use sfu::{
     Allowance, Beginning, Command, DataFrame, DataPublication, DataWish, Destinations, Encryption,
     Grantee, LeaveReason, LinkKey, LinkNews, Linked, LinkedTrack, Message, Muted,
     ParticipantChange, Playing, Profile, Reliability, RoomChange, Share, Streaming, Streams,
-    Supply, Synced, TrackKey, TrackSettings, TransportKey, VideoQuality, Visibility, Wanted,
+    Supply, Synced, TrackInfo, TrackKey, TrackSettings, TransportKey, VideoQuality, Visibility,
+    Wanted,
 };
 
 use crate::film::{RATES, layered};
@@ -980,10 +981,28 @@ fn what_no_honest_node_says_breaks_nothing() {
         rids: (0..99)
             .map(|it| Rid::new(&[b'a' + it % 26]).unwrap())
             .collect(),
+        backup: None,
     };
+    // Of itself, and of what is not there.
+    let backup = |id, of: &str| LinkedTrack {
+        backup: Some(track_id(id)),
+        info: Arc::new(TrackInfo {
+            id: track_id(of),
+            ..(*told.info).clone()
+        }),
+        ..told.clone()
+    };
+    let backups = [
+        backup("cam", "cam"),
+        backup("more", "more"),
+        backup("odd", "none"),
+    ];
     let linked = Linked {
         participant: participant.into(),
-        tracks: vec![told.clone(), told],
+        tracks: [told.clone(), told.clone()]
+            .into_iter()
+            .chain(backups)
+            .collect(),
         allowance: Allowance::Only(Vec::new()).into(),
     };
     let supply = Supply {
@@ -1015,6 +1034,8 @@ fn what_no_honest_node_says_breaks_nothing() {
         LinkNews::Supply(supply),
         LinkNews::Gone(id("bob"), LeaveReason::ClientInitiated),
         LinkNews::Received(track_id("cam")),
+        LinkNews::Undecodable(track_id("cam")),
+        LinkNews::Undecodable(track_id("none")),
         LinkNews::Kept,
         demand,
         data,

@@ -175,6 +175,7 @@ impl Stage {
         let publication = Publication {
             cid: track.name.clone(),
             track,
+            backup_of: None,
         };
         self.command(who, Command::Publish(Box::new(publication)));
     }
@@ -202,7 +203,7 @@ impl Stage {
                     .collect(),
                 codecs: match kind {
                     MediaKind::Audio => vec![Codec::Opus, Codec::Red],
-                    MediaKind::Video => vec![Codec::Vp8, Codec::H264],
+                    MediaKind::Video => vec![Codec::Vp8, Codec::H264, Codec::Vp9, Codec::Av1],
                 },
             });
         mid
@@ -260,9 +261,9 @@ impl Stage {
     /// An m-line for a subscription is ready.
     pub(crate) fn bind(&mut self, subscription: SubscriptionKey) {
         self.bound.insert(subscription.0);
-        let codecs = match self.openings.get(&subscription.0).map(|o| o.kind) {
-            Some(MediaKind::Video) => vec![Codec::Vp8],
-            Some(MediaKind::Audio) | None => vec![Codec::Opus, Codec::Red],
+        let codecs = match self.openings.get(&subscription.0).map(|o| o.codec) {
+            Some(video @ (Codec::Vp8 | Codec::H264 | Codec::Vp9 | Codec::Av1)) => vec![video],
+            Some(Codec::Opus | Codec::Red) | None => vec![Codec::Opus, Codec::Red],
         };
         let binding = Binding {
             sink: Sink {

@@ -19,7 +19,7 @@ use media::{Layer, MediaKind, ParticipantId, TrackId};
 use relay_proto::control::Kind;
 use relay_proto::{Handle, LayerId, LayerKey, NODES, TrackKey, Wanted};
 use rustc_hash::FxHashMap;
-use sfu::{Identity, LayerSet, LinkNews, Linked, Streaming};
+use sfu::{Identity, LayerSet, LinkNews, Linked, LinkedTrack, Streaming};
 
 use super::feeds::{Feed, FeedId, Feeds, Target};
 use crate::shard::RoomKey;
@@ -419,6 +419,7 @@ impl Rooms {
             | LinkNews::Frame { .. }
             | LinkNews::Room(_)
             | LinkNews::Received(_)
+            | LinkNews::Undecodable(_)
             | LinkNews::Kept
             | LinkNews::Closed(_) => {}
         }
@@ -435,7 +436,7 @@ impl Rooms {
             // Nobody else speaks for who is connected there.
             return;
         }
-        let news = linked.tracks.iter().map(|track| track.info.id);
+        let news = linked.tracks.iter().map(LinkedTrack::id);
         let others = |id: &TrackId| room.tracks.get(id).is_some_and(|it| it.home != *home);
         let tracks: Vec<_> = news.filter(|id| !others(id)).collect();
         let person = room.people.entry(id).or_insert_with(|| Person {
@@ -444,13 +445,9 @@ impl Rooms {
             tracks: Vec::new(),
         });
         let before = std::mem::replace(&mut person.tracks, tracks.clone());
-        for track in linked
-            .tracks
-            .iter()
-            .filter(|it| tracks.contains(&it.info.id))
-        {
-            let known = room.tracks.contains_key(&track.info.id);
-            room.tracks.entry(track.info.id).or_insert_with(|| Track {
+        for track in linked.tracks.iter().filter(|it| tracks.contains(&it.id())) {
+            let known = room.tracks.contains_key(&track.id());
+            room.tracks.entry(track.id()).or_insert_with(|| Track {
                 home: home.clone(),
                 wants: Vec::new(),
                 relayed: [None; Layer::COUNT],
@@ -461,7 +458,7 @@ impl Rooms {
                     MediaKind::Audio => Kind::Audio,
                     MediaKind::Video => Kind::Video,
                 };
-                let key = track_key(name, track.info.id);
+                let key = track_key(name, track.id());
                 self.actions.push(Action::Publish(key, kind, self.epoch));
             }
         }

@@ -312,6 +312,7 @@ fn size(news: &LinkNews) -> usize {
         | LinkNews::Quality(_)
         | LinkNews::Demand { .. }
         | LinkNews::Received(_)
+        | LinkNews::Undecodable(_)
         | LinkNews::Frame { .. }
         | LinkNews::Room(_)
         | LinkNews::Kept

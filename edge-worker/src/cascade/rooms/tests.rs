@@ -63,6 +63,7 @@ pub(super) fn changed(who: &str, tracks: &[&str]) -> LinkNews {
             codecs: Vec::new(),
         }),
         rids: Vec::new(),
+        backup: None,
     };
     let participant = ParticipantInfo {
         id: person(who),
