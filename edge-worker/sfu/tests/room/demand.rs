@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use sfu::{Muted, TrackSettings, VideoQuality, Wanted};
+use media::Codec;
+use sfu::{Muted, SimulcastCodec, TrackInfo, TrackSettings, VideoQuality, Wanted};
 
 use crate::film::{Film, layered, roll};
 use crate::stage::{Stage, camera, id, microphone};
@@ -140,4 +141,34 @@ fn one_layer_is_wanted_in_full_or_not_at_all_and_sound_is_not_asked() {
     assert_eq!(told(&mut stage, 20 * SECOND), [HIGH]);
     stage.leave("bob");
     assert_eq!(told(&mut stage, 20 * SECOND), [NOTHING]);
+}
+
+#[test]
+fn dy_3_a_picture_in_one_stream_is_wanted_whole_or_not_at_all() {
+    const WHOLE: &str = "alice is to send TR_cam as Vp9 Some(High)";
+    const NOTHING: &str = "alice is to send TR_cam as Vp9 None";
+    let mut stage = Stage::new();
+    stage.join("alice");
+    stage.room.activated(stage.now, id("alice"));
+    let in_vp9 = TrackInfo {
+        codecs: vec![SimulcastCodec {
+            codec: Some(Codec::Vp9),
+            cid: "cam".into(),
+        }],
+        ..layered("cam")
+    };
+    stage.publish("alice", in_vp9);
+    assert_eq!(told(&mut stage, 6 * SECOND), [NOTHING]);
+    stage.join_as("bob", |_| {}).unwrap();
+    stage.room.activated(stage.now, id("bob"));
+    assert_eq!(told(&mut stage, Duration::ZERO), [WHOLE]);
+    for quality in [VideoQuality::Low, VideoQuality::Medium, VideoQuality::High] {
+        wish(&mut stage, "bob", quality);
+        assert!(told(&mut stage, 20 * SECOND).is_empty(), "{quality:?}");
+    }
+    stage.subscribe("bob", "cam", Wanted::No);
+    assert_eq!(told(&mut stage, 6 * SECOND), [NOTHING]);
+    wish(&mut stage, "bob", VideoQuality::Low);
+    stage.subscribe("bob", "cam", Wanted::Yes);
+    assert_eq!(told(&mut stage, Duration::ZERO), [WHOLE]);
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use media::Codec;
+use media::{Codec, Rtcp};
 use sfu::{Encryption, Muted, TrackInfo, TrackKey, Wanted};
 
 use crate::stage::{Stage, camera, id, microphone};
@@ -168,4 +168,25 @@ fn sb_8_a_line_that_never_played_is_closed_at_once() {
         "{told:?}"
     );
     assert_eq!(sent_in(&mut stage, 5_000), (0, 0));
+}
+
+#[test]
+fn mu_1_a_muted_microphone_costs_nothing_though_its_publisher_sends_on() {
+    let (mut stage, mic) = call(microphone("mic"));
+    let heard = stage.speak(mic);
+    assert!(!heard.is_empty());
+    stage.mute("alice", "mic", Muted::Yes);
+    sent_in(&mut stage, 2_000);
+    stage.wire.rtcp.clear();
+    stage.wire.bytes.clear();
+    for _ in 0..500 {
+        assert_eq!(stage.speak(mic), [] as [&str; 0]);
+        stage.pass(Duration::ZERO);
+    }
+    assert!(stage.wire.bytes.is_empty(), "{:?}", stage.wire.bytes);
+    let told = stage.wire.rtcp.iter();
+    let reports = told.filter(|(_, rtcp)| matches!(rtcp, Rtcp::SenderReport(_)));
+    assert_eq!(reports.count(), 0);
+    stage.mute("alice", "mic", Muted::No);
+    assert_eq!(stage.speak(mic), heard);
 }
