@@ -124,6 +124,9 @@ pub struct Outgoing<'a> {
     pub padding: u8,
     /// As on [`Packet`], of head and body together.
     pub dependencies: u8,
+    /// So many headers of earlier sound stand at its start (RFC 2198 section 3), in which the
+    /// payload type of Opus is still to be written, as in the header of the newest.
+    pub repeats: u8,
 }
 
 /// Layer by position among the rids a track was announced with, low to high.

@@ -205,6 +205,8 @@ impl Waiting {
             body: &self.payload,
             padding: 0,
             dependencies: self.dependencies,
+            // Sound does not wait.
+            repeats: 0,
         }
     }
 }
@@ -239,6 +241,7 @@ mod tests {
             body: &[2; 1_160],
             padding: 0,
             dependencies: 0,
+            repeats: 0,
         }
     }
 

@@ -48,6 +48,7 @@ fn outgoing(seq: u16, codec: Codec, delivery: Delivery) -> Outgoing<'static> {
         body: &[7; 1_000],
         padding: 0,
         dependencies: 0,
+        repeats: 0,
     }
 }
 

@@ -74,6 +74,7 @@ fn outgoing<'a>(seq: u16, codec: Codec, head: &'a [u8], body: &'a [u8]) -> Outgo
         body,
         padding: 0,
         dependencies: 0,
+        repeats: 0,
     }
 }
 
@@ -215,6 +216,25 @@ fn packets_name_their_m_line_until_the_client_reports_on_them() {
             let mid = opened.header.get_extension(MID);
             assert_eq!(mid.as_deref(), Some(&b"1"[..]));
         }
+    }
+}
+
+#[test]
+fn sb_4_the_blocks_of_repeated_sound_are_named_as_the_client_named_opus() {
+    for (mut call, [mic, _]) in calls() {
+        let head = [0x80, 0x0f, 0, 2, 0, 1, 2];
+        let packet = Outgoing {
+            repeats: 1,
+            ..outgoing(1, Codec::Red, &head, b"new")
+        };
+        let opened = send(&mut call, mic, &packet);
+        assert_eq!(opened.header.payload_type, 63);
+        let expected = [&[0x80 | 111, 0x0f, 0, 2, 111, 1, 2], &b"new"[..]].concat();
+        assert_eq!(&opened.payload[..], expected);
+        // What is the publisher's stays as it is.
+        let packet = outgoing(2, Codec::Red, &[], &[0x80 | 97, 0, 0, 1, 97, 1, 9]);
+        let opened = send(&mut call, mic, &packet);
+        assert_eq!(&opened.payload[..], [0x80 | 97, 0, 0, 1, 97, 1, 9]);
     }
 }
 

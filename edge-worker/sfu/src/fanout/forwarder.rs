@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use media::{
-    Codec, CodecSet, Delivery, Layer, LayerFrame, MediaKind, Nack, Outgoing, ReceptionReport, Rtcp, SeqNo,
-    Ssrc,
+    Codec, CodecSet, Delivery, Layer, LayerFrame, MediaKind, Nack, Outgoing, ReceptionReport, Rtcp,
+    SeqNo, Ssrc,
 };
 
 use crate::reports::SenderReports;
-use crate::rewrite::{Numbers, OutOfOrder, Rewrite, Taken, primary};
+use crate::rewrite::{Numbers, OutOfOrder, Repetition, Rewrite, Taken, primary};
 use crate::select::{Decision, Entry, LayerSet, Part, Scalable, Simulcast, Temporal};
 use crate::{Outlet, Sink, SubscriptionKey};
 
@@ -19,7 +19,7 @@ use super::drops::{DropCounts, DropReason};
 use super::ending::{Ending, Frame};
 use super::intake::Intake;
 use super::repairs::Repairs;
-use super::repeats::{Losses, Repeats};
+use super::repeats::{Losses, Repeats, Wrapping};
 use super::{Binding, Hearing, Layering, Wish};
 
 /// The layers of a track that have been heard of.
@@ -58,6 +58,9 @@ pub(crate) struct Forwarder {
     pub(super) hearing: Hearing,
     pub(super) repeats: Repeats,
     losses: Losses,
+    pub(super) wrapping: Wrapping,
+    /// The newest packet in order that was sent.
+    sent: Option<u64>,
 }
 
 /// What the subscriber told.
@@ -94,6 +97,8 @@ impl Forwarder {
             hearing: Hearing::This,
             repeats: Repeats::default(),
             losses: Losses::default(),
+            wrapping: Wrapping::default(),
+            sent: None,
         }
     }
 
@@ -203,6 +208,7 @@ impl Forwarder {
                 body: &frame.payload,
                 padding: 0,
                 dependencies: 0,
+                repeats: 0,
             };
             self.reports
                 .forwarded(outgoing.head.len() + outgoing.body.len());
@@ -365,6 +371,7 @@ impl Forwarder {
     }
 
     fn begin<O>(&mut self, entry: Entry, first: &Arrival<'_>, passage: &Passage<'_, O>) {
+        self.sent = None;
         let clock = |layer: Layer| passage.intakes[layer.index()].as_ref()?.clock();
         let rate = self.rate;
         let align = |old: Layer, timestamp| {
@@ -417,7 +424,64 @@ impl Forwarder {
         }
         let numbers = self.rewrite.take(passage.now, packet);
         let body = Body { marker, ..body };
-        self.send(packet, &numbers, body, Delivery::Original, passage.out);
+        match self.repetition(body.codec, packet, passage) {
+            Some(repetition) => self.send_repeating(&repetition, &numbers, body, passage.out),
+            None => self.send(packet, &numbers, body, Delivery::Original, passage.out),
+        }
+        self.sent = Some(packet.number);
+    }
+
+    /// The frame before `packet`, to be sent with it once more; `None` unless that helps.
+    fn repetition<O>(
+        &self,
+        codec: Codec,
+        packet: &Arrival<'_>,
+        passage: &Passage<'_, O>,
+    ) -> Option<Repetition> {
+        let worth = self.losses.matter() && codec == Codec::Opus;
+        if !worth || !self.codecs.contains(Codec::Red) || self.wrapping == Wrapping::Forbidden {
+            return None;
+        }
+        // The publisher's own repetition was left out, as it was too dear.
+        if packet.marks.codec != Codec::Opus {
+            return None;
+        }
+        let before = self.sent.filter(|sent| sent + 1 == packet.number)?;
+        let intake = passage.intakes[Layer::LOW.index()].as_ref()?;
+        let earlier = intake.cached(before)?;
+        if earlier.marks.codec != Codec::Opus {
+            return None;
+        }
+        let age = packet
+            .marks
+            .timestamp
+            .0
+            .wrapping_sub(earlier.marks.timestamp.0);
+        Repetition::new(earlier.payload, age)
+    }
+
+    fn send_repeating(
+        &mut self,
+        repetition: &Repetition,
+        numbers: &Numbers,
+        body: Body<'_>,
+        out: &mut impl Outlet,
+    ) {
+        let outgoing = Outgoing {
+            seq: SeqNo(numbers.output as u16),
+            timestamp: numbers.timestamp,
+            marker: body.marker,
+            delivery: Delivery::Original,
+            codec: Codec::Red,
+            head: repetition.as_bytes(),
+            body: body.bytes,
+            padding: 0,
+            dependencies: 0,
+            repeats: Repetition::COUNT,
+        };
+        self.reports
+            .forwarded(outgoing.head.len() + outgoing.body.len());
+        out.packet(self.sink, &outgoing);
     }
 
     /// Whether a packet is of the picture size and frame rate that are played.
@@ -561,6 +625,7 @@ impl Forwarder {
             } else {
                 packet.marks.dependencies
             },
+            repeats: 0,
         };
         if delivery == Delivery::Original {
             self.reports.forwarded(body.bytes.len());

@@ -35,6 +35,7 @@ use forwarders::Forwarders;
 use intake::{Audience, Intake};
 pub(crate) use meter::Rates;
 pub(crate) use repeats::Repeats;
+use repeats::Wrapping;
 use sequence::Order;
 
 /// One published track on its way to its subscribers.
@@ -193,6 +194,11 @@ impl Fanout {
         self.forwarders.remove(subscription);
         let mut forwarder = Forwarder::new(subscription, binding, rate);
         forwarder.set_layering(self.layering, self.live);
+        forwarder.wrapping = if self.trailer.is_empty() {
+            Wrapping::Allowed
+        } else {
+            Wrapping::Forbidden
+        };
         self.forwarders.add(forwarder);
         self.set_wish(now, subscription, wish, out);
     }

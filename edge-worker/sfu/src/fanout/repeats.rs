@@ -1,5 +1,6 @@
-//! Whether a subscriber gets earlier frames of sound repeated with each new one (RFC 2198), as
-//! the publisher sends them: they double what sound takes, and help where packets are lost.
+//! Whether a subscriber gets earlier frames of sound repeated with each new one (RFC 2198): they
+//! double what sound takes, and help where packets are lost. As the publisher sends them they
+//! may be taken; where it sends none they are made for those who lose packets.
 
 use media::ReceptionReport;
 
@@ -47,11 +48,25 @@ impl Losses {
         };
     }
 
-    /// Whether repetition is wanted now.
+    /// Whether so much is lost that repetition is worth making.
+    pub(super) fn matter(&self) -> bool {
+        self.lossy == Lossy::Yes
+    }
+
+    /// Whether repetition is wanted now, where there is one.
     pub(super) fn want(&self, repeats: Repeats) -> bool {
         match repeats {
             Repeats::AsPublished => true,
             Repeats::AgainstLoss => self.lossy == Lossy::Yes,
         }
     }
+}
+
+/// Whether frames that are sent alone may be repeated.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(super) enum Wrapping {
+    #[default]
+    Allowed,
+    /// They are encrypted: their receiver takes a packet for one frame.
+    Forbidden,
 }

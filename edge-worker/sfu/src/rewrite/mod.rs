@@ -17,7 +17,7 @@ use crate::reports::ticks;
 use crate::select::Entry;
 
 use numbering::Numbering;
-pub(crate) use red::primary;
+pub(crate) use red::{Repetition, primary};
 
 /// The numbers of one subscriber's stream.
 #[derive(Debug)]

@@ -12,6 +12,7 @@ mod link;
 mod loss;
 mod publisher;
 mod random;
+mod repeating;
 mod reports;
 mod stage;
 mod subscriber;

@@ -19,6 +19,7 @@ pub(crate) struct Got {
     pub(crate) codec: Codec,
     pub(crate) payload: Vec<u8>,
     pub(crate) dependencies: u8,
+    pub(crate) repeats: u8,
 }
 
 impl Got {
@@ -31,6 +32,7 @@ impl Got {
             codec: packet.codec,
             payload: [packet.head, packet.body].concat(),
             dependencies: packet.dependencies,
+            repeats: packet.repeats,
         }
     }
 

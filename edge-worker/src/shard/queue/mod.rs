@@ -127,6 +127,7 @@ struct Heading {
     delivery: Delivery,
     codec: Codec,
     dependencies: u8,
+    repeats: u8,
     len: u8,
     bytes: [u8; Self::MAX_LEN],
 }
@@ -150,6 +151,7 @@ impl Heading {
             body,
             padding,
             dependencies: self.dependencies,
+            repeats: self.repeats,
         }
     }
 }
@@ -262,6 +264,7 @@ impl SendQueue {
             delivery: packet.delivery,
             codec: packet.codec,
             dependencies: packet.dependencies,
+            repeats: packet.repeats,
             len: packet.head.len() as u8,
             bytes: [0; Heading::MAX_LEN],
         };
@@ -507,6 +510,7 @@ mod tests {
             body,
             padding: 0,
             dependencies: 0,
+            repeats: 0,
         }
     }
 

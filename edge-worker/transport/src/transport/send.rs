@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use media::{Delivery, Outgoing, Ssrc};
+use media::{Codec, Delivery, Outgoing, PayloadType, Ssrc};
 
 use super::{Event, Life, Placed, Transport};
 use crate::rtcp::{self, Reporter};
@@ -100,8 +100,14 @@ impl Transport {
         }
         let len = header.write(out);
         out.extend_from_slice(original.as_ref().map_or(&[], <[u8; 2]>::as_slice));
+        let payload = out.len();
         out.extend_from_slice(head);
         out.extend_from_slice(body);
+        if packet.repeats > 0 {
+            let opus = sending.codec(Codec::Opus);
+            let opus = opus.ok_or(SealError::NotNegotiated)?.payload_type;
+            name_blocks(&mut out[payload..], packet.repeats, opus);
+        }
         if packet.padding > 0 {
             // The last byte tells how much there is.
             out.resize(out.len() + usize::from(packet.padding) - 1, 0);
@@ -235,6 +241,18 @@ impl Transport {
             }
         }
         None
+    }
+}
+
+/// Says of the blocks of redundant sound that they are Opus (RFC 2198 section 3).
+fn name_blocks(payload: &mut [u8], repeats: u8, opus: PayloadType) {
+    /// Of all but the newest.
+    const HEADER: usize = 4;
+    const MORE: u8 = 0x80;
+    for block in 0..=usize::from(repeats) {
+        if let Some(byte) = payload.get_mut(block * HEADER) {
+            *byte = *byte & MORE | opus.0;
+        }
     }
 }
 
