@@ -1,5 +1,7 @@
 //! What a client says of itself: its SDK, its protocol numbers, its device.
 
+use media::Codec;
+
 use crate::proto;
 
 /// A client's software and device, as it says.
@@ -60,10 +62,32 @@ impl Client {
         }
     }
 
-    /// Firefox has no H264 encoder on Linux and Android: it offers what it cannot do.
-    pub(crate) fn lacks_h264_encoder(&self) -> bool {
+    /// What its device does so badly that it had better not, whatever it offers: the list of
+    /// LiveKit's own server, made of what its users met.
+    pub(crate) fn weaknesses(&self) -> Weaknesses {
         let os = self.os.to_ascii_lowercase();
-        self.is_firefox() && (os.contains("linux") || os.contains("android"))
+        let model = self.device_model.to_ascii_lowercase();
+        let mut weak = Weaknesses::default();
+        if self.browser.eq_ignore_ascii_case("safari") {
+            weak.at_all.push(Codec::Av1);
+            if self.browser_is_after(18, 3) {
+                weak.publishing.push(Codec::Vp9);
+            }
+        }
+        // Firefox has no encoder there, and offers it.
+        let no_encoder = self.is_firefox() && (os.contains("linux") || os.contains("android"));
+        let broken = model == "xiaomi 2201117ti" && os == "android";
+        if no_encoder || broken {
+            weak.publishing.push(Codec::H264);
+        }
+        weak
+    }
+
+    /// Whether its browser is newer than that one.
+    fn browser_is_after(&self, major: u32, minor: u32) -> bool {
+        let mut numbers = self.browser_version.split('.');
+        let mut next = || numbers.next().and_then(|it| it.parse::<u32>().ok());
+        next().is_some_and(|own| (own, next().unwrap_or(0)) > (major, minor))
     }
 
     /// Whether it is Firefox.
@@ -85,6 +109,22 @@ impl Client {
             device_model: client.device_model,
             network: client.network,
         }
+    }
+}
+
+/// Codecs that a device does badly.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Weaknesses {
+    /// In either direction.
+    pub(crate) at_all: Vec<Codec>,
+    /// When it sends them.
+    pub(crate) publishing: Vec<Codec>,
+}
+
+impl Weaknesses {
+    /// Whether it had better not send `codec`.
+    pub(crate) fn publishes_badly(&self, codec: Codec) -> bool {
+        self.at_all.contains(&codec) || self.publishing.contains(&codec)
     }
 }
 

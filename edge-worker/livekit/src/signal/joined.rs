@@ -8,12 +8,14 @@ use media::Codec;
 use sfu::{ParticipantInfo, RoomInfo};
 
 use super::{Response, Target};
+use crate::client::Weaknesses;
 use crate::join::JoinRequest;
 use crate::proto::{self, signal_response::Message as Wire};
 use crate::{Client, info};
 
-/// The version clients compare features with: new enough for RPC and chat over
-/// data streams, too old for simulcast of codecs we do not carry.
+/// The version clients compare features with: new enough for RPC and chat over data
+/// streams. Past 1.13.6 they would send VP9 and AV1 in several streams, of which we know
+/// only layers in one; up to there nothing is different.
 pub const VERSION: &str = "1.13.0";
 
 /// The signalling protocol we speak.
@@ -94,7 +96,7 @@ impl Response {
             ping_interval: PING_INTERVAL,
             server_info: Some(server_info(settings)),
             sif_trailer: settings.sif_trailer.to_vec(),
-            enabled_publish_codecs: info::enabled_codecs(),
+            enabled_publish_codecs: publishable(&request.client),
             fast_publish: permission.can_publish,
         }))
     }
@@ -133,13 +135,25 @@ fn ice_servers(settings: &JoinSettings) -> Vec<proto::IceServer> {
 }
 
 fn client_configuration(client: &Client) -> Option<proto::ClientConfiguration> {
-    client
-        .lacks_h264_encoder()
-        .then(|| proto::ClientConfiguration {
-            disabled_codecs: Some(proto::DisabledCodecs {
-                codecs: Vec::new(),
-                publish: vec![info::codec(Codec::H264)],
-            }),
-            ..Default::default()
-        })
+    let weak = client.weaknesses();
+    if weak == Weaknesses::default() {
+        return None;
+    }
+    let list = |codecs: &[Codec]| codecs.iter().copied().map(info::codec).collect();
+    Some(proto::ClientConfiguration {
+        disabled_codecs: Some(proto::DisabledCodecs {
+            codecs: list(&weak.at_all),
+            publish: list(&weak.publishing),
+        }),
+        ..Default::default()
+    })
+}
+
+/// What a client may publish in: it takes another codec than its app asked for where that is
+/// not among them.
+fn publishable(client: &Client) -> Vec<proto::Codec> {
+    let weak = client.weaknesses();
+    let codecs = Codec::ALL.into_iter();
+    let good = codecs.filter(|codec| !weak.publishes_badly(*codec));
+    good.map(info::codec).collect()
 }

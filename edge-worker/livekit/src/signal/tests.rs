@@ -203,24 +203,46 @@ fn jn_4_subscriber_primary_and_fast_publish_follow_mode_and_permission() {
 }
 
 #[test]
-fn cc_1_firefox_on_linux_and_android_is_told_not_to_publish_h264() {
-    for (browser, os, expected) in [
-        ("Firefox", "Linux", vec!["video/H264"]),
-        ("firefox", "android", vec!["video/H264"]),
-        ("Firefox", "macOS", vec![]),
-        ("Chrome", "Linux", vec![]),
+fn cc_1_a_client_is_told_what_its_device_does_badly_and_offered_the_rest() {
+    const NONE: &[&str] = &[];
+    const AV1: &[&str] = &["video/AV1"];
+    const VP9: &[&str] = &["video/VP9"];
+    const H264: &[&str] = &["video/H264"];
+    for (browser, version, os, model, at_all, publish) in [
+        ("Firefox", "140.0", "Linux", "", NONE, H264),
+        ("firefox", "140.0", "android", "", NONE, H264),
+        ("Firefox", "140.0", "macOS", "", NONE, NONE),
+        ("Chrome", "150.0", "Linux", "", NONE, NONE),
+        ("Safari", "17.6", "macOS", "", AV1, NONE),
+        ("safari", "18.3", "iOS", "", AV1, NONE),
+        ("safari", "18.3.1", "iOS", "", AV1, NONE),
+        ("safari", "18.4", "iOS", "", AV1, VP9),
+        ("safari", "26", "macOS", "", AV1, VP9),
+        ("safari", "newest", "macOS", "", AV1, NONE),
+        ("", "", "Android", "Xiaomi 2201117TI", NONE, H264),
+        ("", "", "Android", "another", NONE, NONE),
     ] {
+        let what = format!("{browser} {version} {os} {model}");
         let mut request = request(Mode::Single, 17);
         request.client.browser = browser.into();
+        request.client.browser_version = version.into();
         request.client.os = os.into();
-        let configuration = join(&request, permission()).client_configuration;
-        let publish = configuration.and_then(|it| it.disabled_codecs).map(|it| {
-            it.publish
-                .into_iter()
-                .map(|codec| codec.mime)
-                .collect::<Vec<_>>()
-        });
-        assert_eq!(publish.unwrap_or_default(), expected, "{browser} {os}");
+        request.client.device_model = model.into();
+        let told = join(&request, permission());
+        let names = |codecs: &[proto::Codec]| -> Vec<String> {
+            codecs.iter().map(|codec| codec.mime.clone()).collect()
+        };
+        let disabled = told.client_configuration.and_then(|it| it.disabled_codecs);
+        let disabled = disabled.unwrap_or_default();
+        assert_eq!(names(&disabled.codecs), at_all, "{what}");
+        assert_eq!(names(&disabled.publish), publish, "{what}");
+        let enabled = names(&told.enabled_publish_codecs);
+        assert_eq!(enabled[0], "video/VP8", "{what}");
+        let weak = at_all.iter().chain(publish);
+        assert_eq!(enabled.len(), Codec::ALL.len() - weak.clone().count());
+        for codec in weak {
+            assert!(!enabled.contains(&(*codec).to_owned()), "{what}");
+        }
     }
 }
 
