@@ -5,10 +5,10 @@ use std::time::Instant;
 use livekit::join::Mode;
 use livekit::signal::SyncState;
 use media::ParticipantId;
-use sfu::{LeaveReason, OfferedSection, SoundWish};
+use sfu::{LeaveReason, OfferedSection, SoundWish, TrackInfo};
 use tracing::info;
-use transport::SoundRate;
 use transport::sdp::Description;
+use transport::{Channels, Dtx, SoundRate};
 
 use super::Shard;
 use super::inbox::{SignalKey, ToSignal, Wish};
@@ -117,6 +117,11 @@ impl Shard {
                 SoundWish::Thin => SoundRate::Thin,
             };
             slot.transport.set_sound_rate(received.mid, rate);
+            let track = open.and_then(|open| open.room.published(received.track));
+            if let Some(track) = track {
+                let (channels, dtx) = sound(track);
+                slot.transport.set_sound(received.mid, channels, dtx);
+            }
         }
         match slot.transport.answer() {
             Ok(description) => {
@@ -142,4 +147,15 @@ impl Shard {
             }
         }
     }
+}
+
+/// How the publisher of a track means to send its sound.
+fn sound(track: &TrackInfo) -> (Channels, Dtx) {
+    let channels = if track.stereo {
+        Channels::Stereo
+    } else {
+        Channels::Mono
+    };
+    let dtx = if track.disable_dtx { Dtx::Off } else { Dtx::On };
+    (channels, dtx)
 }

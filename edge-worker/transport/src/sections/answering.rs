@@ -272,7 +272,7 @@ fn receiving(slot: &Slot, received: &Received, extensions: Vec<Extension>) -> Se
     }
     for each in &carried {
         let fmtp = match each.codec {
-            Codec::Opus => codecs::opus_wish(&each.line, slot.wish.dtx, slot.wish.rate),
+            Codec::Opus => codecs::opus_wish(slot.wish.channels, slot.wish.dtx, slot.wish.rate),
             Codec::Red | Codec::Vp8 | Codec::H264 | Codec::Vp9 | Codec::Av1 => {
                 each.line.fmtp.clone()
             }

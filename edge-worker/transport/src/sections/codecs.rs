@@ -223,8 +223,9 @@ const THIN_OPUS: &str =
 /// parameters, but nothing before this.
 pub(super) const THIN: Bitrate = Bitrate::kilobits(24);
 
-/// How we want Opus encoded (RFC 7587 section 6.1), stereo as the client offers it.
-pub(super) fn opus_wish(offered: &CodecLine, dtx: Dtx, rate: SoundRate) -> String {
+/// How we want Opus encoded (RFC 7587 section 6.1). Stereo is what the client announced, not
+/// what it offers: browsers are made to offer it whatever they send.
+pub(super) fn opus_wish(channels: Channels, dtx: Dtx, rate: SoundRate) -> String {
     if rate == SoundRate::Thin {
         return THIN_OPUS.to_owned();
     }
@@ -232,10 +233,7 @@ pub(super) fn opus_wish(offered: &CodecLine, dtx: Dtx, rate: SoundRate) -> Strin
     if dtx == Dtx::On {
         wish.push_str(";usedtx=1");
     }
-    if ["stereo", "sprop-stereo"]
-        .map(|key| offered.parameter(key))
-        .contains(&Some("1"))
-    {
+    if channels == Channels::Stereo {
         // Music in two channels deserves the codec's highest rate.
         wish.push_str(";stereo=1;maxaveragebitrate=510000");
     }

@@ -215,10 +215,11 @@ impl Sections {
         }
     }
 
-    /// Says in the next answer whether Opus may pause, where the client sends in `mid`.
-    pub(crate) fn set_dtx(&mut self, mid: Mid, dtx: Dtx) {
+    /// Says in the next answer in how many channels Opus is wanted, and whether it may pause,
+    /// where the client sends in `mid`.
+    pub(crate) fn set_sound(&mut self, mid: Mid, channels: Channels, dtx: Dtx) {
         if let Some(slot) = self.slot_mut(mid) {
-            slot.wish.dtx = dtx;
+            (slot.wish.channels, slot.wish.dtx) = (channels, dtx);
         }
     }
 

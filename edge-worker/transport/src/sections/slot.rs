@@ -3,7 +3,7 @@
 use media::{Codec, MediaKind, Mid, Rid};
 
 use super::codecs::{Carried, Dtx, SoundRate};
-use super::sender::SenderId;
+use super::sender::{Channels, SenderId};
 use crate::sdp::{Extension, Section, SectionKind};
 
 /// One place in the order of m-lines. Places are never taken away, only refilled
@@ -63,6 +63,7 @@ pub(super) struct Received {
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(super) struct Wish {
     pub(super) codec: Option<Codec>,
+    pub(super) channels: Channels,
     pub(super) dtx: Dtx,
     pub(super) rate: SoundRate,
 }

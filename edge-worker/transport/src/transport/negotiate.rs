@@ -9,7 +9,7 @@ use crate::ice::IceCredentials;
 use crate::rtx::Repairs;
 use crate::sdp::Description;
 use crate::sections::{
-    Dtx, Local, NegotiationError, Offered, Sender, SenderId, SoundRate, Unplaced,
+    Channels, Dtx, Local, NegotiationError, Offered, Sender, SenderId, SoundRate, Unplaced,
 };
 use crate::srtp::Place;
 
@@ -35,9 +35,10 @@ impl Transport {
         self.sections.prefer(mid, codec);
     }
 
-    /// Says in the next answer whether Opus may pause, where the client sends in `mid`.
-    pub fn set_dtx(&mut self, mid: Mid, dtx: Dtx) {
-        self.sections.set_dtx(mid, dtx);
+    /// Says in the next answer in how many channels Opus is wanted, and whether it may pause,
+    /// where the client sends in `mid`.
+    pub fn set_sound(&mut self, mid: Mid, channels: Channels, dtx: Dtx) {
+        self.sections.set_sound(mid, channels, dtx);
     }
 
     /// Says in the next answer how much sound may take that the client sends in `mid`.

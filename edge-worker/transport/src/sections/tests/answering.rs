@@ -5,7 +5,7 @@ use media::{MediaKind, PayloadType, PlayoutDelay, Rid, Ssrc};
 
 use super::*;
 use crate::sdp::{HashAlgorithm, SetupRole};
-use crate::sections::{DtlsRole, Dtx, NegotiationError, SoundRate, Unplaced};
+use crate::sections::{Channels, DtlsRole, Dtx, NegotiationError, SoundRate, Unplaced};
 
 #[test]
 fn pb_4_what_chromium_publishes_is_received() {
@@ -118,22 +118,32 @@ fn a_client_keeps_its_own_numbers_in_both_directions() {
 }
 
 #[test]
-fn pb_3_opus_is_wished_for_as_it_was_offered() {
-    for (parameters, dtx, expected) in [
-        ("", Dtx::On, "minptime=10;useinbandfec=1;usedtx=1"),
-        ("", Dtx::Off, "minptime=10;useinbandfec=1"),
+fn pb_3_opus_is_wished_for_as_it_was_announced_whatever_is_offered() {
+    const STEREO: &str = "a=fmtp:111 stereo=1\n";
+    for (offered, channels, dtx, expected) in [
+        ("", Channels::Mono, Dtx::On, ";usedtx=1"),
+        ("", Channels::Mono, Dtx::Off, ""),
+        (STEREO, Channels::Mono, Dtx::On, ";usedtx=1"),
         (
-            "a=fmtp:111 stereo=1\n",
+            STEREO,
+            Channels::Stereo,
             Dtx::Off,
-            "minptime=10;useinbandfec=1;stereo=1;maxaveragebitrate=510000",
+            ";stereo=1;maxaveragebitrate=510000",
+        ),
+        (
+            "",
+            Channels::Stereo,
+            Dtx::On,
+            ";usedtx=1;stereo=1;maxaveragebitrate=510000",
         ),
     ] {
         let mut sections = answering();
-        let text = text(&[with(AUDIO, &format!("{parameters}a=sendonly"))]);
+        let text = text(&[with(AUDIO, &format!("{offered}a=sendonly"))]);
         sections.apply_offer(&offer(&text)).unwrap();
-        sections.set_dtx(mid("0"), dtx);
+        sections.set_sound(mid("0"), channels, dtx);
         let answer = with_local(|local| sections.answer(local)).unwrap();
-        assert_eq!(answer.sections[0].codecs[0].fmtp, expected);
+        let wish = &answer.sections[0].codecs[0].fmtp;
+        assert_eq!(*wish, format!("minptime=10;useinbandfec=1{expected}"));
     }
 }
 
@@ -154,6 +164,7 @@ fn thin_sound_is_speech_in_long_packets_and_is_undone_by_the_next_answer() {
         ),
     ] {
         sections.apply_offer(&offer(&text)).unwrap();
+        sections.set_sound(mid("0"), Channels::Stereo, Dtx::On);
         sections.set_sound_rate(mid("0"), rate);
         let answer = with_local(|local| sections.answer(local)).unwrap();
         assert_eq!(answer.sections[0].bandwidth, most);
