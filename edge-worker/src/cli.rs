@@ -155,8 +155,12 @@ fn over_tcp(config: &Config) -> String {
 fn summary(config: &Config) -> String {
     let keys: Vec<_> = config.keys.keys().map(String::as_str).collect();
     format!(
-        "good\n  signalling  {} (TCP)\n  media       {} to {} (UDP), {} shards; {}\n  advertised  {}\n  admin       {} (TCP)\n  keys        {}\n  webhooks    {}\n  control     {}",
+        "good\n  signalling  {} (TCP), {}\n  media       {} to {} (UDP), {} shards; {}\n  advertised  {}\n  admin       {} (TCP)\n  keys        {}\n  webhooks    {}\n  control     {}",
         config.http,
+        match &config.tls {
+            Some(_) => "in TLS and in the clear",
+            None => "in the clear",
+        },
         config.rtc.sockets[0],
         config.rtc.sockets[config.rtc.sockets.len() - 1].port(),
         config.rtc.sockets.len(),

@@ -4,6 +4,7 @@
 mod control;
 mod relay;
 mod room;
+mod tls;
 mod turn;
 
 use std::collections::BTreeMap;
@@ -19,6 +20,7 @@ pub use control::{Control, JoinTokens, NodeKey};
 use relay::RawRelay;
 pub use relay::Relay;
 pub use room::Room;
+pub use tls::Tls;
 pub use turn::Turn;
 
 /// Everything a node is told, checked.
@@ -28,6 +30,8 @@ pub struct Config {
     pub node: Node,
     /// Signalling and APIs, for everybody.
     pub http: SocketAddr,
+    /// The certificate that clients see; none, if what stands in front of the node has one.
+    pub tls: Option<Tls>,
     /// Health, metrics and control, for operators only.
     pub admin: SocketAddr,
     /// Media.
@@ -65,6 +69,8 @@ pub struct Rtc {
     pub sockets: Vec<SocketAddr>,
     /// Where clients connect to where UDP does not get through; nowhere if there is none.
     pub tcp: Option<SocketAddr>,
+    /// Ports at which they find that, and the port of signalling, which does as well.
+    pub tcp_public_ports: Vec<u16>,
     /// Addresses clients are told to send to.
     pub advertise: Vec<IpAddr>,
     /// When a room goes on on a second shard.
@@ -187,6 +193,7 @@ enum Keys {
 struct Raw {
     node: Node,
     http: Listener,
+    tls: Tls,
     admin: Listener,
     rtc: RawRtc,
     turn: Turn,
@@ -211,6 +218,7 @@ struct RawRtc {
     bind: IpAddr,
     udp_port: u16,
     tcp_port: u16,
+    tcp_public_ports: Vec<u16>,
     shards: u16,
     advertise: Vec<IpAddr>,
     spread: Spread,
@@ -227,6 +235,7 @@ impl Default for Raw {
                 bind: Ipv4Addr::UNSPECIFIED.into(),
                 port: 7880,
             },
+            tls: Tls::default(),
             admin: Listener {
                 bind: Ipv4Addr::LOCALHOST.into(),
                 port: 9090,
@@ -235,6 +244,7 @@ impl Default for Raw {
                 bind: Ipv4Addr::UNSPECIFIED.into(),
                 udp_port: 7882,
                 tcp_port: 7881,
+                tcp_public_ports: Vec::new(),
                 shards: 0,
                 advertise: Vec::new(),
                 // What is above is needed for keyframes, and for those on their way.
@@ -335,19 +345,23 @@ impl Raw {
             given => given.to_vec(),
         };
         let tcp = self.rtc.checked_tcp(&self.http, &self.admin)?;
+        let tls = self.tls.checked()?;
+        let turn = self.turn.checked(tls.as_ref(), self.http.port)?;
         let sockets =
             (self.rtc.udp_port..=last_port).map(|port| SocketAddr::new(self.rtc.bind, port));
         Ok(Config {
             node: self.node,
             http: SocketAddr::new(self.http.bind, self.http.port),
+            tls,
             admin: SocketAddr::new(self.admin.bind, self.admin.port),
             rtc: Rtc {
                 sockets: sockets.collect(),
                 tcp,
+                tcp_public_ports: self.rtc.tcp_ports(tcp, self.http.port),
                 advertise,
                 spread,
             },
-            turn: self.turn,
+            turn,
             keys: self.keys,
             room,
             webhook,
@@ -365,6 +379,10 @@ impl RawRtc {
         http: &Listener,
         admin: &Listener,
     ) -> Result<Option<SocketAddr>, ConfigError> {
+        if self.tcp_public_ports.contains(&0) {
+            let allowed = "a list of 1 to 65535, or empty: where the node listens";
+            return Err(value("rtc.tcp_public_ports", "0", allowed));
+        }
         if self.tcp_port == 0 {
             return Ok(None);
         }
@@ -377,6 +395,20 @@ impl RawRtc {
             ));
         }
         Ok(Some(SocketAddr::new(self.bind, self.tcp_port)))
+    }
+
+    /// The ports clients are told: those that are given, or what the node listens on, and of
+    /// signalling's only the one that gets through where others do not.
+    fn tcp_ports(&self, tcp: Option<SocketAddr>, http_port: u16) -> Vec<u16> {
+        const HTTPS: u16 = 443;
+        let Some(tcp) = tcp else { return Vec::new() };
+        if !self.tcp_public_ports.is_empty() {
+            return self.tcp_public_ports.clone();
+        }
+        if http_port == HTTPS && tcp.port() != HTTPS {
+            return vec![tcp.port(), HTTPS];
+        }
+        vec![tcp.port()]
     }
 }
 
@@ -480,6 +512,21 @@ mod tests {
                 "rtc.spread.at_participants",
             ),
             (format!("{strong}[rtc]\ntcp_port = 9090"), "rtc.tcp_port"),
+            (
+                format!("{strong}[rtc]\ntcp_public_ports = [0]"),
+                "rtc.tcp_public_ports",
+            ),
+            (format!("{strong}[tls]\nkey = \"a.key\""), "tls.certificate"),
+            (format!("{strong}[tls]\ncertificate = \"a.pem\""), "tls.key"),
+            (
+                format!("{strong}[tls]\ncertificate = \"a.pem\"\nkey = \"a.key\""),
+                "a.pem: No such file",
+            ),
+            (format!("{strong}[turn]\ntls = true"), "turn.tls"),
+            (
+                format!("{strong}[turn]\nhost = \"a.example:1\""),
+                "turn.host",
+            ),
             (format!("{strong}[log]\nformat = \"xml\""), "log.format"),
             (
                 format!("{strong}[webhook]\nurls = [\"ftp://a.example\"]"),

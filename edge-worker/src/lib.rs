@@ -13,17 +13,20 @@ mod directory;
 mod errands;
 mod facts;
 mod http;
-mod ice_tcp;
 mod ids;
+mod incoming;
 mod journal;
 mod logs;
 mod metrics;
 mod node;
 mod opening;
+mod pipe;
+mod porch;
 mod relaying;
 mod revocations;
 mod shard;
 mod signal;
+mod tls;
 mod webhooks;
 mod whip;
 
@@ -31,9 +34,9 @@ pub use cascade::Cascade;
 pub use cli::run;
 pub use config::{
     Config, ConfigError, Control, Fsync, JoinTokens, Log, LogFormat, NodeKey, Relay, Room, Rtc,
-    Turn, Webhook,
+    Tls, Turn, Webhook,
 };
 pub use control::Control as Speaking;
-pub use metrics::{ControlMetrics, Metrics};
+pub use metrics::{ControlMetrics, Metrics, TlsMetrics};
 pub use node::{Assembly, Node, assemble, serve};
 pub use shard::Shard;

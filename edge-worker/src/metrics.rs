@@ -2,6 +2,7 @@
 //! admin listener. `received = forwarded or answered + dropped`, by kind.
 
 mod control;
+mod tls;
 
 use std::time::Instant;
 
@@ -14,6 +15,7 @@ use prometheus::{
 use sfu::LeaveReason;
 
 pub use control::ControlMetrics;
+pub use tls::TlsMetrics;
 
 /// All counters of a node. Cloning is cheap and counts into the same.
 #[derive(Clone, Debug)]

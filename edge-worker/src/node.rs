@@ -19,11 +19,12 @@ use crate::config::Config;
 use crate::control::{self, Control, ControlInbox};
 use crate::directory::Directory;
 use crate::facts::Facts;
-use crate::ice_tcp::Porch;
 use crate::metrics::Metrics;
+use crate::porch::Porch;
 use crate::relaying::Relays;
 use crate::revocations::Revocations;
 use crate::shard::{Shard, Spanning, ToShard};
+use crate::tls::{self, Renewal, Tls};
 use crate::webhooks::{self, Webhooks};
 use crate::whip::{self, Keeper, Resources};
 use crate::{cli, http, ids, logs};
@@ -64,6 +65,8 @@ pub struct Node {
     pub(crate) resources: Resources,
     /// To count into.
     pub metrics: Metrics,
+    /// The certificate that clients see; none where the node speaks in the clear.
+    pub(crate) tls: Option<Tls>,
     /// Of those who call over TCP.
     pub(crate) porch: Porch,
     /// One for each public connection that may be open.
@@ -97,6 +100,8 @@ pub struct Assembly {
     pub cascade: Option<Cascade>,
     /// To be run: the conversation with the control plane.
     pub control: Option<Control>,
+    /// To be run: looks whether there is another certificate for clients.
+    pub(crate) renewal: Option<Renewal>,
 }
 
 /// Binds a node's sockets and puts its parts together.
@@ -120,6 +125,9 @@ pub fn assemble(config: Config) -> anyhow::Result<Assembly> {
         Linked::start(config, metrics)
     });
     let linked = linked.transpose()?;
+    let secured = config.tls.clone();
+    let secured = secured.map(|files| tls::prepare(files, &metrics));
+    let (tls, renewal) = secured.transpose()?.unzip();
     let spans = linked.is_some() || config.rtc.sockets.len() > 1;
     let (cascade, cascaded) = spans.then(CascadeInbox::new).unzip();
     let relays = Relays::new(&config, Instant::now());
@@ -134,9 +142,9 @@ pub fn assemble(config: Config) -> anyhow::Result<Assembly> {
             udp: at(socket.port()).collect(),
             tcp: config
                 .rtc
-                .tcp
+                .tcp_public_ports
                 .iter()
-                .flat_map(|tcp| at(tcp.port()))
+                .flat_map(|port| at(*port))
                 .collect(),
         };
         let turn = relays
@@ -178,6 +186,7 @@ pub fn assemble(config: Config) -> anyhow::Result<Assembly> {
         revocations: Revocations::default(),
         resources,
         metrics,
+        tls,
         porch: Porch::default(),
         places: Arc::new(Semaphore::new(http::places())),
         signal_slots: Arc::new(Semaphore::new(SIGNAL_SLOTS)),
@@ -192,6 +201,7 @@ pub fn assemble(config: Config) -> anyhow::Result<Assembly> {
         webhooks,
         keeper,
         control: speaking,
+        renewal,
     })
 }
 
@@ -233,6 +243,7 @@ async fn live(config: Config, mode: Mode) -> anyhow::Result<()> {
         keeper,
         cascade,
         control,
+        renewal,
     } = assemble(config)?;
     let mut servers = serve(&node).await?;
     let mut cascading = JoinSet::new();
@@ -244,6 +255,9 @@ async fn live(config: Config, mode: Mode) -> anyhow::Result<()> {
     // It ends with the node: there is nothing to finish.
     let mut keeping = JoinSet::new();
     keeping.spawn(keeper.run());
+    if let Some(renewal) = renewal {
+        keeping.spawn(renewal.run(tls::hang_ups()?));
+    }
     if let Some(control) = control {
         couriers.spawn(control.run(Arc::clone(&node)));
     }

@@ -179,7 +179,7 @@ impl Credentials {
 }
 
 /// When a certificate expires.
-pub(crate) fn expiry(certificate: &CertificateDer<'_>) -> Result<SystemTime, IdentityError> {
+pub fn expiry(certificate: &CertificateDer<'_>) -> Result<SystemTime, IdentityError> {
     let (_, parsed) =
         X509Certificate::from_der(certificate.as_ref()).map_err(|_| IdentityError::Unreadable)?;
     let seconds = parsed.validity().not_after.timestamp().try_into();

@@ -32,7 +32,7 @@ mod wire;
 pub use access::{Access, AccessError, Neighbour};
 pub use command::{Command, Event, TellError};
 pub use files::{Files, Watch};
-pub use identity::{Credentials, CredentialsError, Identity, IdentityError, NameError};
+pub use identity::{Credentials, CredentialsError, Identity, IdentityError, NameError, expiry};
 pub use metrics::Metrics;
 pub use quic::TlsError;
 pub use relay::{Observer, Relay, Settings, StartError};

@@ -1,6 +1,7 @@
 //! The public doors: take in as many connections as there are file descriptors for, and
 //! close those that do not get on with their requests. The first byte tells what somebody
-//! wants; what is asked over HTTP is left to the routes, who brings media to [`ice_tcp`](crate::ice_tcp).
+//! wants, and in TLS the first one that is said there; what is asked over HTTP is left to the
+//! routes, who brings media to the [`porch`](crate::porch).
 
 use std::io;
 use std::pin::{Pin, pin};
@@ -15,7 +16,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustix::process::{Resource, getrlimit};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, BufReader, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
@@ -26,6 +27,9 @@ use tracing::{debug, warn};
 use super::{single_slash, until_stopping};
 use crate::metrics::Metrics;
 use crate::node::Node;
+use crate::pipe::Pipe;
+use crate::porch::{FIRST_LIMIT, Place, Refusal, usher};
+use crate::tls::NoHandshake;
 
 /// A request's head may take this long, the wait for the next request included.
 const HEAD_LIMIT: Duration = Duration::from_secs(10);
@@ -45,11 +49,12 @@ pub(super) enum Welcome {
     Everybody(Router),
 }
 
-/// What the first byte of a connection says: a letter begins a request, a small number the
-/// length of a check, which no request begins with.
+/// What the first byte of a connection says: a letter begins a request, a small number a request
+/// of TURN or the length of a check, and 22 a handshake (RFC 8446 section 5.1).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Opening {
-    Check,
+    Call,
+    Tls,
     Http,
 }
 
@@ -57,8 +62,10 @@ impl Opening {
     fn of(first: u8) -> Self {
         /// No check is longer than 1,535 bytes.
         const LAST_OF_CHECK: u8 = 5;
+        const HANDSHAKE: u8 = 22;
         match first {
-            0..=LAST_OF_CHECK => Self::Check,
+            0..=LAST_OF_CHECK => Self::Call,
+            HANDSHAKE => Self::Tls,
             _ => Self::Http,
         }
     }
@@ -97,36 +104,125 @@ pub(super) async fn serve(listener: TcpListener, welcome: Welcome, node: Arc<Nod
     connections.join_all().await;
 }
 
+/// Why somebody came no further than the door.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Turned {
+    /// It came to bring media, or to prove who it is.
+    Away(Refusal),
+    /// It did not say what it wants.
+    Slow,
+    /// It thought better of it.
+    HungUp,
+    /// Counted with the handshakes.
+    NoHandshake,
+}
+
+impl From<Refusal> for Turned {
+    fn from(reason: Refusal) -> Self {
+        Self::Away(reason)
+    }
+}
+
+impl From<NoHandshake> for Turned {
+    fn from(NoHandshake: NoHandshake) -> Self {
+        Self::NoHandshake
+    }
+}
+
 /// Finds out what somebody wants, and goes on with that.
-async fn open(stream: TcpStream, place: OwnedSemaphorePermit, welcome: Welcome, node: Arc<Node>) {
-    let opening = match &welcome {
-        Welcome::Callers => Opening::Check,
-        Welcome::Everybody(_) => {
+async fn open(stream: TcpStream, permit: OwnedSemaphorePermit, welcome: Welcome, node: Arc<Node>) {
+    let ended = match welcome {
+        Welcome::Callers => receive(stream, permit, &node).await,
+        Welcome::Everybody(routes) => answer(stream, permit, routes, &node).await,
+    };
+    match ended {
+        Ok(()) | Err(Turned::HungUp | Turned::NoHandshake) => {}
+        Err(Turned::Slow) => closed(&node.metrics, "slow"),
+        Err(Turned::Away(reason)) => {
+            let closed = &node.metrics.tcp_closed;
+            closed.with_label_values(&[reason.label()]).inc();
+        }
+    }
+}
+
+/// Of a door for callers: they are on the porch from the first byte on.
+async fn receive(
+    stream: TcpStream,
+    permit: OwnedSemaphorePermit,
+    node: &Node,
+) -> Result<(), Turned> {
+    let place = enter(&stream, permit, node)?;
+    let pipe = match &node.tls {
+        None => Pipe::Clear(stream),
+        Some(tls) => {
             let mut first = [0];
-            match timeout(HEAD_LIMIT, stream.peek(&mut first)).await {
+            let opening = match timeout(FIRST_LIMIT, stream.peek(&mut first)).await {
                 Ok(Ok(1..)) => Opening::of(first[0]),
-                Ok(Ok(0) | Err(_)) => return,
-                Err(_) => return closed(&node.metrics, "slow"),
+                Ok(Ok(0) | Err(_)) => return Err(Refusal::HungUp.into()),
+                Err(_) => return Err(Refusal::Slow.into()),
+            };
+            match opening {
+                Opening::Tls => tls.accept(stream).await?,
+                Opening::Call | Opening::Http => Pipe::Clear(stream),
             }
         }
     };
-    match (opening, welcome) {
-        (Opening::Check, Welcome::Callers | Welcome::Everybody(_)) => {
-            let shards = node.directory.shards();
-            if let Err(reason) = node.porch.usher(stream, place, shards).await {
-                let closed = &node.metrics.tcp_closed;
-                closed.with_label_values(&[reason.label()]).inc();
+    Ok(usher(held(pipe), place, node).await?)
+}
+
+/// Of a door for everybody.
+async fn answer(
+    stream: TcpStream,
+    permit: OwnedSemaphorePermit,
+    routes: Router,
+    node: &Node,
+) -> Result<(), Turned> {
+    let mut first = [0];
+    let opening = match timeout(HEAD_LIMIT, stream.peek(&mut first)).await {
+        Ok(Ok(1..)) => Opening::of(first[0]),
+        Ok(Ok(0) | Err(_)) => return Err(Turned::HungUp),
+        Err(_) => return Err(Turned::Slow),
+    };
+    let visitor = match (opening, &node.tls) {
+        (Opening::Call, Some(_) | None) => {
+            let place = enter(&stream, permit, node)?;
+            return Ok(usher(held(Pipe::Clear(stream)), place, node).await?);
+        }
+        (Opening::Tls, Some(tls)) => {
+            // A handshake costs more than anything else a stranger can ask for.
+            let mut place = enter(&stream, permit, node)?;
+            let mut pipe = held(tls.accept(stream).await?);
+            let first = match timeout(HEAD_LIMIT, pipe.fill_buf()).await {
+                Ok(Ok([first, ..])) => *first,
+                Ok(Ok([]) | Err(_)) => return Err(Turned::HungUp),
+                Err(_) => return Err(Turned::Slow),
+            };
+            match Opening::of(first) {
+                Opening::Call => return Ok(usher(pipe, place, node).await?),
+                Opening::Http | Opening::Tls => place.proven(),
+            }
+            Visitor {
+                pipe,
+                _place: place,
             }
         }
-        (Opening::Http, Welcome::Everybody(routes)) => {
-            let visitor = Visitor {
-                stream,
-                _place: place,
-            };
-            attend(visitor, routes, &node.metrics, node.stopping.clone()).await;
-        }
-        (Opening::Http, Welcome::Callers) => {}
-    }
+        (Opening::Http, Some(_) | None) | (Opening::Tls, None) => Visitor {
+            pipe: held(Pipe::Clear(stream)),
+            _place: Place::of(permit),
+        },
+    };
+    attend(visitor, routes, &node.metrics, node.stopping.clone()).await;
+    Ok(())
+}
+
+fn enter(stream: &TcpStream, permit: OwnedSemaphorePermit, node: &Node) -> Result<Place, Turned> {
+    let address = stream.peer_addr().map_err(|_| Turned::HungUp)?;
+    Ok(node.porch.enter(address.ip(), permit)?)
+}
+
+/// With room for what tells what somebody wants; more goes past it.
+fn held(pipe: Pipe) -> BufReader<Pipe> {
+    BufReader::with_capacity(2, pipe)
 }
 
 /// How many may be in at a time.
@@ -184,8 +280,8 @@ fn closed(metrics: &Metrics, reason: &str) {
 /// an upgrade has made of it.
 #[derive(Debug)]
 struct Visitor {
-    stream: TcpStream,
-    _place: OwnedSemaphorePermit,
+    pipe: BufReader<Pipe>,
+    _place: Place,
 }
 
 impl AsyncRead for Visitor {
@@ -194,7 +290,7 @@ impl AsyncRead for Visitor {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
+        Pin::new(&mut self.pipe).poll_read(cx, buffer)
     }
 }
 
@@ -204,15 +300,15 @@ impl AsyncWrite for Visitor {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        Pin::new(&mut self.pipe).poll_write(cx, bytes)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        Pin::new(&mut self.pipe).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        Pin::new(&mut self.pipe).poll_shutdown(cx)
     }
 
     fn poll_write_vectored(
@@ -220,10 +316,10 @@ impl AsyncWrite for Visitor {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+        Pin::new(&mut self.pipe).poll_write_vectored(cx, slices)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        self.pipe.is_write_vectored()
     }
 }

@@ -21,8 +21,8 @@ use super::linking::Forwarding;
 use super::load::Load;
 use super::spanning::{FarPacket, SpanMessage};
 use crate::directory::Place;
-use crate::ice_tcp::Caller;
 use crate::opening::NewRoom;
+use crate::porch::Caller;
 
 /// Wishes waiting for one shard: a second of a very busy node's signalling.
 const INBOX_LEN: usize = 8_192;

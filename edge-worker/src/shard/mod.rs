@@ -39,6 +39,7 @@ use mio::unix::SourceFd;
 use rustc_hash::FxHashMap;
 use sfu::{DropCounts, DropReason, LeaveReason, Room, Timers, TrackKey, TransportKey};
 use tracing::warn;
+use transport::turn::{Carriage, Client, is_turn};
 use transport::{Candidates, Way};
 
 use crate::directory::Place;
@@ -396,8 +397,13 @@ impl Shard {
                 continue;
             };
             for (from, datagram) in receiver.datagrams() {
-                if transport::turn::is_turn(datagram) {
-                    self.heed_turn(now, from, datagram);
+                if is_turn(datagram) {
+                    let carriage = Carriage::Datagrams;
+                    let client = Client {
+                        address: from,
+                        carriage,
+                    };
+                    self.heed_turn(now, client, datagram);
                 } else {
                     self.take(now, Way::Udp(from), datagram);
                 }

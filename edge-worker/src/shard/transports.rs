@@ -359,8 +359,11 @@ impl Exit for WayOut<'_> {
                 let Some(relaying) = &mut self.relaying else {
                     return;
                 };
-                if let Err(reason) = relaying.wrap(self.now, address, datagram) {
-                    return self.metrics.turn_dropped(reason);
+                let connections = &mut *self.connections;
+                match relaying.wrap(self.now, address, urgency, datagram, connections) {
+                    Ok(Queued::Yes) => {}
+                    Ok(Queued::No) => return,
+                    Err(reason) => return self.metrics.turn_dropped(reason),
                 }
             }
         }

@@ -6,10 +6,12 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use batch::{Socket, Trains};
-use transport::Way;
 use transport::turn::{Carriage, Client, Dropped, Heard, Refusal, Turn};
+use transport::{ConnectionKey, Way};
 
 use super::Shard;
+use super::connections::{Connections, Queued};
+use super::queue::Urgency;
 use super::transports::guarded;
 use crate::metrics::{Metrics, Tally};
 
@@ -24,21 +26,37 @@ pub(super) struct Relaying {
 }
 
 impl Relaying {
-    /// Wraps a datagram for who is behind a relayed address.
+    /// Wraps a datagram for who is behind a relayed address. Over a connection of its own it leaves
+    /// among what waits there.
     pub(super) fn wrap(
         &mut self,
         now: Instant,
         relayed: SocketAddr,
+        urgency: Urgency,
         datagram: &[u8],
-    ) -> Result<(), Dropped> {
+        connections: &mut Connections,
+    ) -> Result<Queued, Dropped> {
         let start = self.slab.len();
         let client = self.turn.wrap(now, relayed, datagram, &mut self.slab)?;
         match client.carriage {
-            Carriage::Datagrams => self.trains.push(client.address, start..self.slab.len()),
-            // Nobody has come by a connection yet.
-            Carriage::Bytes(_) => self.slab.truncate(start),
+            Carriage::Datagrams => {
+                self.trains.push(client.address, start..self.slab.len());
+                Ok(Queued::Yes)
+            }
+            Carriage::Bytes(number) => {
+                let key = ConnectionKey(number);
+                let queued = connections.send(now, key, urgency, &self.slab[start..]);
+                self.slab.truncate(start);
+                Ok(queued)
+            }
         }
-        Ok(())
+    }
+
+    /// Forgets what a client had whose connection has ended. Answers the way that ends with it.
+    pub(super) fn close(&mut self, client: Client) -> Option<Way> {
+        let relayed = self.turn.relayed(client);
+        self.turn.closed(client);
+        relayed.map(Way::Relayed)
     }
 
     /// Sends what waits.
@@ -79,15 +97,11 @@ impl Shard {
     }
 
     /// Takes what a client says to the TURN server.
-    pub(super) fn heed_turn(&mut self, now: Instant, from: SocketAddr, bytes: &mut [u8]) {
+    pub(super) fn heed_turn(&mut self, now: Instant, client: Client, bytes: &mut [u8]) {
         let Some(relaying) = &mut self.relaying else {
             self.tally.received(bytes.len());
             self.tally.unknown_source += 1;
             return;
-        };
-        let client = Client {
-            address: from,
-            carriage: Carriage::Datagrams,
         };
         let heard = guarded(&self.metrics, || relaying.turn.handle(now, client, bytes));
         let Some(heard) = heard else { return };
@@ -101,7 +115,16 @@ impl Shard {
                 let outcome = refused.map_or("granted", Refusal::label);
                 let answers = &self.metrics.turn_answers;
                 answers.with_label_values(&[outcome]).inc();
-                relaying.answer(from, &bytes, &self.socket, &mut self.tally);
+                match client.carriage {
+                    Carriage::Datagrams => {
+                        relaying.answer(client.address, &bytes, &self.socket, &mut self.tally);
+                    }
+                    Carriage::Bytes(number) => {
+                        let key = ConnectionKey(number);
+                        // What is not sent is counted there, and asked for again.
+                        let _ = self.connections.send(now, key, Urgency::Control, &bytes);
+                    }
+                }
             }
             Heard::Drop(reason) => self.metrics.turn_dropped(reason),
         }

@@ -13,13 +13,16 @@ use std::time::{Duration, Instant};
 use libfuzzer_sys::fuzz_target;
 use media::ParticipantId;
 use transport::framing::Unframer;
-use transport::turn::{Carriage, Client, Frames, Heard, Secret, Turn, is_turn, shard_named};
+use transport::turn::{
+    Carriage, Client, Frames, Greeting, Heard, Secret, Turn, begins_request, is_turn,
+};
 
 fuzz_target!(|input: &[u8]| {
     let mut now = Instant::now();
     let node = SocketAddr::from((Ipv4Addr::new(192, 0, 2, 7), 7882));
     let participant: ParticipantId = "PA_fuzz".parse().expect("an id");
-    let mut turn = Turn::new(Secret::new(&[7; 32], now), 0, vec![node]);
+    let secret = Secret::new(&[7; 32], now);
+    let mut turn = Turn::new(secret.clone(), 0, vec![node]);
     turn.admit(participant);
     let mut rest = input;
     while let Some((&[how, len], after)) = rest.split_first_chunk::<2>() {
@@ -35,7 +38,10 @@ fuzz_target!(|input: &[u8]| {
             },
         };
         is_turn(message);
-        shard_named(message);
+        if let Greeting::Answer(bytes) = secret.greet(now, client.address, message) {
+            assert!(begins_request([message[0], message[1]]));
+            assert!(bytes.len() <= 72);
+        }
         match how & 4 {
             0 => say(&mut turn, now, client, message),
             // As a well-formed request of somebody who is known.
@@ -44,7 +50,7 @@ fuzz_target!(|input: &[u8]| {
                 say(&mut turn, now, client, &request);
             }
         }
-        assert!(turn.allocations() <= 8);
+        assert!(turn.allocations() <= 12);
     }
     let mut frames = Frames::default();
     frames.push(input);

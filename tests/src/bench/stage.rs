@@ -80,6 +80,7 @@ impl Stage {
         config.admin = free_tcp()?;
         config.rtc.sockets = vec![free_udp()?];
         config.rtc.tcp = None;
+        config.rtc.tcp_public_ports.clear();
         let house = House {
             url: format!("ws://{}", config.http),
             dtls: Dtls::new()?,

@@ -1,26 +1,28 @@
-//! The TCP connections of one shard (RFC 6544): each is a way of one transport. They come
-//! from the door with their first datagram read; which transport one belongs to is left to
-//! the demux, what to write first to [`Outgoing`].
+//! The TCP connections of one shard: each is a way of one transport (RFC 6544), or a client's to the
+//! shard's TURN server. They come from the door with their first datagram read; which transport one
+//! belongs to is left to the demux, who may use TURN to the server, what to write first to
+//! [`Outgoing`].
 
+mod conduit;
 mod outgoing;
 
-use std::io::{ErrorKind, Read};
-use std::net::SocketAddr;
+use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
-use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 use rustc_hash::FxHashMap;
 use sfu::TransportKey;
 use socket2::SockRef;
-use transport::framing::Unframer;
+use transport::turn::{Carriage, Client};
 use transport::{ConnectionKey, Way, stun_ufrag};
 
 use super::Shard;
 use super::queue::Urgency;
-use crate::ice_tcp::{Caller, Place};
+use crate::incoming::Incoming;
 use crate::metrics::Metrics;
-use outgoing::{Outgoing, Unwritten, Written};
+use crate::porch::{Caller, Place};
+use conduit::Conduit;
+use outgoing::{Framing, Outgoing, Unwritten, Written};
 
 /// All connections of a shard.
 #[derive(Debug, Default)]
@@ -36,9 +38,9 @@ pub(super) struct Connections {
 
 #[derive(Debug)]
 struct Connection {
-    stream: TcpStream,
-    address: SocketAddr,
-    incoming: Unframer,
+    conduit: Conduit,
+    leads: Leads,
+    incoming: Incoming,
     outgoing: Outgoing,
     belongs: Belongs,
     heard_at: Instant,
@@ -57,6 +59,15 @@ pub(super) enum Queued {
     No,
 }
 
+/// What is at our end of a connection.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Leads {
+    /// A transport.
+    ToTransport(Way),
+    /// The shard's TURN server.
+    ToTurn(Client),
+}
+
 /// Whose a connection is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Belongs {
@@ -64,6 +75,8 @@ enum Belongs {
     Unproven(Instant),
     /// A client that passed ICE on it.
     To(TransportKey),
+    /// A client that has an allocation by it.
+    Allocated,
 }
 
 /// Why a connection was closed; each is a metric label.
@@ -83,7 +96,7 @@ enum Closed {
     Silent,
     /// Nothing could be written for long.
     Stuck,
-    /// Its transport is gone.
+    /// Its transport is gone, or its allocation.
     Over,
     /// The kernel would not watch it.
     Unwatched,
@@ -148,27 +161,36 @@ impl Connections {
         }
     }
 
-    /// Takes in a connection.
+    /// Takes in a connection; its first datagram is known to be whole.
     fn insert(&mut self, now: Instant, registry: &Registry, caller: Caller) -> Result<(), Closed> {
         let Caller {
             stream,
+            tls,
             address,
             incoming,
             place,
         } = caller;
-        let mut stream = TcpStream::from_std(stream);
+        let mut conduit = Conduit::new(stream, tls);
         let key = self.free_key();
         let token = Token(FIRST_TOKEN + key.0 as usize);
+        let interest = Interest::READABLE | Interest::WRITABLE;
         registry
-            .register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)
+            .register(conduit.stream(), token, interest)
             .map_err(|_| Closed::Unwatched)?;
+        let (leads, framing) = match &incoming {
+            Incoming::Ice(_) => (Leads::ToTransport(Way::Tcp(key, address)), Framing::Length),
+            Incoming::Turn(_) => {
+                let carriage = Carriage::Bytes(key.0);
+                (Leads::ToTurn(Client { address, carriage }), Framing::Own)
+            }
+        };
         self.open.insert(
             key,
             Connection {
-                stream,
-                address,
+                conduit,
+                leads,
                 incoming,
-                outgoing: Outgoing::default(),
+                outgoing: Outgoing::new(framing),
                 belongs: Belongs::Unproven(now),
                 heard_at: now,
                 blocked: None,
@@ -240,10 +262,6 @@ impl Connections {
 }
 
 impl Connection {
-    fn way(&self, key: ConnectionKey) -> Way {
-        Way::Tcp(key, self.address)
-    }
-
     /// Why it should be closed by now.
     fn overdue(&self, now: Instant) -> Option<Closed> {
         let since = |at: Instant| now.saturating_duration_since(at);
@@ -252,7 +270,8 @@ impl Connection {
             Belongs::Unproven(_) | Belongs::To(_) if since(self.heard_at) >= SILENCE_LIMIT => {
                 Some(Closed::Silent)
             }
-            Belongs::Unproven(_) | Belongs::To(_) => {
+            // Who is silent by TURN loses the allocation, in time.
+            Belongs::Unproven(_) | Belongs::To(_) | Belongs::Allocated => {
                 let stuck = self.blocked.filter(|at| since(*at) >= STUCK_LIMIT);
                 stuck.map(|_| Closed::Stuck)
             }
@@ -262,7 +281,7 @@ impl Connection {
     /// Writes what waits, and says whether the connection is still good.
     fn write(&mut self, now: Instant, unwritten: impl FnMut(Unwritten)) -> Result<(), Closed> {
         let before = self.outgoing.total();
-        let written = self.outgoing.write(now, &mut self.stream, unwritten);
+        let written = self.outgoing.write(now, &mut self.conduit, unwritten);
         match written {
             Written::All => self.blocked = None,
             Written::Blocked if self.outgoing.total() > before => self.blocked = Some(now),
@@ -283,9 +302,16 @@ enum Left {
 impl Shard {
     /// Takes in a connection from the door.
     pub(super) fn admit(&mut self, now: Instant, mut caller: Caller) {
-        let first = caller.incoming.first().ok().flatten();
-        let ufrag = first.and_then(stun_ufrag);
-        if !ufrag.is_some_and(|ufrag| self.demux.is_expected(ufrag)) {
+        let known = match &mut caller.incoming {
+            Incoming::Ice(unframer) => {
+                let first = unframer.first().ok().flatten();
+                let ufrag = first.and_then(stun_ufrag);
+                ufrag.is_some_and(|ufrag| self.demux.is_expected(ufrag))
+            }
+            // The server asks it for more than a name.
+            Incoming::Turn(_) => self.relaying.is_some(),
+        };
+        if !known {
             return self.count_closed(Closed::Unknown);
         }
         // Otherwise sound would wait for company; a connection that refuses is broken.
@@ -318,12 +344,9 @@ impl Shard {
             let Some(connection) = self.connections.open.get_mut(&key) else {
                 return Ok(Left::Nothing);
             };
-            match connection.stream.read(connection.incoming.space()) {
+            match connection.incoming.read(&mut connection.conduit) {
                 Ok(0) => return Err(Closed::ByClient),
-                Ok(count) => {
-                    connection.incoming.filled(count);
-                    connection.heard_at = now;
-                }
+                Ok(_) => connection.heard_at = now,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     connection.readable = false;
                     return Ok(Left::Nothing);
@@ -340,28 +363,37 @@ impl Shard {
         let Some(connection) = self.connections.open.get_mut(&key) else {
             return Ok(());
         };
-        let way = connection.way(key);
+        let leads = connection.leads;
         // Lent to the loop, in which anything may become of the connection.
         let mut incoming = std::mem::take(&mut connection.incoming);
         let ended = loop {
-            match incoming.take() {
-                Ok(Some(datagram)) => self.take(now, way, datagram),
-                Ok(None) => break Ok(()),
-                Err(_) => break Err(Closed::Malformed),
+            match (incoming.take(), leads) {
+                (Ok(Some(datagram)), Leads::ToTransport(way)) => self.take(now, way, datagram),
+                (Ok(Some(message)), Leads::ToTurn(client)) => self.heed_turn(now, client, message),
+                (Ok(None), _) => break Ok(()),
+                (Err(_), _) => break Err(Closed::Malformed),
             }
         };
         let Some(connection) = self.connections.open.get_mut(&key) else {
             return Ok(());
         };
         connection.incoming = incoming;
-        if let Belongs::Unproven(_) = connection.belongs
-            && let Some(transport) = self.demux.at(way)
-        {
-            connection.belongs = Belongs::To(transport);
-            connection.place.proven();
-            if let Some(surplus) = self.connections.surplus(transport) {
-                self.close_connection(surplus, Closed::Replaced);
+        let proven = match (connection.belongs, leads) {
+            (Belongs::Unproven(_), Leads::ToTransport(way)) => self.demux.at(way).map(Belongs::To),
+            (Belongs::Unproven(_), Leads::ToTurn(client)) => {
+                let relaying = self.relaying.as_ref();
+                let relayed = relaying.and_then(|relaying| relaying.turn.relayed(client));
+                relayed.map(|_| Belongs::Allocated)
             }
+            (Belongs::To(_) | Belongs::Allocated, _) => None,
+        };
+        let Some(proven) = proven else { return ended };
+        connection.belongs = proven;
+        connection.place.proven();
+        if let Belongs::To(transport) = proven
+            && let Some(surplus) = self.connections.surplus(transport)
+        {
+            self.close_connection(surplus, Closed::Replaced);
         }
         ended
     }
@@ -388,9 +420,13 @@ impl Shard {
     pub(super) fn sweep_connections(&mut self, now: Instant) {
         let mut closing = Vec::new();
         for (key, connection) in &self.connections.open {
-            let over = match connection.belongs {
-                Belongs::To(transport) => self.transports.get_mut(transport).is_none(),
-                Belongs::Unproven(_) => false,
+            let over = match (connection.belongs, connection.leads) {
+                (Belongs::To(transport), _) => self.transports.get_mut(transport).is_none(),
+                (Belongs::Allocated, Leads::ToTurn(client)) => {
+                    let relaying = self.relaying.as_ref();
+                    relaying.is_none_or(|relaying| relaying.turn.relayed(client).is_none())
+                }
+                (Belongs::Allocated, Leads::ToTransport(_)) | (Belongs::Unproven(_), _) => false,
             };
             let over = over.then_some(Closed::Over);
             closing.extend(
@@ -409,9 +445,13 @@ impl Shard {
             return;
         };
         // Closing the socket does the same.
-        let _ = self.poll.registry().deregister(&mut connection.stream);
-        let way = connection.way(key);
-        if let Some(transport) = self.demux.lose(way)
+        let _ = self.poll.registry().deregister(connection.conduit.stream());
+        let way = match connection.leads {
+            Leads::ToTransport(way) => Some(way),
+            Leads::ToTurn(client) => self.relaying.as_mut().and_then(|it| it.close(client)),
+        };
+        if let Some(way) = way
+            && let Some(transport) = self.demux.lose(way)
             && let Some(slot) = self.transports.get_mut(transport)
         {
             slot.transport.lose(way);

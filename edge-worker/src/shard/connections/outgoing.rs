@@ -13,6 +13,7 @@ use super::super::queue::Urgency;
 /// Datagrams on their way into a connection.
 #[derive(Debug, Default)]
 pub(super) struct Outgoing {
+    framing: Framing,
     /// Frames that are written now, and how much of them was.
     writing: Vec<u8>,
     written: usize,
@@ -21,6 +22,16 @@ pub(super) struct Outgoing {
     control: Line,
     sound: Line,
     pictures: Line,
+}
+
+/// How the client finds where a datagram ends.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(super) enum Framing {
+    /// By its length, which goes before it (RFC 4571).
+    #[default]
+    Length,
+    /// By what it says itself, as messages of TURN do.
+    Own,
 }
 
 /// Datagrams that wait for their turn, oldest first.
@@ -92,6 +103,14 @@ impl Outgoing {
     /// As much is framed at a time: what is framed cannot be overtaken any more.
     const WRITE_LEN: usize = 8 << 10;
 
+    /// For datagrams that are told apart like this.
+    pub(super) fn new(framing: Framing) -> Self {
+        Self {
+            framing,
+            ..Self::default()
+        }
+    }
+
     /// Takes a datagram, or leaves it out.
     pub(super) fn push(
         &mut self,
@@ -124,16 +143,22 @@ impl Outgoing {
         loop {
             if self.written == self.writing.len() {
                 self.refill();
-                if self.writing.is_empty() {
-                    return Written::All;
-                }
             }
-            match connection.write(&self.writing[self.written..]) {
-                Ok(0) => return Written::Broken,
-                Ok(count) => {
-                    self.written += count;
-                    self.total += count as u64;
+            let done = if self.writing.is_empty() {
+                connection.flush().map(|()| Written::All)
+            } else {
+                match connection.write(&self.writing[self.written..]) {
+                    Ok(0) => Ok(Written::Broken),
+                    Ok(count) => {
+                        self.written += count;
+                        self.total += count as u64;
+                        continue;
+                    }
+                    Err(error) => Err(error),
                 }
+            };
+            match done {
+                Ok(written) => return written,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Written::Blocked,
                 Err(_) => return Written::Broken,
@@ -156,7 +181,10 @@ impl Outgoing {
                     break;
                 };
                 line.bytes -= datagram.len();
-                framing::frame(&datagram, &mut self.writing);
+                match self.framing {
+                    Framing::Length => framing::frame(&datagram, &mut self.writing),
+                    Framing::Own => self.writing.extend_from_slice(&datagram),
+                }
             }
         }
     }
@@ -315,6 +343,17 @@ mod tests {
         pipe.room = 10_000;
         assert_eq!(write(&mut outgoing, &mut pipe), Written::All);
         assert_eq!(pipe.datagrams(), [1, 2]);
+    }
+
+    #[test]
+    fn what_tells_its_end_itself_is_written_as_it_is() {
+        let now = Instant::now();
+        let mut outgoing = Outgoing::new(Framing::Own);
+        outgoing.push(now, Sound, b"one.").unwrap();
+        outgoing.push(now, Picture, b"two.").unwrap();
+        let mut pipe = Pipe::with_room(10_000);
+        assert_eq!(outgoing.write(now, &mut pipe, |_| {}), Written::All);
+        assert_eq!(pipe.taken, b"one.two.");
     }
 
     #[test]

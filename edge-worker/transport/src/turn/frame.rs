@@ -71,6 +71,12 @@ impl Frames {
         self.held.extend_from_slice(bytes);
     }
 
+    /// The next frame, which stays to be taken.
+    pub fn first(&self) -> Result<Option<&[u8]>, FrameError> {
+        let rest = &self.held[self.read..];
+        Ok(frame_len(rest)?.map(|len| &rest[..len]))
+    }
+
     /// The next frame, to be worked on in place.
     pub fn next_frame(&mut self) -> Result<Option<&mut [u8]>, FrameError> {
         let Some(len) = frame_len(&self.held[self.read..])? else {

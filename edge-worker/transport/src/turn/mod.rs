@@ -11,6 +11,7 @@ mod allocation;
 mod challenges;
 mod credentials;
 mod frame;
+mod greeting;
 mod message;
 mod ports;
 mod reason;
@@ -35,6 +36,7 @@ use credentials::Named;
 pub use credentials::{Credentials, Secret};
 use frame::{CHANNEL_HEADER, channel_header};
 pub use frame::{FrameError, Frames, frame_len};
+pub use greeting::{Greeting, begins_request};
 use message::{Kind, Message, Method, Writer, attribute};
 use ports::Ports;
 pub use reason::{Dropped, Refusal};
@@ -162,6 +164,11 @@ impl Turn {
         let over = over.filter(|(_, allocation)| allocation.is_over(now));
         let over: Vec<Client> = over.map(|(client, _)| *client).collect();
         over.into_iter().for_each(|client| self.free(client));
+    }
+
+    /// The relayed address that a client has.
+    pub fn relayed(&self, client: Client) -> Option<SocketAddr> {
+        self.allocations.get(&client).map(|known| known.relayed)
     }
 
     /// How many allocations there are.
@@ -336,9 +343,7 @@ impl Turn {
         writer.put_error(refusal);
         match refusal {
             Refusal::Unauthorized | Refusal::StaleNonce => {
-                let nonce = self.secret.nonce(now, client.address);
-                writer.put(attribute::REALM, REALM.as_bytes());
-                writer.put(attribute::NONCE, nonce.as_bytes());
+                self.secret.challenge(now, client.address, &mut writer);
             }
             Refusal::UnknownAttribute => {
                 let unknown = message.unknown.iter();

@@ -12,9 +12,9 @@ use super::message::{Kind, Message, Method, Writer, attribute, family_of};
 use super::ports::Parity;
 use super::{Client, Refusal, Turn};
 
-/// Of one participant: each of its two connections gathers by UDP and by TLS, and on two networks
+/// Of one participant: each of its two connections gathers by UDP, TCP and TLS, and on two networks
 /// while it changes from one to the other.
-pub(super) const MOST_OF_ONE: usize = 8;
+pub(super) const MOST_OF_ONE: usize = 12;
 
 /// Of one network: a school is one, and so is a carrier's quarter of a city.
 pub(super) const MOST_OF_SOURCE: usize = 2_048;

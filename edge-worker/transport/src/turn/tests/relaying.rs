@@ -5,8 +5,10 @@ use std::time::{Duration, Instant};
 
 use rtc_stun::message::CLASS_INDICATION;
 
-use super::super::{Carriage, Dropped, Frames, Heard, Turn, is_turn, shard_named};
-use super::client::{Answer, Asker, NODE, SHARD, address, participant, server};
+use super::super::{
+    Carriage, Dropped, Frames, Greeting, Heard, Turn, begins_request, is_turn, shard_named,
+};
+use super::client::{Answer, Asker, NODE, SHARD, address, participant, secret, server};
 use crate::testing::start;
 
 const ADA: &str = "203.0.113.5:40000";
@@ -154,13 +156,57 @@ fn a_connection_finds_its_shard_by_the_name_in_its_first_proof() {
     assert_eq!(shard_named(&ada.bare(method, &[])), None);
     assert_eq!(shard_named(&ada.sealed(method, &[])), Some(SHARD));
     assert_eq!(shard_named(&channel(0x4000, b"hello")), None);
-    // What any shard says to the first message holds for the others.
+    // What any shard says to the first message holds for the others, and so does what is said at
+    // the door.
+    let request = ada.bare(method, &[]);
     let mut first = server(now);
+    let by_shard = ada.say(&mut first, now, &request);
+    let Greeting::Answer(by_door) = secret(now).greet(now, ada.client.address, &request) else {
+        panic!("a request is answered");
+    };
+    assert_eq!(by_shard.bytes, by_door);
     let mut own = server(now);
     own.admit(participant("ada"));
-    let request = ada.bare(method, &[]);
-    ada.nonce = ada.say(&mut first, now, &request).get(0x0015).unwrap();
+    ada.nonce = Answer::read(by_door).get(0x0015).unwrap();
+    let proof = ada.sealed(method, &[]);
+    let greeting = secret(now).greet(now, ada.client.address, &proof);
+    assert_eq!(greeting, Greeting::Shard(SHARD));
     assert_eq!(ada.allocate(&mut own, now).code, 0);
+}
+
+#[test]
+fn at_the_door_only_requests_are_answered() {
+    let now = start();
+    let mut ada = Asker::at(now, now, ADA, Carriage::Bytes(1));
+    for (message, dropped) in [
+        (ada.indication(NODE, b"hello"), Dropped::NoAllocation),
+        (channel(0x4000, b"hello"), Dropped::Malformed),
+        (b"GET / HTTP/1.1\r\n\r\n".to_vec(), Dropped::Malformed),
+    ] {
+        let greeting = secret(now).greet(now, ada.client.address, &message);
+        assert_eq!(greeting, Greeting::Drop(dropped), "{message:x?}");
+    }
+}
+
+#[test]
+fn requests_and_frames_of_checks_are_told_apart_by_two_bytes() {
+    for (first, request) in [
+        ([0, 3], true),
+        ([0, 4], true),
+        ([0, 9], true),
+        // An indication, or a frame of 22 bytes.
+        ([0, 22], false),
+        // Of nothing, which keeps connections open.
+        ([0, 0], false),
+        // A check of ICE is 20 bytes long, and more.
+        ([0, 20], false),
+        ([0, 96], false),
+        ([5, 255], false),
+        ([0x16, 3], false),
+        (*b"GE", false),
+    ] {
+        assert_eq!(begins_request(first), request, "{first:x?}");
+    }
 }
 
 #[test]
@@ -180,7 +226,9 @@ fn frames_of_a_connection_are_messages_and_what_channels_carry() {
     let mut heard = Vec::new();
     for byte in said {
         frames.push(&[byte]);
+        let first = frames.first().unwrap().map(<[u8]>::to_vec);
         while let Some(frame) = frames.next_frame().unwrap() {
+            assert_eq!(Some(&*frame), first.as_deref());
             heard.push(relayed(&mut turn, now, &ada, frame));
         }
     }
