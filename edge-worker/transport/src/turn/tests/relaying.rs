@@ -77,7 +77,7 @@ fn on_a_channel_four_bytes_are_all_it_costs() {
 fn a_channel_and_whom_it_leads_to_belong_together() {
     let now = start();
     let mut turn = Turn::new(
-        super::secret(now),
+        secret(now),
         SHARD,
         vec![address(NODE), address("192.0.2.9:7882")],
     );
