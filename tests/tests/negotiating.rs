@@ -12,7 +12,9 @@ use e2e::{
     tokens,
     until::PATIENCE,
 };
-use livekit_protocol::{JoinRequest, SessionDescription};
+use livekit_protocol::{
+    AddTrackRequest, AudioTrackFeature, JoinRequest, SessionDescription, TrackSource,
+};
 
 /// What a client with one connection offers that sends nothing yet: data alone.
 const DATA: &str = "v=0\r\n\
@@ -38,6 +40,23 @@ fn offer(id: u32) -> SessionDescription {
     }
 }
 
+/// As one that sends sound, which newer clients always offer in stereo.
+fn offer_of_sound() -> SessionDescription {
+    const SOUND: &str = "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\n\
+c=IN IP4 0.0.0.0\r\n\
+a=mid:1\r\n\
+a=sendonly\r\n\
+a=rtcp-mux\r\n\
+a=msid:- mic\r\n\
+a=rtpmap:111 opus/48000/2\r\n\
+a=fmtp:111 minptime=10;useinbandfec=1;stereo=1\r\n";
+    let offer = offer(1);
+    SessionDescription {
+        sdp: offer.sdp.replace("BUNDLE 0", "BUNDLE 0 1") + SOUND,
+        ..offer
+    }
+}
+
 async fn answer(signal: &mut Signal) -> SessionDescription {
     let answer = |heard: &Heard| {
         let Response::Answer(answer) = heard.response()? else {
@@ -56,6 +75,38 @@ async fn join(call: &Call, request: &JoinRequest) -> Signal {
     let token = tokens::token(ROOM, "stranger").unwrap();
     let joined = Signal::join_by(&call.node.url(), &path, &token).await;
     joined.unwrap().0
+}
+
+#[tokio::test]
+#[expect(deprecated, reason = "older clients tell it only there")]
+async fn pb_3_sound_is_answered_as_it_was_announced() {
+    const STEREO: i32 = AudioTrackFeature::TfStereo as i32;
+    const NO_DTX: i32 = AudioTrackFeature::TfNoDtx as i32;
+    let call = Call::start().await.unwrap();
+    let two = ";stereo=1;maxaveragebitrate=510000";
+    for (stereo, disable_dtx, features, expected) in [
+        (false, false, vec![], ";usedtx=1".to_owned()),
+        (true, false, vec![], format!(";usedtx=1{two}")),
+        (false, true, vec![], String::new()),
+        (false, false, vec![STEREO, NO_DTX], two.to_owned()),
+    ] {
+        let request = JoinRequest {
+            add_track_requests: vec![AddTrackRequest {
+                cid: "mic".to_owned(),
+                source: TrackSource::Microphone.into(),
+                stereo,
+                disable_dtx,
+                audio_features: features,
+                ..AddTrackRequest::default()
+            }],
+            publisher_offer: Some(offer_of_sound()),
+            ..join_request()
+        };
+        let mut signal = join(&call, &request).await;
+        let sdp = answer(&mut signal).await.sdp;
+        let expected = format!("a=fmtp:111 minptime=10;useinbandfec=1{expected}\r\n");
+        assert!(sdp.contains(&expected), "{expected} in {sdp}");
+    }
 }
 
 #[tokio::test]

@@ -384,6 +384,21 @@ mod tests {
     }
 
     #[test]
+    fn pb_8_a_backup_names_the_track_that_it_backs_and_has_an_id_of_its_own() {
+        let mut message = proto::AddTrackRequest {
+            sid: "TR_VCfirst".into(),
+            simulcast_codecs: vec![codec("vp8", "clone")],
+            ..video()
+        };
+        let backup = AddTrack(message.clone()).publication(SUFFIX).unwrap();
+        assert_eq!(backup.backup_of, Some("TR_VCfirst".parse().unwrap()));
+        assert_eq!(backup.track.id.as_str(), "TR_VCabcdefghijkl");
+        message.sid.clear();
+        let track = AddTrack(message).publication(SUFFIX).unwrap();
+        assert_eq!(track.backup_of, None);
+    }
+
+    #[test]
     #[expect(deprecated, reason = "older clients tell it only there")]
     fn sound_is_described_in_the_older_and_the_newer_way() {
         let audio = proto::AddTrackRequest {

@@ -224,7 +224,7 @@ const THIN_OPUS: &str =
 pub(super) const THIN: Bitrate = Bitrate::kilobits(24);
 
 /// How we want Opus encoded (RFC 7587 section 6.1). Stereo is what the client announced, not
-/// what it offers: browsers are made to offer it whatever they send.
+/// what it offers: newer clients always offer it, older ones never.
 pub(super) fn opus_wish(channels: Channels, dtx: Dtx, rate: SoundRate) -> String {
     if rate == SoundRate::Thin {
         return THIN_OPUS.to_owned();
