@@ -9,7 +9,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { after, before } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { CAMERAS, launchChromium } from './chromium.js';
+import { CAMERAS, FLAGS, launchChromium } from './chromium.js';
 import { EdgeWorker } from './edge-worker.js';
 import { Participant } from './participant.js';
 
@@ -127,8 +127,11 @@ class Seat {
     this.origin = origin;
   }
 
-  /** @param {Client} client */
-  static async take(client) {
+  /**
+   * @param {Client} client
+   * @param {string[]} flags of its browser, beside the usual ones
+   */
+  static async take(client, flags) {
     const within = ['netns', 'exec', client.namespace, process.execPath, PAGES];
     const pages = spawn('ip', within, { stdio: ['pipe', 'pipe', 'inherit'] });
     const lines = createInterface({ input: pages.stdout });
@@ -137,7 +140,8 @@ class Seat {
       pages.once('exit', () => reject(new Error(`no pages are served in ${client.namespace}`)));
     });
     const env = { ...process.env, LAB_NAMESPACE: client.namespace };
-    const browser = await launchChromium({ executablePath: CHROMIUM, env: /** @type {any} */ (env) });
+    const args = [...FLAGS, ...flags];
+    const browser = await launchChromium({ executablePath: CHROMIUM, args, env: /** @type {any} */ (env) });
     return new Seat(client, browser, pages, origin);
   }
 
@@ -157,6 +161,18 @@ export class LabStage {
   seats = new Map();
 
   /**
+   * @param {object} [other] than usual
+   * @param {(hub: string) => NodeJS.ProcessEnv} [other.settings] of the worker, which is reached at `hub`
+   * @param {(hub: string) => string} [other.url] where clients find it
+   * @param {string[]} [other.flags] of browsers
+   */
+  constructor({ settings = () => ({}), url, flags = [] } = {}) {
+    this.settings = settings;
+    this.url = url ?? ((hub) => `ws://${hub}:${this.worker.ports.http}`);
+    this.flags = flags;
+  }
+
+  /**
    * Sets the stage for the tests of the calling file.
    * @param {string | false} skip nothing is set where no lab can be had
    */
@@ -174,8 +190,9 @@ export class LabStage {
       EDGE_HTTP__BIND: '0.0.0.0',
       EDGE_RTC__BIND: '0.0.0.0',
       EDGE_RTC__ADVERTISE: `["${this.lab.hub}"]`,
+      ...this.settings(this.lab.hub),
     });
-    this.worker.url = `ws://${this.lab.hub}:${this.worker.ports.http}`;
+    this.worker.url = this.url(this.lab.hub);
   }
 
   async clear() {
@@ -194,7 +211,7 @@ export class LabStage {
    * @param {string[]} changes what the link is like
    */
   async participant(room, identity, version, ...changes) {
-    const seat = this.seats.get(identity) ?? (await Seat.take(await this.lab.add(identity)));
+    const seat = this.seats.get(identity) ?? (await Seat.take(await this.lab.add(identity), this.flags));
     this.seats.set(identity, seat);
     // Whatever an earlier test asked for goes first.
     const wire = ['rate=none', 'queue=300ms', 'delay=0ms', 'jitter=0ms', 'loss=0%', 'burst=none', 'reorder=none', 'udp=on', 'blackhole=off'];

@@ -1,6 +1,6 @@
 //! What one direction of a network is like, and how people write that: `rate=300kbit`,
 //! `delay=200ms`, `loss=2%`, `burst=2%/8`, `reorder=1%/30ms`, `queue=500ms`, `largest=1280B`,
-//! `udp=off`, `blackhole=on`.
+//! `udp=off`, `tcp=443`, `blackhole=on`.
 
 use std::{fmt, time::Duration};
 
@@ -82,6 +82,8 @@ pub enum Firewall {
     Open,
     /// All but UDP, of which only what asks for names passes.
     NoUdp,
+    /// TCP to this port and from it, what asks for names, and nothing else.
+    OnlyTcp(u16),
 }
 
 impl Firewall {
@@ -89,7 +91,18 @@ impl Firewall {
     pub fn passes(self, packet: &[u8]) -> bool {
         match self {
             Self::Open => true,
-            Self::NoUdp => udp_ports(packet).is_none_or(|ports| ports.contains(&NAMES)),
+            Self::NoUdp => ports(packet, UDP).is_none_or(|ports| ports.contains(&NAMES)),
+            Self::OnlyTcp(port) => {
+                ports(packet, TCP).is_some_and(|ports| ports.contains(&port))
+                    || ports(packet, UDP).is_some_and(|ports| ports.contains(&NAMES))
+            }
+        }
+    }
+
+    fn read_tcp(text: &str) -> Option<Self> {
+        match text {
+            "any" => Some(Self::Open),
+            port => port.parse().ok().map(Self::OnlyTcp),
         }
     }
 }
@@ -97,9 +110,11 @@ impl Firewall {
 /// Of DNS.
 const NAMES: u16 = 53;
 
-/// Both ports of a packet, if it is UDP; 0 where they are in another fragment.
-fn udp_ports(packet: &[u8]) -> Option<[u16; 2]> {
-    const UDP: u8 = 17;
+const TCP: u8 = 6;
+const UDP: u8 = 17;
+
+/// Both ports of a packet, if it is of `wanted`; 0 where they are in another fragment.
+fn ports(packet: &[u8], wanted: u8) -> Option<[u16; 2]> {
     let (protocol, header) = match packet.first()? >> 4 {
         4 => (*packet.get(9)?, usize::from(packet[0] & 15) * 4),
         6 => (*packet.get(6)?, 40),
@@ -109,7 +124,7 @@ fn udp_ports(packet: &[u8]) -> Option<[u16; 2]> {
         let bytes = packet.get(header + at..header + at + 2);
         bytes.map_or(0, |bytes| u16::from_be_bytes([bytes[0], bytes[1]]))
     };
-    (protocol == UDP).then(|| [port(0), port(2)])
+    (protocol == wanted).then(|| [port(0), port(2)])
 }
 
 /// Whether the network is there.
@@ -142,7 +157,7 @@ pub enum ConditionError {
 
 impl Conditions {
     /// What can be set.
-    pub const KEYS: [&'static str; 10] = [
+    pub const KEYS: [&'static str; 11] = [
         "rate",
         "queue",
         "delay",
@@ -152,6 +167,7 @@ impl Conditions {
         "reorder",
         "largest",
         "udp",
+        "tcp",
         "blackhole",
     ];
 
@@ -194,6 +210,10 @@ impl Conditions {
                     "off" => Firewall::NoUdp,
                     _ => return Err(wrong("udp", value, "on or off")),
                 }
+            }
+            "tcp" => {
+                let read = Firewall::read_tcp(value);
+                self.firewall = read.ok_or(wrong("tcp", value, "443 (and nothing else) or any"))?;
             }
             "blackhole" => {
                 self.presence = match value {
@@ -384,8 +404,10 @@ impl fmt::Display for Conditions {
         if let Some(bytes) = self.largest {
             words.push(format!("largest={bytes}B"));
         }
-        if self.firewall == Firewall::NoUdp {
-            words.push("udp=off".to_owned());
+        match self.firewall {
+            Firewall::Open => {}
+            Firewall::NoUdp => words.push("udp=off".to_owned()),
+            Firewall::OnlyTcp(port) => words.push(format!("tcp={port}")),
         }
         if self.presence == Presence::Gone {
             words.push("blackhole=on".to_owned());
@@ -417,6 +439,8 @@ mod tests {
             ("largest=none", "a wire"),
             ("udp=off", "udp=off"),
             ("udp=on", "a wire"),
+            ("tcp=443", "tcp=443"),
+            ("tcp=any", "a wire"),
             ("blackhole=on", "blackhole=on"),
             ("blackhole=off", "a wire"),
         ] {
@@ -436,7 +460,7 @@ mod tests {
     }
 
     #[test]
-    fn where_udp_is_off_only_names_can_be_asked_for() {
+    fn firewalls_know_protocols_and_ports() {
         let packet = |protocol: u8, ports: [u16; 2]| {
             let mut packet = vec![0; 28];
             packet[0] = 0x45;
@@ -445,15 +469,21 @@ mod tests {
             packet[22..24].copy_from_slice(&ports[1].to_be_bytes());
             packet
         };
-        for (packet, passes) in [
-            (packet(17, [40_000, 7_882]), false),
-            (packet(17, [40_000, 53]), true),
-            (packet(17, [53, 40_000]), true),
-            (packet(6, [40_000, 7_881]), true),
-            (packet(17, [40_000, 7_882])[..20].to_vec(), false),
-            (Vec::new(), true),
+        for (packet, without_udp, only_443) in [
+            (packet(17, [40_000, 7_882]), false, false),
+            (packet(17, [40_000, 443]), false, false),
+            (packet(17, [40_000, 53]), true, true),
+            (packet(17, [53, 40_000]), true, true),
+            (packet(6, [40_000, 7_881]), true, false),
+            (packet(6, [40_000, 443]), true, true),
+            (packet(6, [443, 40_000]), true, true),
+            (packet(1, [0, 0]), true, false),
+            (packet(17, [40_000, 7_882])[..20].to_vec(), false, false),
+            (Vec::new(), true, false),
         ] {
-            assert_eq!(Firewall::NoUdp.passes(&packet), passes, "{packet:?}");
+            assert_eq!(Firewall::NoUdp.passes(&packet), without_udp, "{packet:?}");
+            let passes = Firewall::OnlyTcp(443).passes(&packet);
+            assert_eq!(passes, only_443, "{packet:?}");
             assert!(Firewall::Open.passes(&packet));
         }
     }
@@ -479,6 +509,7 @@ mod tests {
             ("queue", "%"),
             ("largest", "1280"),
             ("udp", "yes"),
+            ("tcp", "https"),
             ("blackhole", "yes"),
             ("colour", "red"),
         ] {
