@@ -65,6 +65,8 @@ pub struct Metrics {
     pub estimates: Histogram,
     /// Packets that could not be encrypted for their subscriber.
     pub packets_unsealed: IntCounter,
+    /// Clients that were found at another address by their media.
+    pub clients_followed: IntCounter,
     /// Receive calls that failed.
     pub receive_failures: IntCounter,
     /// Media packets accepted from publishers.
@@ -225,6 +227,10 @@ impl Metrics {
                 "edge_packets_unsealed_total",
                 "Media packets not sent because their transport could not encrypt them (yet)",
             ),
+            clients_followed: counter(
+                "edge_clients_followed_total",
+                "Clients found at another address by their media, before they checked it",
+            ),
             receive_failures: counter("edge_receive_failures_total", "Receive calls that failed"),
             packets_received: counter(
                 "edge_packets_received_total",
@@ -335,6 +341,8 @@ pub(crate) struct Tally {
     /// Pictures there was no time for.
     pub(crate) late: u64,
     pub(crate) unknown_source: u64,
+    /// Clients found at another address by their media.
+    pub(crate) followed: u64,
     /// Checks in the name of an address that another client uses.
     pub(crate) address_taken: u64,
     pub(crate) handshakes_full: u64,
@@ -359,6 +367,7 @@ impl Tally {
             unsealed: 0,
             late: 0,
             unknown_source: 0,
+            followed: 0,
             address_taken: 0,
             handshakes_full: 0,
             far_unknown: 0,
@@ -416,6 +425,7 @@ impl Tally {
                 dropped.inc_by(count);
             }
         }
+        metrics.clients_followed.inc_by(take(&mut self.followed));
         metrics
             .datagrams_received
             .inc_by(take(&mut self.datagrams_received));

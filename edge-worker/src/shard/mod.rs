@@ -8,6 +8,7 @@ mod carrying;
 mod connections;
 mod demux;
 mod effort;
+mod following;
 mod inbox;
 mod link;
 mod linking;
@@ -58,6 +59,7 @@ use administering::Calls;
 use connections::Connections;
 use demux::Demux;
 use effort::Effort;
+use following::Asking;
 use linking::Links;
 use member::Member;
 use queue::{Payload, SendQueue};
@@ -106,6 +108,8 @@ pub struct Shard {
     /// Its TURN server, if the node has any.
     relaying: Option<Relaying>,
     demux: Demux,
+    /// Whose clients moved.
+    asking: Asking,
     timers: Timers<Timer>,
     dirty_rooms: Vec<RoomKey>,
     dirty_members: Vec<ParticipantId>,
@@ -255,6 +259,7 @@ impl Shard {
             connections: Connections::default(),
             relaying: None,
             demux: Demux::default(),
+            asking: Asking::new(),
             timers: Timers::default(),
             dirty_rooms: Vec::new(),
             dirty_members: Vec::new(),
@@ -429,7 +434,8 @@ impl Shard {
     }
 
     fn handle_datagram(&mut self, now: Instant, from: Way, bytes: &mut [u8]) {
-        let Some(key) = self.demux.find(from, bytes) else {
+        let found = self.demux.find(from, bytes);
+        let Some(key) = found.or_else(|| self.follow(now, from, bytes)) else {
             self.tally.unknown_source += 1;
             return;
         };

@@ -127,9 +127,7 @@ impl Transports {
             meter: Meter::default(),
         };
         self.slots[at] = Some(Box::new(slot));
-        Some(TransportKey(
-            u32::from(self.generations[at]) << 16 | u32::from(index),
-        ))
+        Some(key(self.generations[at], index))
     }
 
     /// Lets a transport go.
@@ -140,6 +138,17 @@ impl Transports {
         self.generations[at] = self.generations[at].wrapping_add(1);
         self.free.push(at as u16);
         Some(slot)
+    }
+
+    /// How many places there are, empty ones included.
+    pub(super) fn places(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Who has a place, if anybody has.
+    pub(super) fn key_at(&self, place: usize) -> Option<TransportKey> {
+        self.slots.get(place)?.as_ref()?;
+        Some(key(self.generations[place], place as u16))
     }
 
     /// The transport `key`, if it is still there.
@@ -239,6 +248,11 @@ pub(super) fn guarded<T>(metrics: &Metrics, work: impl FnOnce() -> T) -> Option<
             None
         }
     }
+}
+
+/// Of the transport that has this place for the so-many-th time.
+fn key(generation: u16, place: u16) -> TransportKey {
+    TransportKey(u32::from(generation) << 16 | u32::from(place))
 }
 
 /// The place of a transport among those of its shard; another one may have it later.

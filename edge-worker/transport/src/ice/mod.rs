@@ -175,6 +175,18 @@ impl Ice {
             .is_some_and(|heard| now.saturating_duration_since(heard) < Self::SILENT)
     }
 
+    /// Packets go by `way` from now on, though no check came by it yet: what did is the client's.
+    /// Its silence goes on to count from its last check, and its next one decides.
+    pub(crate) fn follow(&mut self, way: Way) {
+        let Some(before) = self.destination().and_then(|before| self.heard(before)) else {
+            return;
+        };
+        self.validate(before, way);
+        if let Some(selected) = &mut self.selected {
+            selected.way = way;
+        }
+    }
+
     /// `way` is gone: any that the client nominates takes its place, whatever its priority.
     pub(crate) fn lose(&mut self, way: Way) {
         if let Some(selected) = self.selected.as_mut().filter(|it| it.way == way) {

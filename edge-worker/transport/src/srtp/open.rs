@@ -75,6 +75,40 @@ impl Opener {
         Ok(len)
     }
 
+    /// Whether an RTP packet is authentic and newer than all of its stream that came, so that
+    /// nobody can have overheard it here. It is not noted, and decrypted or spoilt.
+    pub(crate) fn is_next_rtp(
+        &mut self,
+        packet: &mut [u8],
+        header: usize,
+        ssrc: u32,
+        seq: u16,
+    ) -> bool {
+        let Some(source) = self.media.windows.get(&ssrc) else {
+            return false;
+        };
+        let index = source.window.extend(seq);
+        let Some(index) = index.filter(|index| source.window.is_ahead(*index)) else {
+            return false;
+        };
+        let number = RtpNumber { ssrc, index };
+        self.cipher.open_rtp(packet, header, number).is_ok()
+    }
+
+    /// The same of an RTCP compound.
+    pub(crate) fn is_next_rtcp(&mut self, packet: &mut [u8]) -> bool {
+        let Some(word) = self.cipher.rtcp_index(packet) else {
+            return false;
+        };
+        let ssrc = packet[4..8].try_into().expect("an SSRC has four bytes");
+        let Some(source) = self.control.windows.get(&u32::from_be_bytes(ssrc)) else {
+            return false;
+        };
+        word & ENCRYPTED != 0
+            && source.window.is_ahead(u64::from(word & !ENCRYPTED))
+            && self.cipher.open_rtcp(packet, word).is_ok()
+    }
+
     /// How many streams are remembered.
     #[cfg(test)]
     pub(crate) fn sources(&self) -> usize {

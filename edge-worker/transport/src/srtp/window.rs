@@ -49,6 +49,11 @@ impl Window {
         highest - index < Self::SIZE && self.seen[Self::word(index)] & Self::bit(index) == 0
     }
 
+    /// Whether `index` is beyond all that were seen, of which there are some.
+    pub(crate) fn is_ahead(&self, index: u64) -> bool {
+        self.highest.is_some_and(|highest| index > highest)
+    }
+
     /// Takes note of `index`, after it was authenticated.
     pub(crate) fn note(&mut self, index: u64) {
         match self.highest {
@@ -107,6 +112,16 @@ mod tests {
             if expected {
                 window.note(index);
             }
+        }
+    }
+
+    #[test]
+    fn a_number_is_ahead_of_what_was_seen_and_of_nothing_else() {
+        let mut window = Window::default();
+        assert!(!window.is_ahead(7), "nothing was seen");
+        window.note(100);
+        for (index, expected) in [(99, false), (100, false), (101, true), (9_000, true)] {
+            assert_eq!(window.is_ahead(index), expected, "{index}");
         }
     }
 

@@ -5,6 +5,7 @@
 //! media and data flow. Nothing gets to a protocol before the one in front of it passed.
 
 mod allowance;
+mod follow;
 mod negotiate;
 mod receive;
 mod send;

@@ -16,7 +16,7 @@ use crate::{rtcp, rtx};
 /// What the first byte says (RFC 7983), and the second where media and RTCP share it
 /// (RFC 5761).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Kind {
+pub(super) enum Kind {
     Stun,
     Dtls,
     Rtp,
@@ -24,7 +24,7 @@ enum Kind {
 }
 
 impl Kind {
-    fn of(datagram: &[u8]) -> Option<Self> {
+    pub(super) fn of(datagram: &[u8]) -> Option<Self> {
         match (*datagram.first()?, datagram.get(1)) {
             (0..=3, _) => Some(Self::Stun),
             (20..=63, _) => Some(Self::Dtls),
