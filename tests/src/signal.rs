@@ -1,6 +1,6 @@
 //! LiveKit signalling as a client speaks it, both versions, over a real WebSocket.
 
-use std::{io::Write, time::Duration};
+use std::{io::Write, net::Ipv4Addr, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use base64::{Engine, engine::general_purpose::URL_SAFE};
@@ -11,11 +11,14 @@ use livekit_protocol::{
     WrappedJoinRequest, signal_request, signal_response, wrapped_join_request,
 };
 use prost::Message as _;
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{
+    net::{TcpSocket, TcpStream, lookup_host},
+    time::timeout,
+};
 use tokio_tungstenite::{
-    MaybeTlsStream, WebSocketStream, connect_async,
+    MaybeTlsStream, WebSocketStream, client_async, connect_async,
     tungstenite::{
-        Error, Message, client::IntoClientRequest, error::ProtocolError, http::HeaderValue,
+        self, Error, Message, client::IntoClientRequest, error::ProtocolError, http::HeaderValue,
     },
 };
 
@@ -76,11 +79,7 @@ const JOIN_LIMIT: Duration = Duration::from_secs(15);
 impl Signal {
     /// Opens `path` (with its query); the token goes into the header.
     pub async fn open(url: &str, path: &str, token: &str) -> Result<Result<Self, Refused>> {
-        let mut request = format!("{url}{path}").into_client_request()?;
-        if !token.is_empty() {
-            let bearer = HeaderValue::from_str(&format!("Bearer {token}"))?;
-            request.headers_mut().insert("Authorization", bearer);
-        }
+        let request = request(url, path, token)?;
         let opened = timeout(JOIN_LIMIT, connect_async(request)).await;
         match opened.context("the node does not answer")? {
             Ok((socket, _)) => Ok(Ok(Self { socket })),
@@ -107,9 +106,40 @@ impl Signal {
             Ok(signal) => signal,
             Err(Refused { status, body }) => bail!("refused with {status}: {body}"),
         };
-        let first = signal.hear(JOIN_LIMIT).await?;
+        let join = signal.joined().await?;
+        Ok((signal, join))
+    }
+
+    /// The same from an address of this machine that is not the usual one.
+    pub async fn join_from(
+        own: Ipv4Addr,
+        url: &str,
+        path: &str,
+        token: &str,
+    ) -> Result<(Self, JoinResponse)> {
+        let host = url.strip_prefix("ws://").context("no ws:// URL")?;
+        let server = lookup_host(host).await?.next().context("no address")?;
+        let socket = TcpSocket::new_v4()?;
+        socket.bind((own, 0).into())?;
+        let opening = async {
+            let stream = socket.connect(server).await?;
+            // Small messages are not to wait for company.
+            stream.set_nodelay(true)?;
+            let stream = MaybeTlsStream::Plain(stream);
+            anyhow::Ok(client_async(request(url, path, token)?, stream).await?.0)
+        };
+        let opened = timeout(JOIN_LIMIT, opening).await;
+        let socket = opened.context("the node does not answer")??;
+        let mut signal = Self { socket };
+        let join = signal.joined().await?;
+        Ok((signal, join))
+    }
+
+    /// Takes the first message, which must be the join.
+    async fn joined(&mut self) -> Result<JoinResponse> {
+        let first = self.hear(JOIN_LIMIT).await?;
         if let Some(Response::Join(join)) = first.response() {
-            return Ok((signal, join.clone()));
+            return Ok(join.clone());
         }
         bail!("the first message is no join: {first:?}")
     }
@@ -204,6 +234,15 @@ impl Signal {
             }
         }
     }
+}
+
+fn request(url: &str, path: &str, token: &str) -> Result<tungstenite::handshake::client::Request> {
+    let mut request = format!("{url}{path}").into_client_request()?;
+    if !token.is_empty() {
+        let bearer = HeaderValue::from_str(&format!("Bearer {token}"))?;
+        request.headers_mut().insert("Authorization", bearer);
+    }
+    Ok(request)
 }
 
 /// Whether, and how, a join request is packed.

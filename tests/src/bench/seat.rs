@@ -22,7 +22,7 @@ use crate::{
             srtp::{Keys, RTCP_OVERHEAD},
             stun::Checks,
         },
-        sdp::{Answer, Credentials, Offer, Section, candidate},
+        sdp::{Answer, Credentials, Offer, Repetition, Section, candidate},
     },
     signal::{Packing, Request, Response, Signal, join_request, v1},
     tokens,
@@ -93,6 +93,7 @@ impl Seat {
             address,
             sections: Vec::new(),
             version: 1,
+            repetition: Repetition::None,
         };
         match role {
             Role::Publisher => {

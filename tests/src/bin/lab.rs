@@ -13,6 +13,7 @@ use e2e::backbone::{node, scenarios};
 use e2e::lab::{
     Lab,
     control::{self, Input},
+    crowd::{self, Scenario},
     emulator::conditions::Conditions,
     guard,
     measure::{self, End, Flow},
@@ -21,8 +22,9 @@ use e2e::lab::{
     network::Network,
     play::{Ended, play},
     report::Table,
-    wish::Wish,
+    wish::{REBIND, Wish},
 };
+use e2e::load::crowd::{Plan, attend};
 use serde::Serialize;
 
 /// Clients in network namespaces of their own, on links that behave like networks we choose.
@@ -68,6 +70,17 @@ enum Task {
         #[arg(long)]
         list: bool,
     },
+    /// Has a crowd join lessons over thin lines: rural, peak, or both.
+    Crowd {
+        /// Such as rural.
+        names: Vec<String>,
+        /// Fewer than there would be, or more.
+        #[arg(long)]
+        people: Option<usize>,
+        /// How long they listen.
+        #[arg(long, default_value_t = 30)]
+        seconds: u64,
+    },
     /// Names the networks and what can be changed.
     Networks,
     /// Says whether a lab can be had here; exit status 3 if not.
@@ -76,6 +89,8 @@ enum Task {
     Guard,
     #[command(name = node::COMMAND, hide = true)]
     Node,
+    #[command(name = crowd::COMMAND, hide = true)]
+    Attend(Plan),
     #[command(name = measure::COMMAND, hide = true)]
     Flow {
         end: End,
@@ -211,6 +226,16 @@ async fn perform(task: Task) -> Result<ExitCode> {
         Task::Measure(measure) => measure.run(),
         Task::Backbone { list: true, .. } => list_scenarios(),
         Task::Backbone { names, .. } => backbone(&names),
+        Task::Crowd {
+            names,
+            people,
+            seconds,
+        } => gather(&names, people, Duration::from_secs(seconds)).await,
+        Task::Attend(plan) => {
+            let attendance = attend(&plan).await?;
+            writeln!(io::stdout(), "{}", serde_json::to_string(&attendance)?)?;
+            Ok(ExitCode::SUCCESS)
+        }
         Task::Networks => networks(),
         Task::Check => match missing() {
             None => Ok(ExitCode::SUCCESS),
@@ -345,6 +370,25 @@ fn backbone(names: &[String]) -> Result<ExitCode> {
     Ok(ExitCode::from(u8::from(held < rows.len())))
 }
 
+async fn gather(names: &[String], people: Option<usize>, length: Duration) -> Result<ExitCode> {
+    let mut output = io::stdout().lock();
+    if let Some(why) = missing() {
+        writeln!(output, "SKIP: {why}")?;
+        return Ok(ExitCode::from(SKIPPED));
+    }
+    let wanted = names.iter().map(|name| Scenario::named(name));
+    let mut wanted = wanted.collect::<Result<Vec<_>>>()?;
+    if wanted.is_empty() {
+        wanted.extend(crowd::ALL);
+    }
+    let mut held = 0;
+    for scenario in &wanted {
+        held += usize::from(scenario.play(people, length, &mut output).await?);
+    }
+    writeln!(output, "{held} of {} hold", wanted.len())?;
+    Ok(ExitCode::from(u8::from(held < wanted.len())))
+}
+
 fn list_scenarios() -> Result<ExitCode> {
     let mut output = io::stdout().lock();
     for scenario in scenarios::ALL {
@@ -360,7 +404,7 @@ fn networks() -> Result<ExitCode> {
     }
     writeln!(
         output,
-        "\nto change, as in down.rate=5mbit: {}",
+        "\nto change, as in down.rate=5mbit: {}; of the link as a whole: network, {REBIND}",
         Conditions::KEYS.join(", ")
     )?;
     Ok(ExitCode::SUCCESS)

@@ -1,5 +1,4 @@
-//! Carries packets between the devices of each link through its emulators: the one thread that
-//! reads the clock and the devices. What to change comes by message, what was counted goes back so.
+//! Carries packets between the devices of each [line](super::line): the one thread that reads the clock and the devices. What to change comes by message, what was counted goes back so.
 
 use std::{
     io::{self, Write},
@@ -16,37 +15,12 @@ use rustix::{
     io::Errno,
     thread::gettid,
 };
-use tun_rs::SyncDevice;
 
 use super::{
-    emulator::Emulator,
+    line::{Lane, Line},
     report::Row,
-    wish::{Both, Way, Wish},
+    wish::Wish,
 };
-
-/// A link that is to be carried.
-#[derive(Debug)]
-pub struct Line {
-    /// Whose, or its own.
-    pub name: String,
-    /// The end at the hub; of a line between clients the first's.
-    pub hub: Device,
-    /// The end in the client's namespace; of a line between clients the second's.
-    pub client: Device,
-    /// Towards the client.
-    pub down: Emulator,
-    /// From the client.
-    pub up: Emulator,
-}
-
-/// A TUN device: what the kernel sends there we read, what we write there the kernel receives.
-pub struct Device(pub SyncDevice);
-
-impl std::fmt::Debug for Device {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Device").field(&self.0.name()).finish()
-    }
-}
 
 /// A handle; dropping it ends the thread.
 #[derive(Debug)]
@@ -131,10 +105,6 @@ struct Rounds {
     lines: Vec<Line>,
 }
 
-/// Packets read from one device before the next has its turn.
-const TURN: usize = 64;
-/// A device's largest packet, and room to see that one was larger.
-const LONGEST: usize = 2_048;
 /// Ahead of everything that is measured through the links, which may keep every core busy.
 const PRIORITY: u8 = 10;
 
@@ -171,8 +141,8 @@ impl Rounds {
                     let _ = answer.send(self.change(&wishes));
                 }
                 Order::Tell(answer) => {
-                    let rows = self.lines.iter().flat_map(Line::rows);
-                    let _ = answer.send(rows.collect());
+                    let lanes = self.lines.iter().flat_map(Line::lanes);
+                    let _ = answer.send(lanes.flat_map(Lane::rows).collect());
                 }
                 Order::Stop => return Next::End,
             }
@@ -183,22 +153,18 @@ impl Rounds {
     /// All of it or, if something names nobody, nothing.
     fn change(&mut self, wishes: &[Wish]) -> Result<()> {
         for whose in wishes.iter().filter_map(|wish| wish.whose.as_deref()) {
-            let known = self.lines.iter().any(|line| line.name == whose);
+            let mut lanes = self.lines.iter().flat_map(Line::lanes);
+            let known = lanes.any(|lane| lane.name == whose);
             known
                 .then_some(())
                 .with_context(|| format!("nobody here is called {whose:?}"))?;
         }
         let now = Instant::now();
         for line in &mut self.lines {
-            let mut both = Both {
-                down: line.down.conditions().clone(),
-                up: line.up.conditions().clone(),
-            };
-            for wish in wishes.iter().filter(|wish| wish.is_for(&line.name)) {
-                wish.apply(&mut both)?;
-            }
-            line.down.change(now, both.down);
-            line.up.change(now, both.up);
+            line.change(now, |name, both| {
+                let mut its = wishes.iter().filter(|wish| wish.is_for(name));
+                its.try_for_each(|wish| wish.apply(both))
+            })?;
         }
         Ok(())
     }
@@ -245,47 +211,4 @@ fn timespec(wait: Duration) -> Timespec {
         tv_sec: 1,
         tv_nsec: 0,
     })
-}
-
-impl Line {
-    fn carry(&mut self) {
-        take(&self.hub, &mut self.down);
-        take(&self.client, &mut self.up);
-        give(&self.client, &mut self.down);
-        give(&self.hub, &mut self.up);
-    }
-
-    fn deadline(&self) -> Option<Instant> {
-        [self.down.deadline(), self.up.deadline()]
-            .into_iter()
-            .flatten()
-            .min()
-    }
-
-    fn rows(&self) -> [Row; 2] {
-        [
-            Row::of(&self.name, Way::Down, &self.down),
-            Row::of(&self.name, Way::Up, &self.up),
-        ]
-    }
-}
-
-fn take(device: &Device, emulator: &mut Emulator) {
-    let mut packet = [0; LONGEST];
-    for _ in 0..TURN {
-        // Empty, or gone with its namespace: either way there is nothing to carry.
-        let Ok(length) = device.0.recv(&mut packet) else {
-            return;
-        };
-        emulator.send(Instant::now(), packet[..length].to_vec());
-    }
-}
-
-fn give(device: &Device, emulator: &mut Emulator) {
-    let now = Instant::now();
-    while let Some(packet) = emulator.receive(now) {
-        if device.0.send(&packet).is_err() {
-            emulator.refused(&packet);
-        }
-    }
 }

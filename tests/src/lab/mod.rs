@@ -8,8 +8,10 @@
 
 pub mod carrier;
 pub mod control;
+pub mod crowd;
 pub mod emulator;
 pub mod guard;
+pub mod line;
 pub mod measure;
 pub mod namespace;
 pub mod network;
@@ -27,6 +29,7 @@ use std::{
     path::Path,
     process,
     sync::OnceLock,
+    time::Instant,
 };
 
 use anyhow::{Context, Result, ensure};
@@ -35,9 +38,10 @@ use serde::Serialize;
 use tun_rs::DeviceBuilder;
 
 use self::{
-    carrier::{Carrier, Device, Line},
+    carrier::Carrier,
     emulator::Emulator,
     guard::Guard,
+    line::{Device, Lane, Line, Sharing},
     namespace::ip,
     report::Row,
     wish::{Both, Way, Wish},
@@ -78,9 +82,22 @@ pub struct Client {
     pub hub: Ipv4Addr,
 }
 
+/// Many clients in one place in the lab, each with an address and a link of its own.
+#[derive(Clone, Debug, Serialize)]
+pub struct Crowd {
+    /// Their network namespace.
+    pub namespace: String,
+    /// The address of the first; the next one has the next. Programs bind to them.
+    pub first: Ipv4Addr,
+    /// This machine's address as all of them reach it.
+    pub hub: Ipv4Addr,
+}
+
 /// Labs at the same time, and clients of one.
 const MAX_LABS: u8 = 64;
 const MAX_CLIENTS: usize = 200;
+/// Clients that share a place.
+const MAX_CROWD: usize = 10_000;
 /// Lines between clients.
 const MAX_TRUNKS: usize = 100;
 /// Of a client's name: devices and namespaces have short names.
@@ -169,6 +186,59 @@ impl Lab {
         Ok(client)
     }
 
+    /// A crowd of new clients, each behind the link that its wishes say; one crowd is in a lab.
+    pub fn gather(&mut self, name: &str, links: &[Vec<Wish>]) -> Result<Crowd> {
+        self.check_name(name)?;
+        ensure!(links.len() <= MAX_CROWD, "{MAX_CROWD} at most are a crowd");
+        let place = 2 + u8::try_from(self.clients.len()).context("the lab is full")?;
+        let client = Client {
+            name: name.to_owned(),
+            namespace: format!("lab{}-{}-{name}", self.number, process::id()),
+            address: self.address(place),
+            hub: self.hub(),
+        };
+        self.guard.watch(&client.namespace)?;
+        let device = format!("lab{}-{place}", self.number);
+        let (hub, far) = join(&client, &device)?;
+        // The block of those behind the NATs of mobile networks (RFC 6598).
+        let block = format!("100.{}.0.0/16", 64 + self.number);
+        let first = Ipv4Addr::new(100, 64 + self.number, 1, 0);
+        ip(&[
+            "route",
+            "add",
+            &block,
+            "dev",
+            &device,
+            "src",
+            &self.hub().to_string(),
+        ])?;
+        ip(&[
+            "-n",
+            &client.namespace,
+            "route",
+            "add",
+            "local",
+            &block,
+            "dev",
+            "lo",
+        ])?;
+        let mut lanes = Vec::new();
+        for (number, wishes) in links.iter().enumerate() {
+            let mut both = Both::default();
+            wishes.iter().try_for_each(|wish| wish.apply(&mut both))?;
+            lanes.push(self.lane(&format!("{name}-{number}"), both));
+        }
+        self.carrier
+            .carry(Line::new(hub, far, lanes, Sharing::From(first)))?;
+        let crowd = Crowd {
+            namespace: client.namespace.clone(),
+            first,
+            hub: client.hub,
+        };
+        self.clients.push(client);
+        Ok(crowd)
+    }
+
     /// A new line between two clients, which have been added before.
     pub fn connect(&mut self, name: &str, ends: [&str; 2], wishes: &[Wish]) -> Result<Trunk> {
         self.check_name(name)?;
@@ -222,16 +292,18 @@ impl Lab {
         for wish in wishes.iter().filter(|wish| wish.is_for(name)) {
             wish.apply(&mut both)?;
         }
-        let [down, up] = [(Way::Down, both.down), (Way::Up, both.up)].map(|(way, conditions)| {
+        let lane = self.lane(name, both);
+        self.carrier
+            .carry(Line::new(hub, client, vec![lane], Sharing::Alone))
+    }
+
+    fn lane(&self, name: &str, both: Both) -> Lane {
+        let emulator = |way, conditions| {
             Emulator::new(conditions, StdRng::seed_from_u64(self.seed_of(name, way)))
-        });
-        self.carrier.carry(Line {
-            name: name.to_owned(),
-            hub,
-            client,
-            down,
-            up,
-        })
+        };
+        let down = emulator(Way::Down, both.down);
+        let up = emulator(Way::Up, both.up);
+        Lane::new(name.to_owned(), Instant::now(), down, up, both.rebind)
     }
 
     /// Changes links.

@@ -1,10 +1,12 @@
 //! Changes to links as people write them: `delay=200ms`, `down.rate=5mbit`, `ada.blackhole=on`,
-//! `ada.network=3g`. Without a name it is meant for every link, without a direction for both.
+//! `ada.network=3g`, `ada.rebind=30s`. Without a name it is meant for every link, without a direction for both.
+
+use std::time::Duration;
 
 use serde::Serialize;
 
 use super::{
-    emulator::conditions::{ConditionError, Conditions},
+    emulator::conditions::{ConditionError, Conditions, duration},
     network::Network,
 };
 
@@ -15,6 +17,8 @@ pub struct Both {
     pub down: Conditions,
     /// From the client.
     pub up: Conditions,
+    /// How often the NAT before the client forgets its flows; none: never.
+    pub rebind: Option<Duration>,
 }
 
 /// A direction, seen from the client.
@@ -49,6 +53,8 @@ pub struct Wish {
 enum What {
     /// Everything as on this network, both ways.
     Network(&'static str),
+    /// The NAT forgets so often.
+    Rebind(Option<Duration>),
     One {
         way: Option<Way>,
         key: String,
@@ -100,6 +106,8 @@ impl Wish {
                     .ok_or_else(|| WishError::Network(value.to_owned()))?
                     .name,
             )
+        } else if key == REBIND && way.is_none() {
+            What::Rebind(rebind(value)?)
         } else {
             Conditions::default().set(key, value)?;
             What::One {
@@ -125,8 +133,10 @@ impl Wish {
                 *both = Both {
                     down: network.down(),
                     up: network.up(),
+                    rebind: None,
                 };
             }
+            What::Rebind(every) => both.rebind = *every,
             What::One { way, key, value } => {
                 if *way != Some(Way::Up) {
                     both.down.set(key, value)?;
@@ -138,6 +148,23 @@ impl Wish {
         }
         Ok(())
     }
+}
+
+/// How often the NAT forgets, as it is asked for.
+pub const REBIND: &str = "rebind";
+/// A NAT that forgets more often lets nothing through.
+const MOST_OFTEN: Duration = Duration::from_millis(100);
+
+fn rebind(value: &str) -> Result<Option<Duration>, ConditionError> {
+    if value == "none" {
+        return Ok(None);
+    }
+    let every = duration(value).filter(|every| *every >= MOST_OFTEN);
+    every.map(Some).ok_or(ConditionError::Value {
+        key: REBIND,
+        value: value.to_owned(),
+        like: "30s (100ms at least) or none",
+    })
 }
 
 #[cfg(test)]
@@ -175,6 +202,21 @@ mod tests {
     }
 
     #[test]
+    fn a_nat_forgets_until_another_network_is_asked_for() {
+        let mut both = Both::default();
+        for (wish, expected) in [
+            ("rebind=30s", Some(Duration::from_secs(30))),
+            ("delay=9ms", Some(Duration::from_secs(30))),
+            ("rebind=none", None),
+            ("rebind=1s", Some(Duration::from_secs(1))),
+            ("network=3g", None),
+        ] {
+            Wish::read(wish).unwrap().apply(&mut both).unwrap();
+            assert_eq!(both.rebind, expected, "{wish}");
+        }
+    }
+
+    #[test]
     fn what_is_no_wish_is_refused_with_what_would_be() {
         for (wish, expected) in [
             ("delay", "written like down.rate=5mbit"),
@@ -182,6 +224,8 @@ mod tests {
             ("a.b.delay=9ms", "written like"),
             ("network=5g", "edge, rural-edge, 3g"),
             ("down.network=3g", "there is no \"network\""),
+            ("rebind=1ms", "rebind is \"1ms\"; it is written like 30s"),
+            ("down.rebind=30s", "there is no \"rebind\""),
             ("delay=soon", "delay is \"soon\"; it is written like 200ms"),
         ] {
             let error = Wish::read(wish).unwrap_err().to_string();

@@ -23,6 +23,7 @@ use super::{
         sending::{Devices, Sending},
     },
     clock::Clock,
+    hearing::Heard,
     statistics::Statistics,
 };
 
@@ -53,6 +54,7 @@ enum Order {
     Remove(ClientId),
     Mark(oneshot::Sender<Window>),
     Streams(oneshot::Sender<Vec<(ClientId, Streams)>>),
+    Heard(oneshot::Sender<Vec<(ClientId, Heard)>>),
 }
 
 /// What a client waits for.
@@ -104,6 +106,11 @@ impl Media {
     /// What was counted since the last mark; counting begins anew.
     pub async fn mark(&self) -> Result<Window> {
         self.ask(Order::Mark).await
+    }
+
+    /// What each client heard since it was asked last.
+    pub async fn heard(&self) -> Result<Vec<(ClientId, Heard)>> {
+        self.ask(Order::Heard).await
     }
 
     /// The streams of each client.
@@ -240,6 +247,13 @@ impl Carrier {
                     Some((ClientId(number), client.as_ref()?.streams()))
                 });
                 let _ = reply.send(streams.collect());
+            }
+            Order::Heard(reply) => {
+                let clients = self.clients.iter_mut().enumerate();
+                let heard = clients.filter_map(|(number, client)| {
+                    Some((ClientId(number), client.as_mut()?.heard()))
+                });
+                let _ = reply.send(heard.collect());
             }
         }
     }

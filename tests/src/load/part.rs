@@ -4,7 +4,7 @@ use livekit_protocol::{AddTrackRequest, SimulcastCodec, TrackSource, TrackType, 
 
 use super::{
     client::sending::Devices,
-    sdp::{Offer, RIDS, Section},
+    sdp::{Offer, RIDS, Repetition, Section},
     statistics::Group,
 };
 
@@ -23,6 +23,8 @@ pub struct Part {
     pub microphone: Device,
     /// Its camera.
     pub camera: Device,
+    /// Of its sound, and of the sound it hears.
+    pub repetition: Repetition,
     /// Sections to offer for others' sound and pictures.
     pub sections: (usize, usize),
     /// Whose pictures it watches.
@@ -80,6 +82,7 @@ impl Part {
             publisher: self.number as u16,
             microphone,
             camera,
+            repetition: self.repetition,
         })
     }
 
@@ -93,7 +96,7 @@ impl Part {
                 r#type: TrackType::Audio as i32,
                 source: TrackSource::Microphone as i32,
                 muted: self.microphone == Device::Muted,
-                disable_red: true,
+                disable_red: self.repetition == Repetition::None,
                 ..AddTrackRequest::default()
             });
         }

@@ -45,6 +45,16 @@ pub struct Stage {
     pub dtls: Dtls,
     /// How datagrams are received.
     pub coalescing: Coalescing,
+    /// The address of the first participant, if each has one of its own; the next has the next.
+    pub first: Option<Ipv4Addr>,
+}
+
+impl Stage {
+    /// Where a participant sends from, if that is not all the same.
+    fn own_address(&self, number: usize) -> Option<Ipv4Addr> {
+        let first = u32::from(self.first?);
+        Some(Ipv4Addr::from(first + u32::try_from(number).ok()?))
+    }
 }
 
 /// A participant that is in.
@@ -72,9 +82,14 @@ impl Participant {
         claims["iss"] = stage.key.clone().into();
         claims["video"]["canPublish"] = part.publishes().into();
         let token = tokens::sign(&claims, &stage.secret)?;
-        let (inlet, socket) = inbox::open(bind_to(&stage.url), stage.coalescing)?;
+        let own = stage.own_address(part.number);
+        let bind_to = own.map_or_else(|| bind_to(&stage.url), |own| (own, 0).into());
+        let (inlet, socket) = inbox::open(bind_to, stage.coalescing)?;
         let path = v1(&join_request(), Packing::Gzip)?;
-        let (mut signal, join) = Signal::join_by(&stage.url, &path, &token).await?;
+        let (mut signal, join) = match own {
+            Some(own) => Signal::join_from(own, &stage.url, &path, &token).await?,
+            None => Signal::join_by(&stage.url, &path, &token).await?,
+        };
 
         let mut offer = Offer {
             credentials: Credentials::draw(),
@@ -82,6 +97,7 @@ impl Participant {
             address: socket.local_addr()?,
             sections: part.own_sections(),
             version: 1,
+            repetition: part.repetition,
         };
         let (audio, video) = part.sections;
         let empty = offer.sections.is_empty() && audio + video == 0;
@@ -120,6 +136,11 @@ impl Participant {
     /// Its client.
     pub fn client(&self) -> ClientId {
         self.client
+    }
+
+    /// Whether it sends anything.
+    pub fn publishes(&self) -> bool {
+        self.part.publishes()
     }
 
     /// Takes part until `leave` says so or its sender is gone; an error if the server ends

@@ -96,6 +96,7 @@ pub async fn run(plan: Plan, target: &Target) -> Result<Report> {
         media: Media::start(clock)?,
         dtls: Dtls::new()?,
         coalescing: plan.coalescing,
+        first: None,
     };
     let run = Run {
         plan,

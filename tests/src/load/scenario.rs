@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::{
     client::Streams,
     part::{Device, Part, Watch},
+    sdp::Repetition,
     statistics::Group,
 };
 
@@ -152,6 +153,7 @@ fn part(scenario: Scenario, number: usize, publishers: usize) -> Part {
         group: Group::Call,
         microphone: on(microphone),
         camera: on(camera),
+        repetition: Repetition::None,
         sections,
         watch,
     }

@@ -31,6 +31,18 @@ pub struct Offer {
     pub sections: Vec<Section>,
     /// Grows with each offer.
     pub version: u32,
+    /// Of sound, both ways.
+    pub repetition: Repetition,
+}
+
+/// Whether sound may come with earlier frames repeated (RED, RFC 2198).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Repetition {
+    /// Each frame once.
+    #[default]
+    None,
+    /// Each packet has the frame before, too.
+    Once,
 }
 
 /// One end of ICE.
@@ -59,6 +71,8 @@ impl Credentials {
 
 /// The payload type of Opus.
 pub const OPUS: u8 = 111;
+/// The payload type of Opus with repetition.
+pub const RED: u8 = 63;
 /// The payload type of VP8.
 pub const VP8: u8 = 96;
 /// The layers' names, small to large.
@@ -125,11 +139,17 @@ impl Offer {
         } else {
             ("video", VP8)
         };
+        let red = audio && self.repetition == Repetition::Once;
+        let payload_types = if red {
+            format!("{RED} {OPUS}")
+        } else {
+            payload_type.to_string()
+        };
         let Credentials { ufrag, pwd } = &self.credentials;
         let port = self.address.port();
         write!(
             text,
-            "m={kind} {port} UDP/TLS/RTP/SAVPF {payload_type}\r\nc=IN IP4 {ip}\r\n\
+            "m={kind} {port} UDP/TLS/RTP/SAVPF {payload_types}\r\nc=IN IP4 {ip}\r\n\
              a=candidate:1 1 udp 2130706431 {ip} {port} typ host\r\n\
              a=ice-ufrag:{ufrag}\r\na=ice-pwd:{pwd}\r\na=fingerprint:sha-256 {print}\r\n\
              a=setup:active\r\na=mid:{mid}\r\na=rtcp-mux\r\na=rtcp-rsize\r\n\
@@ -145,6 +165,12 @@ impl Offer {
                  a=rtpmap:{OPUS} opus/48000/2\r\na=fmtp:{OPUS} minptime=10;useinbandfec=1\r\n",
                 extension::LEVEL
             )?;
+            if red {
+                write!(
+                    text,
+                    "a=rtpmap:{RED} red/48000/2\r\na=fmtp:{RED} {OPUS}/{OPUS}\r\n"
+                )?;
+            }
         } else {
             write!(
                 text,
@@ -233,7 +259,23 @@ mod tests {
             address: "127.0.0.1:4000".parse().unwrap(),
             sections: sections.to_vec(),
             version: 1,
+            repetition: Repetition::None,
         }
+    }
+
+    #[test]
+    fn repetition_is_offered_for_sound_where_it_is_wanted() {
+        let mut offer = offer(&[
+            Section::SendAudio,
+            Section::SendVideo,
+            Section::ReceiveAudio,
+        ]);
+        assert!(!offer.text().contains("red/48000"));
+        offer.repetition = Repetition::Once;
+        let text = offer.text();
+        assert_eq!(text.matches("SAVPF 63 111\r\n").count(), 2);
+        assert_eq!(text.matches("a=fmtp:63 111/111\r\n").count(), 2);
+        assert!(text.contains("SAVPF 96\r\n"));
     }
 
     #[test]

@@ -339,7 +339,8 @@ impl Reorder {
 /// No network is further away than a minute.
 const LONGEST: f64 = 60.0;
 
-fn duration(text: &str) -> Option<Duration> {
+/// A time as people write it.
+pub fn duration(text: &str) -> Option<Duration> {
     let seconds = number(text, &[("us", 1e-6), ("ms", 1e-3), ("s", 1.0)])?;
     (seconds <= LONGEST).then(|| Duration::from_secs_f64(seconds))
 }

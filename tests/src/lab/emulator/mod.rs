@@ -10,6 +10,7 @@
 pub mod bottleneck;
 pub mod conditions;
 pub mod luck;
+pub mod nat;
 pub mod tally;
 
 use std::{
@@ -106,6 +107,12 @@ impl Emulator {
                 Presence::Gone => self.tally.dropped(DropReason::Blackhole),
             }
         }
+    }
+
+    /// Counts a packet for which there is no way behind the NAT.
+    pub fn lead_nowhere(&mut self, packet: &[u8]) {
+        self.tally.sent(packet.len());
+        self.tally.dropped(DropReason::Forgotten);
     }
 
     /// A packet that was received could not be handed on.

@@ -26,11 +26,13 @@ pub enum DropReason {
     Burst,
     /// More under way than any network holds.
     TooMany,
+    /// The NAT knows no such flow any more.
+    Forgotten,
 }
 
 impl DropReason {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Blackhole,
         Self::Firewall,
         Self::QueueFull,
@@ -38,6 +40,7 @@ impl DropReason {
         Self::Loss,
         Self::Burst,
         Self::TooMany,
+        Self::Forgotten,
     ];
 
     /// The word for it in tables.
@@ -50,6 +53,7 @@ impl DropReason {
             Self::Loss => "loss",
             Self::Burst => "burst",
             Self::TooMany => "too many",
+            Self::Forgotten => "forgotten",
         }
     }
 }

@@ -21,8 +21,10 @@ use self::{
 };
 use super::{
     clock::Clock,
+    hearing::{Heard, Hearing},
     payload::{Lane, Stamp},
-    sdp::OPUS,
+    red,
+    sdp::{OPUS, RED},
     statistics::{Group, Statistics},
     vp8,
 };
@@ -48,6 +50,8 @@ struct Wiring {
     ssrc: u32,
     sending: Option<Sending>,
     streams: FxHashMap<u32, Stream>,
+    /// What is heard of each speaker.
+    hearing: FxHashMap<u16, Hearing>,
 }
 
 /// How many streams of each kind a client receives.
@@ -81,6 +85,7 @@ impl Client {
                 ssrc: rand::random(),
                 sending: None,
                 streams: FxHashMap::default(),
+                hearing: FxHashMap::default(),
             },
         }
     }
@@ -140,6 +145,12 @@ impl Client {
         }
     }
 
+    /// What was heard of all speakers since the last time.
+    pub fn heard(&mut self) -> Heard {
+        let all = self.wiring.hearing.values_mut().map(Hearing::take);
+        all.fold(Heard::default(), Heard::and)
+    }
+
     /// The streams that media arrived on so far.
     pub fn streams(&self) -> Streams {
         let mut streams = Streams::default();
@@ -185,7 +196,8 @@ impl Wiring {
             return;
         };
         let number = u16::from_be_bytes([datagram[2], datagram[3]]);
-        let is_audio = datagram[1] & 0x7f == OPUS;
+        let kind = datagram[1] & 0x7f;
+        let is_audio = [OPUS, RED].contains(&kind);
         let ssrc = u32::from_be_bytes([datagram[8], datagram[9], datagram[10], datagram[11]]);
         let known = self.streams.get_mut(&ssrc);
         let index = known
@@ -195,10 +207,21 @@ impl Wiring {
             statistics.unauthentic += 1;
             return;
         };
-        let own = if is_audio {
-            Some(1)
-        } else {
-            vp8::own_bytes_at(payload)
+        let frames = match kind {
+            RED => red::read(payload),
+            OPUS => red::Frames::alone(payload),
+            _ => red::Frames::default(),
+        };
+        for stamp in frames
+            .all()
+            .filter_map(|frame| Stamp::read(frame.get(1..)?))
+        {
+            let hearing = self.hearing.entry(stamp.publisher).or_default();
+            hearing.arrived(stamp.counter, stamp.sent_at, now);
+        }
+        let (payload, own) = match frames.newest {
+            Some(newest) => (newest, Some(1)),
+            None => (payload, vp8::own_bytes_at(payload)),
         };
         let Some(stamp) = own.and_then(|own| Stamp::read(payload.get(own..)?)) else {
             // Padding, by which a server probes the path, has no stamp; its number counts.

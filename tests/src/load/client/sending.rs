@@ -8,7 +8,8 @@ use crate::load::{
     camera::{Camera, Planned},
     clock::Clock,
     payload::{Lane, Stamp},
-    sdp::{OPUS, RIDS, VP8, extension},
+    red::{self, Block},
+    sdp::{OPUS, RED, RIDS, Repetition, VP8, extension},
     statistics::Sent,
     voice::{Sound, Voice},
     vp8::{self, Descriptor},
@@ -19,6 +20,9 @@ use crate::load::{
 pub struct Sending {
     publisher: u16,
     voice: Option<(Voice, Outlet)>,
+    /// The frame of sound that is sent again with the next one.
+    before: Option<Block>,
+    repetition: Repetition,
     camera: Option<(Camera, [Outlet; 3])>,
     /// The next number on the transport.
     twcc: u16,
@@ -47,6 +51,8 @@ pub struct Devices {
     pub microphone: Option<usize>,
     /// The section of the camera.
     pub camera: Option<usize>,
+    /// Of the sound.
+    pub repetition: Repetition,
 }
 
 impl Outlet {
@@ -81,6 +87,8 @@ impl Sending {
         Self {
             publisher: devices.publisher,
             voice,
+            before: None,
+            repetition: devices.repetition,
             camera,
             twcc: 0,
             packet: [0; 1_500],
@@ -114,7 +122,9 @@ impl Sending {
         };
         if let Some((voice, outlet)) = &mut self.voice {
             while let Some(sound) = voice.next(now) {
-                wire.sound(outlet, sound);
+                let before = self.before.take();
+                let block = wire.sound(outlet, sound, before.as_ref(), self.repetition);
+                self.before = Some(block);
             }
         }
         if let Some((camera, outlets)) = &mut self.camera {
@@ -167,7 +177,14 @@ struct Wire<'a> {
 const HEADER: usize = 12 + 4 + 8;
 
 impl Wire<'_> {
-    fn sound(&mut self, outlet: &mut Outlet, sound: Sound) {
+    /// Sends a frame of sound, and hands it out to be sent again with the next.
+    fn sound(
+        &mut self,
+        outlet: &mut Outlet,
+        sound: Sound,
+        before: Option<&Block>,
+        repetition: Repetition,
+    ) -> Block {
         let [high, low] = self.twcc.to_be_bytes();
         let voice = if sound.level < 127 { 0x80 } else { 0 };
         let extensions = [
@@ -180,12 +197,20 @@ impl Wire<'_> {
             low,
             0,
         ];
-        self.header(outlet, OPUS, sound.onset, sound.timestamp, extensions);
-        let payload = &mut self.packet[HEADER..HEADER + sound.bytes];
-        payload.fill(0);
-        // CELT, full band, 20 ms, mono, one frame (RFC 6716 section 3.1).
-        payload[0] = 0xf8;
-        self.send(outlet, 1, sound.bytes);
+        let kind = match repetition {
+            Repetition::None => OPUS,
+            Repetition::Once => RED,
+        };
+        self.header(outlet, kind, sound.onset, sound.timestamp, extensions);
+        let mut block = Block::silent(sound.timestamp, sound.bytes);
+        self.stamp(outlet, &mut block.bytes_mut()[1..]);
+        let payload = &mut self.packet[HEADER..];
+        let length = match repetition {
+            Repetition::None => block.write(payload),
+            Repetition::Once => red::write(payload, before, &block),
+        };
+        self.send(outlet, length);
+        block
     }
 
     fn picture(&mut self, outlet: &mut Outlet, planned: Planned) {
@@ -216,7 +241,10 @@ impl Wire<'_> {
         if planned.first {
             own += vp8::write_header(&mut payload[own..], planned.key, planned.frame);
         }
-        self.send(outlet, own, length);
+        let mut stamped = [0; Stamp::LEN];
+        self.stamp(outlet, &mut stamped);
+        self.packet[HEADER + own..][..Stamp::LEN].copy_from_slice(&stamped);
+        self.send(outlet, length);
     }
 
     fn header(
@@ -240,16 +268,20 @@ impl Wire<'_> {
         *self.twcc = self.twcc.wrapping_add(1);
     }
 
-    /// Stamps, seals and sends a payload of `length` bytes, ours from `own` on.
-    fn send(&mut self, outlet: &mut Outlet, own: usize, length: usize) {
+    /// Stamps the next frame, or part of one, of a stream.
+    fn stamp(&self, outlet: &mut Outlet, into: &mut [u8]) {
         let stamp = Stamp {
             publisher: self.publisher,
             lane: outlet.lane,
             counter: outlet.counter,
             sent_at: self.clock.now(),
         };
-        stamp.write(&mut self.packet[HEADER + own..HEADER + length]);
+        stamp.write(into);
         outlet.counter += 1;
+    }
+
+    /// Seals and sends a payload of `length` bytes.
+    fn send(&mut self, outlet: &mut Outlet, length: usize) {
         outlet.octets = outlet.octets.wrapping_add(length as u32);
         let packet = &mut self.packet[..HEADER + length + TAG];
         let sealed = self.keys.seal_rtp(packet, HEADER, outlet.index);
