@@ -21,5 +21,6 @@ pub mod signal;
 pub mod synthetic;
 pub mod tally;
 pub mod tap;
+pub mod tls;
 pub mod tokens;
 pub mod until;

@@ -43,7 +43,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Whom a door is for.
 #[derive(Clone, Debug)]
 pub(super) enum Welcome {
-    /// Who brings media (RFC 6544), and nobody else.
+    /// Who brings media, by ICE or by TURN, and nobody else.
     Callers,
     /// Who asks something of these routes, and who brings media.
     Everybody(Router),

@@ -85,7 +85,7 @@ mod tests {
     use super::super::outgoing::{Framing, Outgoing, Written};
     use super::*;
 
-    use std::net::{Ipv4Addr, TcpListener};
+    use std::net::{Ipv4Addr, Shutdown, TcpListener};
     use std::sync::Arc;
     use std::time::{Duration, Instant, SystemTime};
 
@@ -160,7 +160,7 @@ mod tests {
                 Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
             }
         }
-        drop(client);
+        client.sock.shutdown(Shutdown::Write).unwrap();
         let ended = loop {
             match conduit.read(&mut piece) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
