@@ -50,11 +50,11 @@ export class Call {
    * @param {string} url
    * @param {string} token
    * @param {{
-   *   autoSubscribe?: boolean, adaptiveStream?: boolean, dynacast?: boolean, singlePeerConnection?: boolean, secret?: string, relayed?: boolean,
+   *   patienceMs?: number, autoSubscribe?: boolean, adaptiveStream?: boolean, dynacast?: boolean, singlePeerConnection?: boolean, secret?: string, relayed?: boolean,
    * }} [options]
    */
   async join(url, token, options = {}) {
-    const { autoSubscribe = true, secret, relayed = false, ...roomOptions } = options;
+    const { autoSubscribe = true, secret, relayed = false, patienceMs, ...roomOptions } = options;
     const room = new Room({ ...roomOptions, ...(secret ? await encryptedBy(secret) : {}) });
     this.room = room;
     this.events = [];
@@ -64,7 +64,11 @@ export class Call {
     this.listen(room);
 
     this.timing = { startedAt: performance.now(), connectedMs: 0, firstFrameMs: 0 };
-    await room.connect(url, token, { autoSubscribe, ...(relayed && { rtcConfig: { iceTransportPolicy: 'relay' } }) });
+    await room.connect(url, token, {
+      autoSubscribe,
+      ...(relayed && { rtcConfig: { iceTransportPolicy: 'relay' } }),
+      ...(patienceMs && { peerConnectionTimeout: patienceMs, websocketTimeout: patienceMs }),
+    });
     if (secret) await room.setE2EEEnabled(true);
     this.timing.connectedMs = performance.now() - this.timing.startedAt;
   }

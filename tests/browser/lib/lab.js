@@ -214,7 +214,7 @@ export class LabStage {
     const seat = this.seats.get(identity) ?? (await Seat.take(await this.lab.add(identity), this.flags));
     this.seats.set(identity, seat);
     // Whatever an earlier test asked for goes first.
-    const wire = ['rate=none', 'queue=300ms', 'delay=0ms', 'jitter=0ms', 'loss=0%', 'burst=none', 'reorder=none', 'udp=on', 'blackhole=off'];
+    const wire = ['rate=none', 'queue=300ms', 'delay=0ms', 'jitter=0ms', 'loss=0%', 'burst=none', 'reorder=none', 'udp=on', 'blackhole=off', 'rebind=none'];
     await this.lab.set(...[...wire, ...changes].map((change) => `${identity}.${change}`));
     const context = await seat.browser.newContext({ permissions: ['camera', 'microphone'] });
     const page = await context.newPage();
