@@ -9,6 +9,7 @@ mod cascade;
 mod cli;
 mod control_plane;
 mod crossing_once;
+mod crowd;
 mod dependencies;
 mod lab;
 mod negotiating;
@@ -20,6 +21,7 @@ mod shutdown;
 mod signalling;
 mod spreading;
 mod steady_state;
+mod tls;
 
 #[test]
 fn every_file_of_tests_is_run() {
