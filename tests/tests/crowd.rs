@@ -2,10 +2,6 @@
 //! little to judge the slowest and the unluckiest by.
 //!
 //! Where no lab can be had the test says SKIP and why.
-#![expect(
-    clippy::unwrap_used,
-    reason = "what a test needs and has not is a failed test"
-)]
 
 use std::process::Command;
 
