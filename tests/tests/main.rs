@@ -22,6 +22,7 @@ mod signalling;
 mod spreading;
 mod steady_state;
 mod tls;
+mod turn;
 
 #[test]
 fn every_file_of_tests_is_run() {
