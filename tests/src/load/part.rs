@@ -23,12 +23,24 @@ pub struct Part {
     pub microphone: Device,
     /// Its camera.
     pub camera: Device,
+    /// How it uses its microphone.
+    pub manner: Manner,
     /// Of its sound, and of the sound it hears.
     pub repetition: Repetition,
     /// Sections to offer for others' sound and pictures.
     pub sections: (usize, usize),
     /// Whose pictures it watches.
     pub watch: Watch,
+}
+
+/// How somebody talks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Manner {
+    /// In spurts, with pauses in which hardly anything is sent.
+    #[default]
+    Spurts,
+    /// Without end.
+    Lecture,
 }
 
 /// A microphone or a camera.
@@ -82,6 +94,7 @@ impl Part {
             publisher: self.number as u16,
             microphone,
             camera,
+            manner: self.manner,
             repetition: self.repetition,
         })
     }

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::{
     client::Streams,
-    part::{Device, Part, Watch},
+    part::{Device, Manner, Part, Watch},
     sdp::Repetition,
     statistics::Group,
 };
@@ -153,6 +153,7 @@ fn part(scenario: Scenario, number: usize, publishers: usize) -> Part {
         group: Group::Call,
         microphone: on(microphone),
         camera: on(camera),
+        manner: Manner::Spurts,
         repetition: Repetition::None,
         sections,
         watch,

@@ -52,6 +52,15 @@ impl Voice {
         }
     }
 
+    /// Starts at `now` as somebody who does not pause for breath.
+    pub fn lecturing(seed: u64, now: u64) -> Self {
+        Self {
+            state: State::Talking,
+            until: u64::MAX,
+            ..Self::new(seed, now)
+        }
+    }
+
     /// When [`next`](Self::next) has something.
     pub fn deadline(&self) -> u64 {
         self.next_at
@@ -92,6 +101,13 @@ const QUIET: usize = 24;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_lecture_has_no_pauses() {
+        let mut voice = Voice::lecturing(1, 0);
+        let sounds = std::iter::from_fn(|| voice.next(60 * SECOND));
+        assert!(sounds.take(2_900).all(|sound| sound.level == 30));
+    }
 
     #[test]
     fn spurts_and_pauses_alternate() {

@@ -7,6 +7,7 @@ use super::srtp::{Keys, TAG};
 use crate::load::{
     camera::{Camera, Planned},
     clock::Clock,
+    part::Manner,
     payload::{Lane, Stamp},
     red::{self, Block},
     sdp::{OPUS, RED, RIDS, Repetition, VP8, extension},
@@ -51,6 +52,8 @@ pub struct Devices {
     pub microphone: Option<usize>,
     /// The section of the camera.
     pub camera: Option<usize>,
+    /// How the microphone is used.
+    pub manner: Manner,
     /// Of the sound.
     pub repetition: Repetition,
 }
@@ -78,7 +81,11 @@ impl Sending {
         let seed = u64::from(devices.publisher);
         let voice = devices.microphone.map(|mid| {
             let outlet = Outlet::new(Lane::Audio, mid);
-            (Voice::new(seed, now), outlet)
+            let voice = match devices.manner {
+                Manner::Spurts => Voice::new(seed, now),
+                Manner::Lecture => Voice::lecturing(seed, now),
+            };
+            (voice, outlet)
         });
         let camera = devices.camera.map(|mid| {
             let outlets = Lane::LAYERS.map(|lane| Outlet::new(lane, mid));
