@@ -15,6 +15,8 @@ pub(crate) struct SentLog {
     oldest: u64,
     /// All bytes ever sent.
     bytes: u64,
+    /// Of packets without a number: they count with the next that has one.
+    beside: usize,
     /// Each number at its remainder; a power of two, empty until something is sent.
     ring: Box<[Sent]>,
 }
@@ -77,6 +79,7 @@ impl SentLog {
             next: 0,
             oldest: 0,
             bytes: 0,
+            beside: 0,
             ring: Box::default(),
         }
     }
@@ -86,8 +89,14 @@ impl SentLog {
         SeqNo(self.next as u16)
     }
 
+    /// Notes that a packet without a number is on its way.
+    pub(crate) fn note_beside(&mut self, size: usize) {
+        self.beside += size;
+    }
+
     /// Notes that the packet with that number is on its way.
     pub(crate) fn note(&mut self, now: Instant, size: usize) {
+        let size = size + std::mem::take(&mut self.beside);
         let at = self.micros(now) as u32;
         if self.next - self.oldest == self.ring.len() as u64 {
             self.make_room(at);
@@ -95,7 +104,7 @@ impl SentLog {
         let index = self.index(self.next);
         self.ring[index] = Sent {
             at,
-            size: size as u16,
+            size: size.try_into().unwrap_or(u16::MAX),
             fate: Fate::Unknown,
         };
         self.next += 1;

@@ -7,6 +7,7 @@
 mod allowance;
 mod follow;
 mod negotiate;
+mod numbering;
 mod receive;
 mod send;
 
@@ -34,6 +35,7 @@ use crate::srtp::{Opener, Place, Sealer};
 use crate::twcc::ArrivalLog;
 use crate::way::Way;
 use allowance::Allowance;
+use numbering::Numbering;
 
 /// What a transport is made of.
 #[derive(Debug)]
@@ -167,6 +169,7 @@ pub struct Transport {
     data: DataChannels,
     arrivals: ArrivalLog,
     sent: SentLog,
+    numbering: Numbering,
     bandwidth: Box<Bandwidth>,
     /// A stream of the client's, for feedback about all of them has to name one.
     heard: Ssrc,
@@ -269,6 +272,7 @@ impl Transport {
             data: DataChannels::new(opens),
             arrivals: ArrivalLog::new(now),
             sent: SentLog::new(now),
+            numbering: Numbering::default(),
             bandwidth: Box::default(),
             heard: Ssrc(0),
             heard_in: FxHashMap::default(),

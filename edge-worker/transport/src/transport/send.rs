@@ -78,7 +78,10 @@ impl Transport {
             timestamp: packet.timestamp,
             ssrc: sending.ssrc,
             mid,
-            twcc: sending.twcc_extension.map(|id| (id, self.sent.number())),
+            twcc: sending
+                .twcc_extension
+                .filter(|_| self.numbering.takes(now, packet.codec.kind()))
+                .map(|id| (id, self.sent.number())),
             playout: sending.playout,
             dependencies: None,
         };
@@ -116,8 +119,9 @@ impl Transport {
         outbound.timestamp = packet.timestamp;
         keys.sealer
             .seal_rtp(out, start, len, (header.ssrc.0, place), header.seq.0)?;
-        if header.twcc.is_some() {
-            self.sent.note(now, out.len() - start);
+        match header.twcc {
+            Some(_) => self.sent.note(now, out.len() - start),
+            None => self.sent.note_beside(out.len() - start),
         }
         Ok(to)
     }
