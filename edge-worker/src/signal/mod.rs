@@ -31,6 +31,9 @@ use rate::{DESCRIPTIONS, MESSAGES, Rate};
 /// So that middle boxes keep the connection, and we notice that it is gone.
 const PING_INTERVAL: Duration = Duration::from_secs(10);
 
+/// How often to look whether a client may think that we are gone.
+const SIGN_INTERVAL: Duration = Duration::from_secs(1);
+
 /// A token for coming back is never older than this.
 const REFRESH_INTERVAL: Duration = Duration::from_secs(300);
 
@@ -62,6 +65,8 @@ struct Connection {
     /// Of `rate`'s messages, the descriptions.
     descriptions: Rate,
     heard_at: Instant,
+    /// When it was told something that a client notices.
+    said_at: Instant,
 }
 
 /// Why a connection ends.
@@ -99,6 +104,7 @@ impl Connection {
             rate: Rate::new(now, MESSAGES),
             descriptions: Rate::new(now, DESCRIPTIONS),
             heard_at: now,
+            said_at: now,
         }
     }
 
@@ -161,6 +167,8 @@ impl Connection {
     async fn talk(&mut self, mut inbox: mpsc::Receiver<ToSignal>) -> Ending {
         let mut pings = interval(PING_INTERVAL);
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut signs = interval(SIGN_INTERVAL);
+        signs.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let first_refresh = tokio::time::Instant::now() + REFRESH_INTERVAL;
         let mut refreshes = interval_at(first_refresh, REFRESH_INTERVAL);
         loop {
@@ -173,6 +181,7 @@ impl Connection {
                     None => Err(Ending::Replaced),
                 },
                 _ = pings.tick() => self.ping().await,
+                _ = signs.tick() => self.give_sign().await,
                 _ = refreshes.tick() => self.refresh().await,
                 frame = self.socket.recv(), if self.participant.is_some() => match frame {
                     Some(Ok(frame)) => self.hear(frame).await,

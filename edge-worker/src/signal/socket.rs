@@ -1,6 +1,6 @@
 //! The socket itself: what goes out on it, and how long that may take.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::extract::ws::{CloseFrame, Message, close_code};
 use livekit::Action;
@@ -8,10 +8,13 @@ use livekit::signal::{Frame, Response};
 use sfu::LeaveReason;
 use tokio::time::timeout;
 
-use super::{Connection, Ending};
+use super::{Connection, Ending, unix_now};
 
 /// Two pings unanswered and nothing else heard.
 const SILENCE_LIMIT: Duration = Duration::from_secs(30);
+
+/// Clients ping every two seconds: after this long their pings are held up.
+const QUIET: Duration = Duration::from_secs(3);
 
 /// A client that takes no bytes for this long is gone.
 const WRITE_LIMIT: Duration = Duration::from_secs(10);
@@ -25,6 +28,17 @@ impl Connection {
             return Err(Ending::Lost);
         }
         self.send(Message::Ping(Vec::new().into())).await
+    }
+
+    /// Clients give up when they hear nothing for [six seconds](livekit::signal). On a thin line
+    /// their own words of the join, tens of kilobytes, delay their pings by more: whoever would
+    /// answer those speaks without being asked.
+    pub(super) async fn give_sign(&mut self) -> Result<(), Ending> {
+        if self.shown.is_none() || self.said_at.elapsed() < QUIET {
+            return Ok(());
+        }
+        self.say(&Response::pong(unix_now().as_millis() as i64))
+            .await
     }
 
     /// Says what cannot be had, to clients that understand such answers.
@@ -41,6 +55,7 @@ impl Connection {
             Frame::Binary(bytes) => Message::Binary(bytes),
             Frame::Text(text) => Message::Text(text.into()),
         };
+        self.said_at = Instant::now();
         self.send(message).await
     }
 
