@@ -47,10 +47,11 @@ impl Numbering {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::start;
 
     #[test]
     fn of_sound_alone_four_packets_a_second_are_numbered_and_beside_pictures_all() {
-        let start = Instant::now();
+        let start = start();
         let mut numbering = Numbering::default();
         let mut numbered = |from_ms: u64, picture_at: Option<u64>| {
             let mut count = 0;
