@@ -19,6 +19,8 @@ export const CONCEALED = 0.03;
  * TCP repeats after two seconds.
  */
 export const JOINED_MS = 8_000;
+/** So many joins say how many are late. */
+const MANY = 10;
 /** What may be missing of the sound when a NAT forgets. */
 const PAUSE_MS = 1_000;
 /** The fake microphone is silent most of the time, and silence is not sent unless it is asked for. */
@@ -130,7 +132,9 @@ export async function joinsAndListens(t, stage, network, joins, listenMs) {
   const inOrder = took.toSorted((a, b) => a - b);
   t.diagnostic(`${network}: ${joins} joins in ${inOrder.map((ms) => (ms / 1_000).toFixed(1)).join(', ')} s; ${told(heard)}`);
   const late = took.filter((ms) => ms > JOINED_MS).length;
-  assert(late <= joins / 2, `${late} of ${joins} joins took more than ${JOINED_MS} ms`);
+  // Of a few, most may have had bad luck; of many, half are in in time.
+  const mayBeLate = joins < MANY ? joins - 1 : joins / 2;
+  assert(late <= mayBeLate, `${late} of ${joins} joins took more than ${JOINED_MS} ms`);
   assert(heard.concealed < CONCEALED, `${(heard.concealed * 100).toFixed(2)} % of the sound was made up`);
   await stage.dismiss(ada, bayo);
 }
