@@ -72,7 +72,7 @@ impl Scenario {
             ("EDGE_HTTP__BIND", "0.0.0.0".to_owned()),
             ("EDGE_RTC__BIND", "0.0.0.0".to_owned()),
             ("EDGE_RTC__ADVERTISE", format!("[\"{hub}\"]")),
-            ("EDGE_LOG__LEVEL", "warn".to_owned()),
+            ("EDGE_LOG__LEVEL", "info".to_owned()),
         ];
         let node = Node::start_with(NodeOptions {
             environment: environment
@@ -102,6 +102,7 @@ impl Scenario {
         );
         let attendance: Attendance = serde_json::from_slice(&child.stdout)?;
         let rows = lab.report()?;
+        let log = node.log();
         drop(node);
         lab.close()?;
 
@@ -113,6 +114,15 @@ impl Scenario {
             "  lines     lost {:.2} %; this machine added {late:.1} ms at worst (99 % of a line)",
             lost * 100.0
         )?;
+        if !attendance.failures.is_empty() {
+            // Why the node let somebody go.
+            for line in log
+                .iter()
+                .filter(|line| line.contains("signal") && !line.contains(": joined "))
+            {
+                writeln!(output, "  {line}")?;
+            }
+        }
         let shortcomings = attendance.shortcomings();
         for shortcoming in &shortcomings {
             writeln!(output, "  FAILS     {shortcoming}")?;
