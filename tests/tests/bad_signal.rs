@@ -466,6 +466,22 @@ async fn ws_3_st_4_who_says_nothing_is_pinged_and_stays() {
 }
 
 #[tokio::test]
+async fn st_4_whose_pings_are_held_up_hears_that_the_server_is_there() {
+    let call = Call::start().await.unwrap();
+    let mut held_up = call.stranger("held up").await.unwrap();
+    let asked_for_nothing = async {
+        loop {
+            if let Some(Response::Pong(_)) = held_up.next().await.response() {
+                return;
+            }
+        }
+    };
+    // Clients give up after six seconds without a word.
+    let sign = tokio::time::timeout(Duration::from_secs(5), asked_for_nothing).await;
+    sign.expect("a sign of life within five seconds");
+}
+
+#[tokio::test]
 async fn bad_a7_what_is_no_http_is_refused() {
     let call = Call::start().await.unwrap();
     let at = call.node.http();

@@ -55,11 +55,13 @@ impl Connection {
             Frame::Binary(bytes) => Message::Binary(bytes),
             Frame::Text(text) => Message::Text(text.into()),
         };
-        self.said_at = Instant::now();
         self.send(message).await
     }
 
     pub(super) async fn send(&mut self, message: Message) -> Result<(), Ending> {
+        if matches!(message, Message::Binary(_) | Message::Text(_)) {
+            self.said_at = Instant::now();
+        }
         match timeout(WRITE_LIMIT, self.socket.send(message)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) | Err(_) => Err(Ending::Lost),

@@ -21,7 +21,7 @@ use crate::access::{Access, Neighbour};
 use crate::close::Close;
 use crate::command::{Command, Event};
 use crate::identity::Identity;
-use crate::lane::{Dialled, Greeted};
+use crate::lane::{Dialled, Greeted, Standing};
 use crate::line::{Line, Look};
 use crate::meeting::Order;
 use crate::metrics::{Metrics, Tally};
@@ -365,7 +365,8 @@ impl Node {
     }
 
     fn count(&mut self, now: Instant) {
-        for (line, tally) in self.lines.values_mut() {
+        let told = self.lines.values_mut();
+        for (line, tally) in told.filter(|(line, _)| line.standing == Standing::In) {
             tally.add(&self.part.metrics, line);
         }
         self.part.metrics.set_rooms(self.exchange.rooms());
@@ -376,7 +377,9 @@ impl Node {
 
     fn status(&self, now: Instant) -> Status {
         let routes = self.exchange.routes();
-        let links = self.lines.iter().map(|(token, (line, _))| {
+        let lines = self.lines.iter();
+        let told = lines.filter(|(_, (line, _))| line.standing == Standing::In);
+        let links = told.map(|(token, (line, _))| {
             let link = LinkId(token.0);
             line.status(now, self.exchange.layers(link), routes.rooms_over(link))
         });

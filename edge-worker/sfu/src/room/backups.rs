@@ -181,6 +181,9 @@ impl Room {
 
     /// Tells those who wait for a backup that has not come that they cannot have the track.
     pub(super) fn give_up_on_backups(&mut self, now: Instant) {
+        if self.tracks.backup_deadline().is_none_or(|at| at > now) {
+            return;
+        }
         for shown in self.tracks.keys() {
             let backup = self.tracks.find(shown).map(|track| track.backup);
             let Some(Backup::Asked(codec, Some(until))) = backup else {

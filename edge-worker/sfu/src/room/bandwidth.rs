@@ -331,7 +331,11 @@ impl Room {
             Turn::Same => {}
             Turn::Changed => self.review_hearing(key),
         }
-        let (_, mut videos) = self.wanted(key, profile);
+        let mut videos = if profile == permitted {
+            desired
+        } else {
+            self.wanted(key, profile).1
+        };
         let Some(subscriber) = self.participants.find_mut(key) else {
             return;
         };
